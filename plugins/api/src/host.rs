@@ -1,0 +1,65 @@
+//! Services of the server to its plugins.
+
+use crate::{CoreId, WorkerId};
+
+/// What `uwsgi.workers()` shows of a worker.
+#[derive(Clone, Debug, Default)]
+#[allow(missing_docs)] // names and units as in uWSGI's own table (behaviour note 5.4)
+pub struct WorkerStatus {
+    pub id: u16,
+    pub pid: i32,
+    pub requests: u64,
+    pub delta_requests: u64,
+    pub exceptions: u64,
+    /// `idle`, `busy`, `cheap` or `pause`.
+    pub status: &'static str,
+    /// Bytes.
+    pub rss: u64,
+    /// Bytes.
+    pub vsz: u64,
+    /// Microseconds.
+    pub running_time: u64,
+    /// Unix time.
+    pub last_spawn: u64,
+    pub respawn_count: u64,
+    /// Bytes sent.
+    pub tx: u64,
+    /// Microseconds.
+    pub avg_rt: u64,
+}
+
+/// What a plugin may ask of the server. All calls are cheap and safe from any thread.
+pub trait Host: Send + Sync {
+    /// Writes one line to the log; a line break is added.
+    fn log(&self, line: &str);
+    /// Number of this worker; 0 in the master and before fork.
+    fn worker_id(&self) -> WorkerId;
+    /// Process id of the master, 0 without one.
+    fn master_pid(&self) -> i32;
+    /// Configured number of workers.
+    fn worker_count(&self) -> u16;
+    /// Request threads of each worker.
+    fn threads(&self) -> u16;
+    /// Largest request head in bytes.
+    fn buffer_size(&self) -> usize;
+    /// Unix time of the server's start in seconds.
+    fn started_on(&self) -> u64;
+    /// Requests of all workers since the start.
+    fn total_requests(&self) -> u64;
+    /// Requests of this core since the worker's start.
+    fn core_requests(&self, core: CoreId) -> u64;
+    /// All workers.
+    fn workers(&self) -> Vec<WorkerStatus>;
+    /// Descriptors of the listening sockets.
+    fn sockets(&self) -> Vec<i32>;
+    /// Ends the core's current request in this many seconds; 0 lifts the limit.
+    fn set_user_harakiri(&self, core: CoreId, seconds: u32);
+    /// Asks the master for a graceful reload; false without a master.
+    fn reload(&self) -> bool;
+    /// Asks the master to stop; false without a master.
+    fn stop(&self) -> bool;
+    /// Closes the core's current connection once its answer is out, before the application returns.
+    fn disconnect(&self, core: CoreId) -> bool;
+    /// Whether accept is on (`uwsgi.accepting()`), and tells the master that this worker is ready.
+    fn accepting(&self) -> bool;
+}

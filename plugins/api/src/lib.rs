@@ -1,0 +1,19 @@
+//! What a plugin sees of the server, and what the server sees of a plugin.
+//!
+//! A plugin never depends on the server. It is given [`Request`]s with a [`Body`], answers through a
+//! [`Response`], asks for services through [`Host`], and brings its own [`OptionRow`]s.
+#![deny(unsafe_code)]
+
+pub mod host;
+pub mod mounts;
+pub mod option;
+pub mod plugin;
+pub mod request;
+pub mod response;
+
+pub use host::{Host, WorkerStatus};
+pub use option::{OptionKind, OptionRow, Reload, Section, Settings};
+pub use plugin::{Handler, LoadReport, Outcome, Plugin, PluginError};
+pub use request::{Body, BodyError, CoreId, Fill, Listener, Request, WireProtocol, WorkerId};
+pub use response::{Flow, HeadError, Response, WriteError};
+pub use uwsgi_protocol::{Known, Name, Vars, VarsView};

@@ -1,0 +1,76 @@
+//! The two traits of a plugin, by role.
+
+use std::sync::Arc;
+
+use crate::{CoreId, Host, Listener, OptionRow, Request, Response, Settings, WorkerId};
+
+/// Why a plugin could not do its part at start. The text is shown as it is.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct PluginError(pub String);
+
+/// What was loaded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LoadReport {
+    /// Applications that are ready.
+    pub apps: usize,
+    /// Applications that were asked for and could not be loaded (each was logged with its reason).
+    pub failed: usize,
+}
+
+/// How a request went; what the log line and the counters need.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// Number of the application, `None` where none was found.
+    pub app: Option<u16>,
+    /// The application raised.
+    pub exception: bool,
+    /// The worker must end after this request (`SystemExit`).
+    pub end_worker: bool,
+    /// How often the handler was entered for this answer: uWSGI's "switches".
+    pub switches: u32,
+}
+
+/// A language or a service. One value, made before fork and shared by all threads of a worker.
+pub trait Plugin: Send + Sync {
+    /// Name as in `--plugins-list`.
+    fn name(&self) -> &'static str;
+    /// First modifiers that it answers.
+    fn modifiers(&self) -> &'static [u8];
+    /// Its options.
+    fn options(&self) -> &'static [OptionRow];
+    /// True when the plugin knows what to do with a positional argument (`app.py`, `pkg.mod:app`).
+    fn claims_argument(&self, argument: &str) -> bool;
+    /// Takes its settings and starts what must run before any application is loaded (the interpreter).
+    /// `listeners` are final; ports are bound.
+    ///
+    /// # Errors
+    /// [`PluginError`]; the server exits 1.
+    fn start(&self, settings: &Settings, host: Arc<dyn Host>, listeners: &[Listener]) -> Result<(), PluginError>;
+    /// Loads the applications, in the master before fork or in each worker (`lazy-apps`).
+    ///
+    /// # Errors
+    /// [`PluginError`] where nothing can be served at all.
+    fn load(&self) -> Result<LoadReport, PluginError>;
+    /// Called in the forking thread before fork; pairs with one of the next two.
+    fn before_fork(&self);
+    /// Called after fork in the parent.
+    fn after_fork_parent(&self);
+    /// Called after fork in the child, in its only thread.
+    fn after_fork_child(&self, worker: WorkerId);
+    /// A handler for one request thread; called on that thread, which is its own for ever.
+    fn handler(&self, core: CoreId) -> Box<dyn Handler>;
+    /// Writes the stack of a request thread to the log, without waiting for locks the thread may hold.
+    /// `thread` is its kernel thread id.
+    fn dump_stack(&self, thread: i32);
+    /// Runs exit hooks (`atexit`); must return within its own bound.
+    fn shutdown(&self);
+}
+
+/// Serves requests on one thread.
+pub trait Handler {
+    /// Answers a request. Panics are caught and answered with 500.
+    fn handle(&mut self, request: &mut Request<'_>, response: &mut dyn Response) -> Outcome;
+    /// The thread may sleep now: give back what others wait for (the GIL). `handle` takes it again.
+    fn park(&mut self);
+}

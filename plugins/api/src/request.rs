@@ -1,0 +1,115 @@
+//! A request as a plugin sees it.
+
+use std::fmt;
+use std::os::fd::RawFd;
+
+use uwsgi_protocol::{Known, VarsView};
+
+/// Number of a worker, from 1. Worker 0 is the master.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WorkerId(pub u16);
+
+/// Number of a request thread's slot within its worker, from 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CoreId(pub u16);
+
+impl fmt::Display for WorkerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Display for CoreId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// What a socket speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WireProtocol {
+    /// The uwsgi protocol.
+    Uwsgi,
+    /// HTTP/1.0 and HTTP/1.1.
+    Http,
+}
+
+/// What all requests of one listening socket have in common.
+#[derive(Clone, Debug)]
+pub struct Listener {
+    /// Its number, from 0, in the order of the configuration.
+    pub id: u16,
+    /// What it speaks.
+    pub protocol: WireProtocol,
+    /// The address as text, as bound (`127.0.0.1:3031`, `/run/app.sock`).
+    pub name: String,
+    /// Variables that the server adds to each request of this socket (`SERVER_NAME`, `SERVER_PORT` and an
+    /// empty `SCRIPT_NAME` for HTTP; none for uwsgi, where the front end sends them). Not part of
+    /// [`Request::vars`].
+    pub static_vars: Vec<(Known, Vec<u8>)>,
+}
+
+/// One request: its variables and its body.
+pub struct Request<'a> {
+    /// Variables of this request.
+    pub vars: VarsView<'a>,
+    /// The socket it came in by.
+    pub listener: &'a Listener,
+    /// First modifier of the packet, 0 for HTTP.
+    pub modifier1: u8,
+    /// Second modifier of the packet, 0 for HTTP.
+    pub modifier2: u8,
+    /// The slot that serves it.
+    pub core: CoreId,
+    /// The connection's descriptor, for `uwsgi.connection_fd()`.
+    pub connection_fd: RawFd,
+    /// The body. Buffered bytes are there at once; the rest is waited for.
+    pub body: &'a mut dyn Body,
+}
+
+/// What [`Body::fill`] brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fill {
+    /// [`Body::available`] is not empty now.
+    More,
+    /// The body is complete.
+    End,
+}
+
+/// Why a body could not be read to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum BodyError {
+    /// No byte came within `socket-timeout`.
+    #[error("timeout during read on wsgi.input")]
+    Timeout,
+    /// The client closed the connection, or reset it, before the body was complete.
+    #[error("error during read on wsgi.input: the client closed the connection before the body was complete")]
+    Truncated,
+    /// The body breaks its protocol's rules (a malformed chunk, more than `limit-post`).
+    #[error("error during read on wsgi.input: {0}")]
+    Malformed(uwsgi_protocol::Reject),
+    /// The socket failed.
+    #[error("error during read on wsgi.input: {0}")]
+    Io(#[from] std::io::Error),
+}
+
+/// A request body. `available` and `consume` never wait; `fill` does, so release the GIL around it.
+pub trait Body {
+    /// Bytes that are still to come or to be consumed; `None` for a chunked body whose end is not known.
+    fn remaining(&self) -> Option<u64>;
+
+    /// True for a body that came chunked (`wsgi.input_terminated`).
+    fn chunked(&self) -> bool;
+
+    /// Bytes that can be had without waiting. Empty at the end, and when [`Body::fill`] has to be called.
+    fn available(&self) -> &[u8];
+
+    /// Drops the first `count` available bytes; more than there are drops all.
+    fn consume(&mut self, count: usize);
+
+    /// Waits for more bytes, at most `socket-timeout`; call it when nothing is available.
+    ///
+    /// # Errors
+    /// [`BodyError`] where the rest will not come. The error stays: further calls fail again.
+    fn fill(&mut self) -> Result<Fill, BodyError>;
+}

@@ -1,0 +1,1 @@
+//! Python (WSGI) plugin.

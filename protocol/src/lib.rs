@@ -1,0 +1,15 @@
+//! Wire codecs: bytes in, events out; bytes out. No I/O, no clock, no global state.
+//!
+//! Every decoder is incremental: it is called with all bytes received so far and either asks for more
+//! or answers with spans over the caller's buffer. Every limit is a parameter. Untrusted input never
+//! panics; it becomes a [`Reject`].
+#![forbid(unsafe_code)]
+
+pub mod http1;
+pub mod uwsgi;
+pub mod vars;
+
+mod reject;
+
+pub use reject::Reject;
+pub use vars::{Known, Name, Span, Vars, VarsView};

@@ -1,0 +1,5 @@
+//! argv, environment and files become ordered directives, then one checked `Config`.
+
+pub mod model;
+
+pub use model::Config;

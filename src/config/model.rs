@@ -1,0 +1,145 @@
+//! The typed, immutable configuration that the rest of the server reads.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use uwsgi_plugin_api::{Settings, WireProtocol};
+
+/// Everything that was configured, checked.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Sockets to serve, in the order of the configuration.
+    pub sockets: Vec<SocketSpec>,
+    /// Processes and threads.
+    pub processes: Processes,
+    /// Sizes, times and counts that bound a request.
+    pub limits: Limits,
+    /// Log destination and what is logged.
+    pub logging: Logging,
+    /// Files, user and directories of the process.
+    pub runtime: Runtime,
+    /// All effective options for plugins (`uwsgi.opt`), canonical names, in order.
+    pub settings: Settings,
+    /// Positional arguments that are not configuration files (`app.py`, `pkg.mod:app`).
+    pub arguments: Vec<String>,
+}
+
+/// One socket as configured.
+#[derive(Clone, Debug)]
+pub struct SocketSpec {
+    /// The text of the option's value.
+    pub address: String,
+    /// What it speaks.
+    pub protocol: WireProtocol,
+    /// The option that asked for it, with its place (`--socket` or `uwsgi.ini:3: socket`), for messages.
+    pub origin: String,
+}
+
+/// Master, workers and threads.
+#[derive(Clone, Debug)]
+pub struct Processes {
+    /// `master`.
+    pub master: bool,
+    /// `processes`, at least 1.
+    pub workers: u16,
+    /// `threads`: request threads of a worker, at least 1.
+    pub threads: u16,
+    /// `lazy-apps`: load applications in each worker instead of before fork.
+    pub lazy_apps: bool,
+    /// `need-app`: exit 22 where no application could be loaded.
+    pub need_app: bool,
+    /// `harakiri`: longest request; `None` without a limit.
+    pub harakiri: Option<Duration>,
+    /// `max-requests` of a worker's life; `None` without a limit.
+    pub max_requests: Option<u64>,
+    /// `max-requests-delta`, added once per worker number above 1.
+    pub max_requests_delta: u64,
+    /// `min-worker-lifetime` before a worker may be recycled.
+    pub min_worker_lifetime: Duration,
+    /// `worker-reload-mercy`: how long a worker may take to end.
+    pub worker_mercy: Duration,
+    /// `forkbomb-delay`: pause of a worker that dies at once again and again.
+    pub forkbomb_delay: Duration,
+    /// `die-on-term`: TERM stops, QUIT reloads.
+    pub die_on_term: bool,
+    /// `no-orphans`: workers die with the master.
+    pub no_orphans: bool,
+    /// `limit-as` in bytes.
+    pub limit_as_bytes: Option<u64>,
+}
+
+/// Bounds of connections, requests and bodies.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// `buffer-size`: largest request head in bytes.
+    pub head_bytes_max: usize,
+    /// `max-vars` / 2: most variables of a uwsgi packet.
+    pub vars_max: usize,
+    /// `limit-post`: largest body in bytes; `None` without a limit.
+    pub body_bytes_max: Option<u64>,
+    /// `post-buffering`: bodies of at least this many bytes are spooled to a file; `None` when off.
+    pub post_buffering_bytes: Option<usize>,
+    /// `socket-timeout`: a head must be complete after it; a body and a reader must make progress within it.
+    pub socket_timeout: Duration,
+    /// How long an idle kept connection is kept (`http-keepalive` where it has a value).
+    pub keep_alive: Duration,
+    /// Most connections of a worker.
+    pub connections_max: usize,
+}
+
+/// What is logged.
+#[derive(Clone, Debug)]
+#[allow(missing_docs)] // each field is the option of the same name
+pub struct Logging {
+    /// Request lines at all (`disable-logging` turns them off).
+    pub requests: bool,
+    pub log_4xx: bool,
+    pub log_5xx: bool,
+    /// `log-slow`, milliseconds.
+    pub log_slow: Option<Duration>,
+    pub log_x_forwarded_for: bool,
+    /// `log-micros`.
+    pub micros: bool,
+    /// `memory-report`.
+    pub memory_report: bool,
+    pub ignore_sigpipe: bool,
+    pub ignore_write_errors: bool,
+    /// `disable-write-exception`.
+    pub disable_write_exception: bool,
+}
+
+/// Files, user and directories.
+#[derive(Clone, Debug)]
+#[allow(missing_docs)] // each field is the option of the same name
+pub struct Runtime {
+    /// Log file, or `host:port` for UDP.
+    pub daemonize: Option<String>,
+    pub logto: Option<String>,
+    /// `log-date`: `Some("")` for uWSGI's own form, else a strftime format.
+    pub log_date: Option<String>,
+    pub pidfile: Option<PathBuf>,
+    pub pidfile2: Option<PathBuf>,
+    pub safe_pidfile: Option<PathBuf>,
+    pub vacuum: bool,
+    pub uid: Option<String>,
+    pub gid: Option<String>,
+    pub chdir: Option<PathBuf>,
+    pub umask: Option<u32>,
+    /// `env`, in order.
+    pub env: Vec<(String, String)>,
+    /// `listen`.
+    pub backlog: u32,
+    /// `chmod-socket`: the mode, octal digits already read.
+    pub chmod_socket: Option<u32>,
+    /// `chown-socket`: `user[:group]`.
+    pub chown_socket: Option<String>,
+    pub reuse_port: bool,
+    pub so_keepalive: bool,
+    pub tcp_nodelay: bool,
+    /// TCP_DEFER_ACCEPT; `no-defer-accept` turns it off.
+    pub defer_accept: bool,
+    pub auto_procname: bool,
+    pub procname_prefix: Option<String>,
+    /// Configuration files that were read, for the start-up lines.
+    pub config_files: Vec<PathBuf>,
+}

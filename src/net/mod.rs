@@ -1,0 +1,1 @@
+//! Addresses, listeners, connections, reactor, turnstile, deadlines, buffers.

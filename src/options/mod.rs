@@ -1,0 +1,1 @@
+//! The option table and what is rendered from it.

@@ -1,0 +1,1 @@
+//! Registry of plugins, modifier map, host services.

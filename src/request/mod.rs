@@ -1,0 +1,1 @@
+//! Request record, body, response writer.

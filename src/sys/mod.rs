@@ -1,0 +1,1 @@
+//! System calls and nearly all `unsafe`: process, signal, epoll, socket, mmap, privileges, clock.

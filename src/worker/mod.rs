@@ -1,0 +1,1 @@
+//! Life of a worker: boot, request threads, drain.
