@@ -9,6 +9,7 @@ pub mod http1;
 pub mod uwsgi;
 pub mod vars;
 
+mod names;
 mod reject;
 
 pub use reject::Reject;

@@ -1,1 +1,4 @@
 //! System calls and nearly all `unsafe`: process, signal, epoll, socket, mmap, privileges, clock.
+
+pub mod epoll;
+pub mod socket;
