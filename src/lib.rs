@@ -27,4 +27,3 @@ pub mod worker;
 
 pub mod master;
 
-pub mod cli;

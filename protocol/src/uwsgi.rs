@@ -36,12 +36,12 @@ pub const HEADER_BYTES: usize = 4;
 /// # Errors
 /// A [`Reject`] where the packet can never become valid.
 pub fn decode(input: &[u8], limits: &Limits, vars: &mut Vars) -> Result<Option<Head>, Reject> {
-    let [modifier1, low, high, modifier2, rest @ ..] = input else { return Ok(None) };
-    let datasize = usize::from(u16::from_le_bytes([*low, *high]));
+    let Some(Header { modifier1, datasize, modifier2 }) = header(input) else { return Ok(None) };
     if datasize > limits.block_bytes_max {
         return Err(Reject::new(400, "packet_too_big"));
     }
-    let Some(block) = rest.get(..datasize) else { return Ok(None) };
+    let consumed = HEADER_BYTES + datasize;
+    let Some(block) = input.get(HEADER_BYTES..consumed) else { return Ok(None) };
     vars.clear();
     let mut content_length = None;
     let mut count = 0;
@@ -56,7 +56,24 @@ pub fn decode(input: &[u8], limits: &Limits, vars: &mut Vars) -> Result<Option<H
         }
         push(input, name, value, vars)?;
     }
-    Ok(Some(Head { modifier1: *modifier1, modifier2: *modifier2, consumed: HEADER_BYTES + datasize, content_length }))
+    Ok(Some(Head { modifier1, modifier2, consumed, content_length }))
+}
+
+/// The header of a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// First modifier.
+    pub modifier1: u8,
+    /// Bytes of the block behind the header.
+    pub datasize: usize,
+    /// Second modifier.
+    pub modifier2: u8,
+}
+
+/// The header at the start of `input`; `None` where it is not complete.
+pub fn header(input: &[u8]) -> Option<Header> {
+    let [modifier1, low, high, modifier2] = *input.first_chunk::<HEADER_BYTES>()?;
+    Some(Header { modifier1, datasize: usize::from(u16::from_le_bytes([low, high])), modifier2 })
 }
 
 /// Offset of a part of `input`.
@@ -120,6 +137,33 @@ pub fn pairs(block: &[u8]) -> impl Iterator<Item = Result<(&[u8], &[u8]), Reject
         rest = result.as_ref().map_or(&[][..], |(_, _, rest)| rest);
         Some(result.map(|(name, value, _)| (name, value)))
     })
+}
+
+/// The items of an array block in order; ends after the first fault.
+pub fn items(block: &[u8]) -> impl Iterator<Item = Result<&[u8], Reject>> {
+    let mut rest = block;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let found = item(rest);
+        rest = found.map_or(&[][..], |(_, rest)| rest);
+        Some(found.map(|(item, _)| item).ok_or(Reject::new(400, "truncated_item")))
+    })
+}
+
+/// Appends a packet with these pairs; false (and nothing appended) where the block would be over 65535 bytes.
+pub fn encode(modifier1: u8, modifier2: u8, pairs: &[(&[u8], &[u8])], out: &mut Vec<u8>) -> bool {
+    let size: usize = pairs.iter().map(|(name, value)| 4 + name.len() + value.len()).sum();
+    let Ok(datasize) = u16::try_from(size) else { return false };
+    let [low, high] = datasize.to_le_bytes();
+    out.extend_from_slice(&[modifier1, low, high, modifier2]);
+    for part in pairs.iter().flat_map(|(name, value)| [name, value]) {
+        // Fits: the sum above does.
+        out.extend_from_slice(&(part.len() as u16).to_le_bytes());
+        out.extend_from_slice(part);
+    }
+    true
 }
 
 type Pair<'a> = (&'a [u8], &'a [u8], &'a [u8]);

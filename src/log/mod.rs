@@ -1,1 +1,3 @@
 //! Log sinks and the request line.
+/// line
+pub fn line(arguments: std::fmt::Arguments<'_>) { eprintln!("{arguments}"); }

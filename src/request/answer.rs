@@ -203,13 +203,10 @@ impl Response for Answer<'_> {
         let first = self.seal();
         let frame = self.encoder.frame(data);
         self.sent.body_bytes += frame.data.len() as u64;
-        self.sent.dropped += frame.dropped as u64;
-        let prefix = frame.prefix;
-        let suffix = frame.suffix;
-        let body = frame.data;
+        self.sent.dropped += frame.dropped;
         // The head is borrowed from the encoder while the socket is written: moved out for that time.
         let head = if first { self.encoder.take_head() } else { Vec::new() };
-        let parts = [IoSlice::new(&head), IoSlice::new(&prefix), IoSlice::new(body), IoSlice::new(suffix)];
+        let parts = [IoSlice::new(&head), IoSlice::new(frame.prefix()), IoSlice::new(frame.data), IoSlice::new(frame.suffix)];
         let used = if first { &parts[..] } else { &parts[1..] };
         let result =
             if used.iter().all(|part| part.is_empty()) { Ok(()) } else { self.send(used, true) };
@@ -226,8 +223,8 @@ impl Response for Answer<'_> {
         self.sent.body_bytes += frame.len;
         self.sent.dropped += frame.dropped;
         self.sent.sendfile = true;
-        if !frame.prefix.is_empty() {
-            self.send_now(&[IoSlice::new(&frame.prefix)])?;
+        if !frame.prefix().is_empty() {
+            self.send_now(&[IoSlice::new(frame.prefix())])?;
         }
         self.spill.push_file(file, offset, frame.len);
         self.spill.push(frame.suffix);

@@ -1,4 +1,8 @@
 //! System calls and nearly all `unsafe`: process, signal, epoll, socket, mmap, privileges, clock.
 
+pub mod channel;
+pub mod clock;
 pub mod epoll;
+pub mod process;
+pub mod signal;
 pub mod socket;

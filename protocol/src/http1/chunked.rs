@@ -116,9 +116,11 @@ fn size_line(rest: &[u8]) -> Result<Option<(u64, usize)>, Reject> {
             return Err(bad("chunk_line_too_long"));
         }
         let line = rest.strip_suffix(b"\r").unwrap_or(rest);
+        // Blanks may still be followed by an extension.
+        let line = if line.len() == rest.len() { trim_end(line) } else { line };
         let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
         // What is there must be able to become a chunk line: nobody waits for the end of a bad one.
-        return if is_extension(&line[digits..]) && (digits > 0 || line.is_empty()) {
+        return if is_extension(&line[digits..]) && (digits > 0 || rest.is_empty() || rest == b"\r") {
             Ok(None)
         } else {
             Err(bad("bad_chunk_size"))
@@ -138,6 +140,11 @@ fn size_line(rest: &[u8]) -> Result<Option<(u64, usize)>, Reject> {
     }
     let size = significant.fold(0, |sum, byte| sum << 4 | u64::from(char::from(*byte).to_digit(16).unwrap_or(0)));
     Ok(Some((size, end + 1)))
+}
+
+fn trim_end(line: &[u8]) -> &[u8] {
+    let blanks = line.iter().rev().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
+    &line[..line.len() - blanks]
 }
 
 /// Nothing, or blanks and `;` and text without control characters.
