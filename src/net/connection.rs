@@ -6,6 +6,7 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use parking_lot::Mutex;
 use uwsgi_plugin_api::{Listener, WireProtocol};
 use uwsgi_protocol::http1::{self, Framing, Version};
 use uwsgi_protocol::{Known, Reject, Vars, uwsgi};
@@ -18,7 +19,7 @@ use super::upload::{Policy, Rest, Upload};
 use crate::sys::socket;
 
 /// Bytes that a read asks for at least, and the size of a fresh input buffer.
-const READ_BYTES: usize = 16 * 1024;
+const READ_BYTES: usize = 8 * 1024;
 
 /// Bounds that a connection keeps to; from the configuration.
 #[derive(Clone, Copy, Debug)]
@@ -76,35 +77,42 @@ enum Phase {
     Linger,
 }
 
-/// Memory that an idle connection does not need, reused by the next one that does.
+/// Memory that an idle connection does not need, reused by the next one that does. One for all threads of a
+/// worker: the thread that parks a connection is seldom the one that reads the next.
 #[derive(Default)]
-pub struct Pool {
+pub struct Pool(Mutex<Kept>);
+
+#[derive(Default)]
+struct Kept {
     inputs: Vec<Vec<u8>>,
     vars: Vec<Box<Vars>>,
 }
 
 impl Pool {
-    const KEPT_MAX: usize = 64;
+    const KEPT_MAX: usize = 256;
 
-    fn input(&mut self) -> Vec<u8> {
-        self.inputs.pop().unwrap_or_else(|| vec![0; READ_BYTES])
+    fn input(&self) -> Vec<u8> {
+        let kept = self.0.lock().inputs.pop();
+        kept.unwrap_or_else(|| vec![0; READ_BYTES])
     }
 
-    fn vars(&mut self) -> Box<Vars> {
-        self.vars.pop().unwrap_or_default()
+    fn vars(&self) -> Box<Vars> {
+        let kept = self.0.lock().vars.pop();
+        kept.unwrap_or_default()
     }
 
     /// Takes what the connection does not need while it waits.
-    pub fn reclaim(&mut self, connection: &mut Connection) {
+    pub fn reclaim(&self, connection: &mut Connection) {
         if let Some(memory) = connection.input.release() {
+            let mut kept = self.0.lock();
             // Grown ones are given back to the allocator: they served an exception.
-            if memory.len() == READ_BYTES && self.inputs.len() < Self::KEPT_MAX {
-                self.inputs.push(memory);
+            if memory.len() == READ_BYTES && kept.inputs.len() < Self::KEPT_MAX {
+                kept.inputs.push(memory);
             }
             if let Some(vars) = connection.vars.take()
-                && self.vars.len() < Self::KEPT_MAX
+                && kept.vars.len() < Self::KEPT_MAX
             {
-                self.vars.push(vars);
+                kept.vars.push(vars);
             }
         }
     }
@@ -227,7 +235,7 @@ impl Connection {
     }
 
     /// Decodes what is there and reads what more is needed, as far as that goes without waiting.
-    pub fn advance(&mut self, listener: &Listener, bounds: &Bounds, pool: &mut Pool) -> Step {
+    pub fn advance(&mut self, listener: &Listener, bounds: &Bounds, pool: &Pool) -> Step {
         loop {
             match self.phase {
                 Phase::Flush { then_close, then_linger } => {
@@ -274,7 +282,7 @@ impl Connection {
     }
 
     /// Reads once. A read that does not fill the room has emptied the socket: no second one is needed.
-    fn receive(&mut self, pool: &mut Pool) -> io::Result<usize> {
+    fn receive(&mut self, pool: &Pool) -> io::Result<usize> {
         if self.input.is_empty() && self.input.room().is_empty() {
             self.input = Input::with_memory(pool.input());
         }
@@ -292,7 +300,7 @@ impl Connection {
         Ok(count)
     }
 
-    fn decode(&mut self, listener: &Listener, bounds: &Bounds, pool: &mut Pool) -> Result<bool, Reject> {
+    fn decode(&mut self, listener: &Listener, bounds: &Bounds, pool: &Pool) -> Result<bool, Reject> {
         if self.input.is_empty() {
             return Ok(false);
         }
@@ -388,8 +396,8 @@ impl Connection {
     }
 
     fn linger(&mut self) -> Step {
-        /// What a lingering connection may still send us, in reads of 16 KiB.
-        const READS_MAX: usize = 64;
+        /// What a lingering connection may still send us, in reads of 8 KiB.
+        const READS_MAX: usize = 128;
         let mut sink = [0; READ_BYTES];
         for _ in 0..READS_MAX {
             match socket::receive(self.fd.as_fd(), &mut sink) {

@@ -10,7 +10,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 
-use super::connection::{Connection, Pool};
+use super::connection::Connection;
 use super::hub::Hub;
 use super::peer::Peer;
 use super::table::Wait;
@@ -62,7 +62,7 @@ impl Hub {
             }
         };
         connection.input.consume(usize::MAX);
-        self.close(connection, &mut Pool::default());
+        self.close(connection);
         passed
     }
 

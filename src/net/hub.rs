@@ -55,6 +55,8 @@ pub struct Hub {
     pub draining: AtomicBool,
     /// What went wrong so far.
     pub counts: Counts,
+    /// Memory of idle connections.
+    pub pool: Pool,
     /// The way to the other workers.
     pub(super) handover: Option<Handover>,
 }
@@ -78,6 +80,7 @@ impl Hub {
             table: Table::new(connections_max),
             draining: AtomicBool::new(false),
             counts: Counts::default(),
+            pool: Pool::default(),
             handover,
         }
     }
@@ -108,15 +111,14 @@ impl Hub {
         mut connection: Box<Connection>,
         wait: Wait,
         now_ms: u64,
-        pool: &mut Pool,
     ) -> Option<Box<Connection>> {
         if wait == Wait::KeepAlive && self.draining.load(Ordering::Acquire) {
-            self.close(connection, pool);
+            self.close(connection);
             return None;
         }
         if let Err(error) = self.register(&mut connection, wait == Wait::Flush) {
             crate::log::line(format_args!("cannot keep a connection: {error}"));
-            self.close(connection, pool);
+            self.close(connection);
             return None;
         }
         let deadline_ms = match wait {
@@ -125,7 +127,7 @@ impl Hub {
             Wait::KeepAlive => now_ms + self.times.keep_alive_ms,
             Wait::Linger => now_ms + self.times.linger_ms,
         };
-        pool.reclaim(&mut connection);
+        self.pool.reclaim(&mut connection);
         let token = connection.token?;
         let mut back = self.table.park(token, connection, wait, deadline_ms)?;
         back.input_pending = true;
@@ -134,10 +136,10 @@ impl Hub {
     }
 
     /// Ends a connection and frees its slot.
-    pub fn close(&self, mut connection: Box<Connection>, pool: &mut Pool) {
+    pub fn close(&self, mut connection: Box<Connection>) {
         let token = connection.token.take();
         connection.input.consume(usize::MAX);
-        pool.reclaim(&mut connection);
+        self.pool.reclaim(&mut connection);
         // The descriptor first: the next user of the slot must not get its events.
         drop(connection);
         if let Some(token) = token {
@@ -146,10 +148,10 @@ impl Hub {
     }
 
     /// Closes the longest idle kept connection; false where there is none.
-    pub(super) fn evict(&self, pool: &mut Pool) -> bool {
+    pub(super) fn evict(&self) -> bool {
         let Some(connection) = self.table.evict() else { return false };
         self.counts.evicted.fetch_add(1, Ordering::Relaxed);
-        self.close(connection, pool);
+        self.close(connection);
         true
     }
 
@@ -175,7 +177,6 @@ impl Hub {
         wait: Wait,
         mut connection: Box<Connection>,
         now_ms: u64,
-        pool: &mut Pool,
         jobs: &mut VecDeque<Box<Connection>>,
     ) {
         let begun = connection.has_begun();
@@ -183,15 +184,15 @@ impl Hub {
             Wait::Head | Wait::Body if begun => {
                 self.counts.timed_out.fetch_add(1, Ordering::Relaxed);
                 if let Step::Wait(wait) = self.refuse(&mut connection, Reject::new(408, "request_timeout")) {
-                    if let Some(back) = self.park(connection, wait, now_ms, pool) {
-                        self.progress(back, now_ms, pool, jobs);
+                    if let Some(back) = self.park(connection, wait, now_ms) {
+                        self.progress(back, now_ms, jobs);
                     }
                     return;
                 }
             }
             _ => {}
         }
-        self.close(connection, pool);
+        self.close(connection);
     }
 
     /// Present time for deadlines.

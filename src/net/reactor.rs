@@ -11,7 +11,7 @@ use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Waker};
 use uwsgi_plugin_api::Listener;
 
-use super::connection::{Bounds, Connection, Pool, Step};
+use super::connection::{Bounds, Connection, Step};
 use super::hub::Hub;
 use super::peer::Peer;
 use super::table::{Token, Wait};
@@ -49,7 +49,6 @@ pub struct Reactor {
     listening: bool,
     /// Other workers wait on the same listeners.
     shared: bool,
-    pool: Pool,
     expired: Vec<(Wait, Box<Connection>)>,
 }
 
@@ -78,7 +77,6 @@ impl Reactor {
             set,
             listening: false,
             shared,
-            pool: Pool::default(),
             expired: Vec::new(),
         };
         reactor.listen(true)?;
@@ -117,7 +115,7 @@ impl Reactor {
             };
             let deadline_ms = now_ms + hub.times.head_ms;
             let connection = Connection::new(fd, index as u16, Peer::new(address), deadline_ms);
-            hub.progress(connection, now_ms, &mut self.pool, jobs);
+            hub.progress(connection, now_ms, jobs);
         }
         if self.shared {
             // To the tail of the kernel's queue of waiters: the next connection goes to another worker.
@@ -135,7 +133,7 @@ impl Reactor {
             Some(libc::EAGAIN | libc::ECONNABORTED | libc::EINTR) => {}
             Some(libc::EMFILE | libc::ENFILE) => {
                 // Nothing is lost: the connection waits in the backlog until one of ours ends.
-                if !self.hub.evict(&mut Pool::default()) {
+                if !self.hub.evict() {
                     crate::log::line(format_args!("accept(): {error}"));
                     std::thread::sleep(Duration::from_millis(10));
                 }
@@ -148,7 +146,7 @@ impl Reactor {
         let mut expired = std::mem::take(&mut self.expired);
         self.hub.table.expire(now_ms, &mut expired);
         for (wait, connection) in expired.drain(..) {
-            self.hub.expired(wait, connection, now_ms, &mut self.pool, jobs);
+            self.hub.expired(wait, connection, now_ms, jobs);
         }
         self.expired = expired;
     }
@@ -170,7 +168,7 @@ impl Turn<Box<Connection>> for Reactor {
             if let Err(error) = self.listen(false) {
                 crate::log::line(format_args!("cannot leave the listeners: {error}"));
             }
-            while self.hub.evict(&mut self.pool) {}
+            while self.hub.evict() {}
         }
         let timeout = self.sleep_time(block);
         if block {
@@ -189,7 +187,7 @@ impl Turn<Box<Connection>> for Reactor {
                 WAKER => {}
                 ADOPTION => {
                     if let Some(connection) = self.hub.adopt(now_ms) {
-                        self.hub.clone().progress(connection, now_ms, &mut self.pool, jobs);
+                        self.hub.clone().progress(connection, now_ms, jobs);
                     }
                 }
                 token if token as u32 as usize >= LISTENERS && token >> 32 == 0 => {
@@ -200,7 +198,7 @@ impl Turn<Box<Connection>> for Reactor {
                         connection.input_pending = true;
                         connection.hung_up |= event.is_read_closed() || event.is_error();
                         self.hub.begin_head(&mut connection, now_ms);
-                        self.hub.progress(connection, now_ms, &mut self.pool, jobs);
+                        self.hub.progress(connection, now_ms, jobs);
                     }
                 }
             }
@@ -246,7 +244,7 @@ impl Hub {
             if let Some(token) = self.table.open() {
                 return Ok(token);
             }
-            if !self.evict(&mut Pool::default()) {
+            if !self.evict() {
                 break;
             }
         }
@@ -258,12 +256,11 @@ impl Hub {
         &self,
         mut connection: Box<Connection>,
         now_ms: u64,
-        pool: &mut Pool,
         jobs: &mut VecDeque<Box<Connection>>,
     ) {
         let listener = &self.listeners[connection.listener as usize].info;
-        let step = connection.advance(listener, &self.bounds, pool);
-        self.settle(connection, step, now_ms, pool, jobs);
+        let step = connection.advance(listener, &self.bounds, &self.pool);
+        self.settle(connection, step, now_ms, jobs);
     }
 
     /// What a step means for its connection: a job, a rest, or the end.
@@ -272,22 +269,21 @@ impl Hub {
         mut connection: Box<Connection>,
         mut step: Step,
         now_ms: u64,
-        pool: &mut Pool,
         jobs: &mut VecDeque<Box<Connection>>,
     ) {
         loop {
             match step {
                 Step::Run => return jobs.push_back(connection),
                 Step::Refuse(reject) => step = self.refuse(&mut connection, reject),
-                Step::Wait(wait) => match self.park(connection, wait, now_ms, pool) {
+                Step::Wait(wait) => match self.park(connection, wait, now_ms) {
                     Some(back) => {
                         connection = back;
                         let listener = &self.listeners[connection.listener as usize].info;
-                        step = connection.advance(listener, &self.bounds, pool);
+                        step = connection.advance(listener, &self.bounds, &self.pool);
                     }
                     None => return,
                 },
-                Step::Close => return self.close(connection, pool),
+                Step::Close => return self.close(connection),
             }
         }
     }

@@ -13,7 +13,7 @@ use super::answer::Answer;
 use super::body::{BodyBuffer, RequestBody};
 use super::cell::Cell;
 use super::record;
-use crate::net::connection::{Connection, Pool, Step};
+use crate::net::connection::{Connection, Step};
 use crate::net::hub::Hub;
 use crate::net::reactor::Reactor;
 use crate::net::turnstile::Turnstile;
@@ -77,7 +77,6 @@ pub struct Core {
     handlers: Vec<Box<dyn Handler>>,
     encoder: ResponseEncoder,
     body: BodyBuffer,
-    pool: Pool,
     jobs: VecDeque<Box<Connection>>,
     date: Date,
     line: Vec<u8>,
@@ -92,7 +91,6 @@ impl Core {
             handlers,
             encoder: ResponseEncoder::default(),
             body: BodyBuffer::default(),
-            pool: Pool::default(),
             jobs: VecDeque::new(),
             date: Date::default(),
             line: Vec::new(),
@@ -131,7 +129,7 @@ impl Core {
             }
             let now_ms = clock::monotonic_ms();
             let mut jobs = std::mem::take(&mut self.jobs);
-            shared.hub.settle(connection, step, now_ms, &mut self.pool, &mut jobs);
+            shared.hub.settle(connection, step, now_ms, &mut jobs);
             let next = jobs.pop_front();
             self.jobs = jobs;
             match next {
@@ -175,7 +173,7 @@ impl Core {
                 }
                 connection.head_deadline_ms = clock::monotonic_ms() + hub.times.head_ms;
                 let listener = &hub.listeners[connection.listener as usize].info;
-                connection.advance(listener, &hub.bounds, &mut self.pool)
+                connection.advance(listener, &hub.bounds, &hub.pool)
             }
             Fate::Close => Step::Close,
             Fate::Linger => connection.begin_linger(),

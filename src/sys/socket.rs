@@ -70,9 +70,11 @@ fn peer_address(storage: &libc::sockaddr_storage) -> PeerAddress {
 /// As recv(2); `WouldBlock` where nothing is there. An interrupted call is repeated.
 pub fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
     loop {
-        // SAFETY: the pointer and the length describe `buffer`, which is borrowed for writing.
+        // SAFETY: the pointer and the length describe `buffer`, which is borrowed for writing. The system call
+        // itself and not libc's function, which is a cancellation point and pays for it in every call.
         let count = unsafe {
-            libc::recv(socket.as_raw_fd(), buffer.as_mut_ptr().cast(), buffer.len(), libc::MSG_DONTWAIT)
+            let (data, none) = (buffer.as_mut_ptr(), std::ptr::null::<u8>());
+            libc::syscall(libc::SYS_recvfrom, socket.as_raw_fd(), data, buffer.len(), libc::MSG_DONTWAIT, none, none)
         };
         if count >= 0 {
             return Ok(count as usize);
@@ -94,8 +96,19 @@ pub fn send(socket: BorrowedFd<'_>, parts: &[IoSlice<'_>]) -> io::Result<usize> 
     message.msg_iov = parts.as_ptr().cast_mut().cast();
     message.msg_iovlen = parts.len() as _;
     loop {
-        // SAFETY: IoSlice has the layout of iovec; the slices are borrowed for the call and only read.
-        let count = unsafe { libc::sendmsg(socket.as_raw_fd(), &message, libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT) };
+        let flags = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT;
+        let fd = socket.as_raw_fd();
+        // SAFETY: IoSlice has the layout of iovec; the slices are borrowed for the call and only read. The system
+        // calls themselves, as in `receive`.
+        let count = unsafe {
+            match parts {
+                [one] => {
+                    let none = std::ptr::null::<u8>();
+                    libc::syscall(libc::SYS_sendto, fd, one.as_ptr(), one.len(), flags, none, 0)
+                }
+                _ => libc::syscall(libc::SYS_sendmsg, fd, &raw const message, flags),
+            }
+        };
         if count >= 0 {
             return Ok(count as usize);
         }
