@@ -3,6 +3,7 @@
 pub mod channel;
 pub mod clock;
 pub mod epoll;
+pub mod machine;
 pub mod process;
 pub mod signal;
 pub mod socket;
