@@ -1,1 +1,3 @@
 //! Life of a worker: boot, request threads, drain.
+
+pub mod message;
