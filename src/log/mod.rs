@@ -1,3 +1,8 @@
 //! Log sinks and the request line.
-/// line
-pub fn line(arguments: std::fmt::Arguments<'_>) { eprintln!("{arguments}"); }
+
+use std::fmt::Arguments;
+
+/// Writes one line to the log; a line break is added.
+pub fn line(text: Arguments<'_>) {
+    eprintln!("{text}");
+}

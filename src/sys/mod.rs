@@ -3,7 +3,10 @@
 pub mod channel;
 pub mod clock;
 pub mod epoll;
+pub mod handover;
 pub mod machine;
+pub mod memory;
+pub mod privileges;
 pub mod process;
 pub mod signal;
 pub mod socket;
