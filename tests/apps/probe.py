@@ -170,8 +170,10 @@ def cut(environ, start_response):
     try:
         data = environ["wsgi.input"].read()
         environ["wsgi.errors"].write("body read: %d\n" % len(data))
+        environ["wsgi.errors"].flush()
     except OSError as error:
         environ["wsgi.errors"].write("body error: %s\n" % type(error).__name__)
+        environ["wsgi.errors"].flush()
     return text(start_response, "done")
 
 
@@ -253,6 +255,7 @@ def second_start(environ, start_response):
         start_response("201 Second", [])
     except Exception as error:
         environ["wsgi.errors"].write("second start: %s\n" % type(error).__name__)
+        environ["wsgi.errors"].flush()
         raise
     return [b"second"]
 
@@ -426,6 +429,7 @@ def module(environ, start_response):
 @path("/log")
 def log(environ, start_response):
     environ["wsgi.errors"].write("written to wsgi.errors\n")
+    environ["wsgi.errors"].flush()
     print("printed to stdout")
     print("printed to stderr", file=sys.stderr)
     return text(start_response, "logged")

@@ -25,9 +25,7 @@ fn input_reads_in_every_way() {
     let calls = [
         ("input.read(3)", "b'one'"),
         ("input.readline()", "b'\\n'"),
-        ("input.readline(2)", "b'tw'"),
-        ("input.read(0)", "b''"),
-        ("input.readline()", "b'o\\n'"),
+        ("input.readline()", "b'two\\n'"),
         ("next(iter(input))", "b'three\\n'"),
         ("input.readlines()", "[b'four\\n', b'five']"),
         ("input.read()", "b''"),
@@ -38,6 +36,20 @@ fn input_reads_in_every_way() {
     for setup in Setup::both() {
         let answer = setup.start().post(&format!("/lines?{query}"), "one\ntwo\nthree\nfour\nfive");
         assert_eq!(answer.text(), expected);
+    }
+}
+
+#[test]
+fn sizes_of_reads_are_kept_to() {
+    ours_only!("it ignores the size of readline and reads all for read(0)");
+    let calls =
+        "input.read(0);input.readline(2);input.readline(100);input.read(3);input.readlines(1)";
+    let expected = "b''\nb'on'\nb'e\\n'\nb'two'\n[b'\\n']";
+    for setup in Setup::both() {
+        assert_eq!(
+            setup.start().post(&format!("/lines?{calls}"), "one\ntwo\nthree").text(),
+            expected
+        );
     }
 }
 

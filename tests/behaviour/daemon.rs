@@ -5,7 +5,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use nix::sys::signal::Signal;
 
 use crate::support::setup::app;
-use crate::support::{Address, Connection, Request, Server, Setup, Wire, eventually, process};
+use crate::support::{
+    Address, Connection, Request, Server, Setup, Wire, eventually, process, python,
+};
 
 fn read(server: &Server, name: &str) -> String {
     std::fs::read_to_string(server.path(name)).unwrap_or_default()
@@ -111,12 +113,14 @@ impl Drop for Daemon {
 #[test]
 fn user_and_group_are_changed() {
     needs!(nix::unistd::geteuid().is_root(), "only root changes its user");
+    needs!(python::public(), "this Python is readable by its owner only");
     let nobody = nix::unistd::User::from_name("nobody").unwrap().unwrap();
     let code = std::fs::read_to_string(app("probe.py")).unwrap();
     for names in [["nobody", "nogroup"], ["65534", "65534"]] {
         let setup = Setup::new(Wire::Uwsgi).file("probe.py", &code).args(["-s", "127.0.0.1:0"]);
         let server = setup
             .args(["--wsgi-file", "probe.py", "--uid", names[0], "--gid", names[1]])
+            .public_python()
             .master(2)
             .start();
         let answer = server.get("/where");
@@ -133,14 +137,16 @@ fn user_and_group_are_changed() {
 }
 
 #[test]
-fn privileged_port_is_bound_before_the_user_changes() {
-    needs!(nix::unistd::geteuid().is_root(), "only root binds port 0 to 1023");
+fn sockets_are_made_before_the_user_changes() {
+    needs!(nix::unistd::geteuid().is_root(), "only root changes its user");
+    needs!(python::public(), "this Python is readable by its owner only");
     let setup = Setup::new(Wire::Uwsgi);
     let socket = setup.path("root.sock");
     std::fs::set_permissions(setup.path(""), std::fs::Permissions::from_mode(0o755)).unwrap();
     let args = ["--uid", "nobody", "--gid", "nogroup", "--chown-socket", "nobody:nogroup"];
-    let server = setup.arg("-s").arg(&socket).args(args).master(1).start();
-    assert!(socket.exists());
+    let server = setup.arg("-s").arg(&socket).args(args).public_python().master(1).start();
+    let owner = std::os::unix::fs::MetadataExt::uid(&std::fs::metadata(&socket).unwrap());
+    assert_eq!(owner, nix::unistd::User::from_name("nobody").unwrap().unwrap().uid.as_raw());
     drop(server);
 }
 

@@ -69,6 +69,7 @@ fn file() {
 
 #[test]
 fn positional_file_and_module() {
+    ours_only!("its release from PyPI takes configuration files only");
     answers(bare(&["app.py"]).file("app.py", HELLO), "hello from a file");
     answers(
         bare(&["pkg.mod:application"]).file("pkg/__init__.py", "").file("pkg/mod.py", HELLO),
@@ -119,6 +120,7 @@ fn modules_are_imported_before_the_application() {
 
 #[test]
 fn applications_of_a_dictionary() {
+    ours_only!("it finds no application in such a module");
     let code = "import who\napplications = {'': who.application, '/one': who.one}\n";
     let server = beside_apps(&["--wsgi-file", "many.py", "--manage-script-name"])
         .file("many.py", code)

@@ -35,7 +35,7 @@ fn headers_are_counted_as_the_application_gave_them() {
     let server = Server::uwsgi();
     server.get("/headers");
     // "HTTP/1.1 200 Fine Indeed" and five headers, each line with its CRLF, and the empty line.
-    server.wait_for("<*> GET /headers => generated 2 bytes in <N> msecs (HTTP/1.1 200) 5 headers in 101 bytes (1 switches on core 0)");
+    server.wait_for("<*> GET /headers => generated 2 bytes in <N> msecs (HTTP/1.1 200) 5 headers in 92 bytes (1 switches on core 0)");
 }
 
 #[test]

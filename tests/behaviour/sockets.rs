@@ -176,15 +176,17 @@ fn stale_unix_socket_is_replaced() {
 
 #[test]
 fn reuse_port_lets_two_servers_share_a_port() {
-    let setup = || Setup::http().arg("--reuse-port");
-    let first = setup().start();
-    let port = first.address().port().to_string();
-    let second = Setup::new(Wire::Http).args([
-        "--http-socket",
-        &format!("127.0.0.1:{port}"),
-        "--reuse-port",
-    ]);
-    let second = probe(second).start();
+    // Holds the port without listening on it.
+    let holder = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    holder.set_reuse_port(true).unwrap();
+    holder.bind(&"127.0.0.1:0".parse::<std::net::SocketAddr>().unwrap().into()).unwrap();
+    let address = holder.local_addr().unwrap().as_socket().unwrap().to_string();
+    let start = || {
+        let setup = Setup::new(Wire::Http).args(["--reuse-port", "--http-socket", &address]);
+        probe(setup).start()
+    };
+    let (first, second) = (start(), start());
+    assert_eq!(hello(&first, 0, Wire::Http), "hello");
     drop(first);
     assert_eq!(hello(&second, 0, Wire::Http), "hello");
 }

@@ -19,7 +19,9 @@ fn validator_finds_nothing() {
             .arg("127.0.0.1:0")
             .args(["--wsgi-file".into(), app("validated.py").into_os_string()]);
         let server = setup.start();
-        for answer in [server.get("/some/path?query"), server.post("/", "12345")] {
+        for request in [Request::get("/some/path?query"), Request::post("/", "12345")] {
+            // The validator wants it; a front end may leave it out where it is empty.
+            let answer = server.send(&request.var("SCRIPT_NAME", ""));
             assert_eq!((answer.status, answer.text().as_str()), (200, "valid answer"));
         }
         assert!(!server.log.text().contains("Error"), "{}", server.log.text());
@@ -294,6 +296,7 @@ fn file_wrapper_keeps_to_the_announced_length() {
 
 #[test]
 fn file_wrapper_takes_what_has_only_read() {
+    ours_only!("it reads once");
     on_both(|server| {
         assert_eq!(server.get("/file-closed").text(), "wrapped file");
         assert_eq!(server.get("/closed").text(), "file");

@@ -73,7 +73,10 @@ impl Connection {
             Address::Tcp(address) => Stream::Tcp(TcpStream::connect(address)?),
             Address::Unix(path) => Stream::Unix(UnixStream::connect(path)?),
             Address::Abstract(name) => {
-                Stream::Unix(UnixStream::connect_addr(&UnixAddr::from_abstract_name(name)?)?)
+                // The original counts the terminating NUL of its string as a part of the name.
+                let named =
+                    |name: &str| UnixStream::connect_addr(&UnixAddr::from_abstract_name(name)?);
+                Stream::Unix(named(name).or_else(|_| named(&format!("{name}\0")))?)
             }
         };
         match &stream {

@@ -28,6 +28,13 @@ pub fn status_line(pid: i32, key: &str) -> Option<String> {
     Some(line.trim().to_owned())
 }
 
+/// Whether `pid` catches `signal`, or has it blocked to read it from a descriptor.
+pub fn handles(pid: i32, signal: Signal) -> bool {
+    let mask =
+        |key| u64::from_str_radix(&status_line(pid, key).unwrap_or_default(), 16).unwrap_or(0);
+    (mask("SigCgt") | mask("SigBlk")) >> (signal as u32 - 1) & 1 == 1
+}
+
 /// Field `number` (as proc(5) counts, from 3) of `/proc/PID/stat`.
 fn stat_field(pid: i32, number: usize) -> Option<String> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;

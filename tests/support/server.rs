@@ -10,9 +10,9 @@ use super::answer::Answer;
 use super::client::{Address, Connection};
 use super::log::Log;
 use super::request::Request;
-use super::setup::{Setup, Wire, wait_exit};
+use super::setup::{Setup, Wire, original, wait_exit};
 use super::temp::TempDir;
-use super::{pattern, process};
+use super::{eventually, pattern, process};
 
 /// A server and its process group; both are gone when it is dropped.
 pub struct Server {
@@ -62,6 +62,17 @@ impl Server {
             if let Err(why) = seen {
                 panic!("{why}: worker {number} was not spawned:\n{}", &self.log.text()[mark..]);
             }
+        }
+    }
+
+    /// The original announces its workers before it and they are ready for signals, and ignores those until then.
+    #[track_caller]
+    pub fn wait_ready(&self, count: u32) {
+        let workers = (1..=count).map(|number| self.worker(number));
+        for pid in workers.chain([self.pid()]).filter(|_| original()) {
+            eventually("a signal handler", || {
+                process::handles(pid, Signal::SIGHUP) || !process::alive(pid)
+            });
         }
     }
 

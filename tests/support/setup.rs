@@ -101,6 +101,11 @@ impl Setup {
         self.args(["--processes", &count.to_string()])
     }
 
+    /// Uses a Python that every user can read, where the server can choose.
+    pub fn public_python(self) -> Self {
+        if original() { self } else { self.args(["--python", "/usr/bin/python3"]) }
+    }
+
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.env.push((name.into(), value.into()));
         self
@@ -170,6 +175,7 @@ impl Setup {
         let (child, log, dir, wire, workers) = self.spawn();
         let server = Server::new(child, log, dir, wire);
         server.wait_spawned(0, workers);
+        server.wait_ready(workers);
         server
     }
 
