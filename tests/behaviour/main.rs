@@ -1,6 +1,7 @@
 //! What users and peers see, on real processes and real sockets.
 
 #![allow(unreachable_pub)] // a test binary has no outside
+#![allow(clippy::unwrap_used)] // panicking is how a test fails
 
 #[macro_use]
 #[path = "../support/mod.rs"]

@@ -121,6 +121,7 @@ fn atexit_hook_runs_when_the_server_stops() {
     let setup = Setup::new(crate::support::Wire::Uwsgi).file("exit.py", code);
     let mut server = setup.args(["-s", "127.0.0.1:0", "--wsgi-file", "exit.py"]).master(1).start();
     server.get("/");
+    server.wait_for("<*> GET / => generated 1 bytes <*>");
     server.stop();
     let path = server.path("bye");
     eventually("the hook", || std::fs::read_to_string(&path).is_ok_and(|text| text.contains("1 ")));
@@ -133,6 +134,7 @@ fn atexit_functions_of_python_run() {
     let setup = Setup::new(crate::support::Wire::Uwsgi).file("exit.py", code);
     let mut server = setup.args(["-s", "127.0.0.1:0", "--wsgi-file", "exit.py"]).master(1).start();
     server.get("/");
+    server.wait_for("<*> GET / => generated 1 bytes <*>");
     server.stop();
     let path = server.path("bye");
     eventually("the function", || path.exists());
