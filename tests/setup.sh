@@ -44,7 +44,7 @@ PY
 }
 
 need_cargo() {
-    command -v cargo >/dev/null || { echo "cargo is missing: install Rust 1.88 or later first (https://rustup.rs)" >&2; exit 1; }
+    command -v cargo >/dev/null || { echo "cargo is missing: install Rust 1.88 or later first" >&2; exit 1; }
 }
 
 system_run() {
