@@ -6,16 +6,16 @@
 #[rustfmt::skip] // the order is the architecture, not the alphabet
 mod rooms {}
 
-pub mod config;
-pub mod control;
-pub mod log;
-pub mod master;
-pub mod net;
-pub mod options;
-pub mod plugin;
-pub mod request;
-pub mod shm;
-pub mod stats;
-pub mod supervisor;
 pub mod sys;
+pub mod shm;
+pub mod options;
+pub mod config;
+pub mod supervisor;
+pub mod net;
+pub mod request;
+pub mod plugin;
+pub mod log;
+pub mod stats;
 pub mod worker;
+pub mod master;
+pub mod control;

@@ -83,9 +83,7 @@ pub enum BodyError {
     #[error("timeout during read on wsgi.input")]
     Timeout,
     /// The client closed the connection, or reset it, before the body was complete.
-    #[error(
-        "error during read on wsgi.input: the client closed the connection before the body was complete"
-    )]
+    #[error("error during read on wsgi.input: the client closed the connection before the body was complete")]
     Truncated,
     /// The body breaks its protocol's rules (a malformed chunk, more than `limit-post`).
     #[error("error during read on wsgi.input: {0}")]

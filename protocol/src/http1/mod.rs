@@ -64,12 +64,7 @@ impl HeadDecoder {
     ///
     /// # Errors
     /// A [`Reject`] with the status to answer before the connection is closed.
-    pub fn decode(
-        &mut self,
-        input: &[u8],
-        limits: &Limits,
-        vars: &mut Vars,
-    ) -> Result<Option<Head>, Reject> {
+    pub fn decode(&mut self, input: &[u8], limits: &Limits, vars: &mut Vars) -> Result<Option<Head>, Reject> {
         let _ = (input, limits, vars, self.scanned);
         Err(Reject::new(501, "not_written_yet"))
     }
