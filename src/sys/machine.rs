@@ -66,3 +66,12 @@ fn soft_limit(resource: Resource) -> Option<u64> {
     let (soft, _) = getrlimit(resource).ok()?;
     (soft != nix::libc::RLIM_INFINITY).then_some(soft)
 }
+
+/// IPv4 addresses of the network interfaces.
+///
+/// # Errors
+/// As getifaddrs(3).
+pub fn local_ipv4() -> std::io::Result<Vec<std::net::Ipv4Addr>> {
+    let all = nix::ifaddrs::getifaddrs()?;
+    Ok(all.filter_map(|interface| Some(interface.address?.as_sockaddr_in()?.ip())).collect())
+}

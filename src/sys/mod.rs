@@ -2,7 +2,9 @@
 
 pub mod channel;
 pub mod clock;
+pub mod environment;
 pub mod epoll;
+pub mod listen;
 pub mod machine;
 pub mod process;
 pub mod signal;
