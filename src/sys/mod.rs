@@ -9,3 +9,4 @@ pub mod machine;
 pub mod process;
 pub mod signal;
 pub mod socket;
+pub mod time;
