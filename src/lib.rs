@@ -27,3 +27,4 @@ pub mod worker;
 
 pub mod master;
 
+pub mod cli;
