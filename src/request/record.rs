@@ -46,9 +46,9 @@ impl Record<'_> {
         let logging = &self.shared.logging;
         let rules = Rules {
             all: logging.requests,
-            status_4xx: logging.log_4xx,
-            status_5xx: logging.log_5xx,
-            slow_us: logging.log_slow.map(|slow| slow.as_micros() as u64),
+            with_4xx: logging.log_4xx,
+            with_5xx: logging.log_5xx,
+            slow: logging.log_slow,
         };
         if rules.select(self.status(), self.duration_us) {
             line.clear();

@@ -110,6 +110,16 @@ impl Board {
         sum(self.arena.slice(&self.cores), |core| &core.requests)
     }
 
+    /// Size of the mapping in bytes.
+    pub fn mapped_bytes(&self) -> usize {
+        self.arena.len()
+    }
+
+    /// Requests of one worker since the instance started.
+    pub fn worker_requests(&self, worker: WorkerId) -> u64 {
+        sum(self.cores_of(worker), |core| &core.requests)
+    }
+
     /// Makes the worker's slots ready for a new process. For the process that forks, before the fork and
     /// while no process owns the slots.
     pub fn start_life(&self, worker: WorkerId, now_ms: u64, now_unix: u64) {

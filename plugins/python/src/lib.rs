@@ -235,7 +235,8 @@ impl Plugin for PythonPlugin {
             shared.host.log("python: a thread does not give the GIL back: exit hooks are not run");
             return;
         }
-        ffi::with(|py| shared.boot(py, "run_exit_functions", &[]));
+        // The result is dropped while the GIL is held.
+        ffi::with(|py| drop(shared.boot(py, "run_exit_functions", &[])));
     }
 }
 
