@@ -24,7 +24,7 @@ pub(super) fn live(
         crate::log::line(format_args!("worker {worker}: {error}"));
     }
     let orphan =
-        context.config.processes.no_orphans && !process::die_with_parent(parent).unwrap_or(true);
+        context.processes.no_orphans && !process::die_with_parent(parent).unwrap_or(true);
     if orphan {
         exit(exit_code::END);
     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use uwsgi_plugin_api::WorkerId;
 
 use super::Vacuum;
-use crate::config::Config;
+use crate::config::model::Processes;
 use crate::shm::Board;
 use crate::sys::channel::Channel;
 use crate::sys::reexec::Origin;
@@ -27,8 +27,8 @@ pub struct Hooks {
 
 /// What the master is given.
 pub struct MasterContext {
-    /// The configuration.
-    pub config: Arc<Config>,
+    /// What was configured of processes.
+    pub processes: Processes,
     /// The scoreboard, one slot for each configured worker.
     pub board: Arc<Board>,
     /// What runs around and in workers.

@@ -22,7 +22,7 @@ pub fn ignore_reload_signals(die_on_term: bool) -> io::Result<()> {
 /// Replaces the master. Returns only when that failed, listening to signals again.
 pub(super) fn replace(context: &MasterContext, signals: &SignalQueue) -> io::Error {
     say_what_happens(context);
-    let ready = ignore_reload_signals(context.config.processes.die_on_term)
+    let ready = ignore_reload_signals(context.processes.die_on_term)
         .and_then(|()| signal::release());
     let error = match ready.and_then(|()| reexec(context)) {
         Err(error) => error,

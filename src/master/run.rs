@@ -65,7 +65,7 @@ impl Master {
         let poll = Poll::new()?;
         listen(&poll, &signals, SIGNALS)?;
         let channels = context.board.worker_ids().map(|_| None).collect();
-        let supervisor = Supervisor::new(Settings::from(&context.config.processes), now());
+        let supervisor = Supervisor::new(Settings::from(&context.processes), now());
         let ears = Some(Ears { poll, signals, channels });
         Ok(Self { context, supervisor, pid: process::current(), ears, exit: None })
     }
