@@ -128,7 +128,7 @@ def report_load_failure(source, value):
     if isinstance(value, NotFound):
         print(value, file=sys.stderr)
     else:
-        print_exception(type(value), value, value.__traceback__)
+        print_exception(value)
     if isinstance(value, (ImportError, NotFound, OSError)):
         print("cannot load %r; sys.path is:" % source, file=sys.stderr)
         for entry in sys.path:
@@ -141,19 +141,21 @@ def report_load_failure(source, value):
         )
 
 
-def without_own_frames(traceback):
+def without_own_frames(value):
+    """The exception, with a traceback that begins in the user's code."""
+    traceback = value.__traceback__
     while traceback is not None and traceback.tb_frame.f_code.co_filename == HERE:
         traceback = traceback.tb_next
-    return traceback
+    return value.with_traceback(traceback)
 
 
-def print_exception(kind, value, traceback):
+def print_exception(value):
     """As Python does for an uncaught exception: by `sys.excepthook`."""
-    traceback = without_own_frames(traceback)
+    value = without_own_frames(value)
     try:
-        sys.excepthook(kind, value, traceback)
+        sys.excepthook(type(value), value, value.__traceback__)
     except BaseException:
-        sys.__excepthook__(kind, value, traceback)
+        sys.__excepthook__(type(value), value, value.__traceback__)
 
 
 def format_exception(value):
@@ -205,13 +207,13 @@ def run_exit_functions():
     try:
         run_hook("atexit")
     except BaseException as error:
-        print_exception(type(error), error, error.__traceback__)
+        print_exception(error)
     import atexit
 
     try:
         atexit._run_exitfuncs()
     except BaseException as error:
-        print_exception(type(error), error, error.__traceback__)
+        print_exception(error)
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
@@ -246,9 +248,12 @@ def plain_file(file):
     if temporary is not None and type(file) is temporary._TemporaryFileWrapper:
         file = file.file
     if isinstance(file, (io.BufferedReader, io.BufferedRandom)):
-        genuine = (io.BufferedReader.read, io.BufferedRandom.read)
-        return type(file).read in genuine and type(file.raw) is io.FileIO
-    return isinstance(file, io.FileIO) and type(file).read is io.FileIO.read
+        if type(file).read not in (io.BufferedReader.read, io.BufferedRandom.read):
+            return False
+        file = file.raw
+    if not isinstance(file, io.FileIO):
+        return False
+    return type(file).read is io.FileIO.read and type(file).readinto is io.FileIO.readinto
 
 
 def file_span(wrapper):

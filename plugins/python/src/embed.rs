@@ -15,7 +15,8 @@ const BOOT: &std::ffi::CStr =
         Err(_) => panic!("boot.py holds a NUL"),
     };
 
-/// Finds, loads and starts the interpreter; returns the module of `boot.py`.
+/// Finds, loads and starts the interpreter. `uwsgi` makes the module of this name, `finish` is given that of
+/// `boot.py`.
 ///
 /// # Errors
 /// What the user is told.
@@ -23,7 +24,8 @@ pub(crate) fn start(
     options: &Options,
     host: &Arc<dyn Host>,
     uwsgi: impl FnOnce(Py<'_>) -> Result<(), Raised>,
-) -> Result<Object, String> {
+    finish: impl FnOnce(Py<'_>, Object) -> Result<(), Raised>,
+) -> Result<(), String> {
     let interpreter = find::find(options, &Surroundings::of_process())?;
     let version = ffi::start(&Start {
         library: &interpreter.library,
@@ -34,9 +36,9 @@ pub(crate) fn start(
     })?;
     host.log(&format!("Python version: {}", version.replace('\n', "")));
     ffi::with(|py| {
-        set_up(py, options, host, &interpreter, uwsgi).map_err(|raised| {
-            format!("the interpreter could not be set up: {}", raised.describe(py))
-        })
+        set_up(py, options, host, &interpreter, uwsgi).and_then(|boot| finish(py, boot)).map_err(
+            |raised| format!("the interpreter could not be set up: {}", raised.describe(py)),
+        )
     })
 }
 

@@ -1,7 +1,6 @@
 //! `wsgi.input`.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 
 use uwsgi_plugin_api::{Body, BodyError, Fill};
 
@@ -12,10 +11,6 @@ use crate::ffi::{
 /// The request body as a file that is read once. After the request it is a closed one.
 pub(crate) struct Input {
     exchange: Arc<Exchange>,
-    /// Bytes that were read.
-    position: AtomicU64,
-    /// The connection's descriptor.
-    connection: AtomicI32,
 }
 
 /// Its type.
@@ -44,7 +39,7 @@ impl Payload for Input {
 
 impl Input {
     pub(crate) fn new(exchange: Arc<Exchange>) -> Self {
-        Self { exchange, position: AtomicU64::new(0), connection: AtomicI32::new(-1) }
+        Self { exchange }
     }
 
     /// Up to `limit` bytes: fewer only at the end of the body.
@@ -82,7 +77,7 @@ impl Input {
             Failure::Body(error) => py.raise(Exception::OSError, &describe(&error, limit)),
         })?;
         let length = object.borrowed().bytes(py)?.len() as u64;
-        self.position.fetch_add(length, Ordering::Relaxed);
+        self.exchange.note_read(length);
         Ok(object)
     }
 }
@@ -173,9 +168,9 @@ methods! {
     Seek = c"seek", c"seek(offset, whence=0): only to where it is.", |py, this, arguments|
         seek(py, this, arguments);
     Tell = c"tell", c"Bytes that were read.", |py, this, _arguments|
-        py.unsigned(this.position.load(Ordering::Relaxed));
+        py.unsigned(this.exchange.position());
     FileNo = c"fileno", c"Descriptor of the connection.", |py, this, _arguments|
-        py.integer(this.connection.load(Ordering::Relaxed).into());
+        py.integer(this.exchange.connection().into());
     Close = c"close", c"Does nothing: the server owns the body.", |py, _this, _arguments|
         Ok(py.none().own(py));
 }
@@ -197,7 +192,7 @@ fn lines(py: Py<'_>, this: &Input, hint: usize) -> Result<Object, Raised> {
 
 /// The body is a stream: only the place where it is can be gone to.
 fn seek(py: Py<'_>, this: &Input, arguments: &[Ref<'_>]) -> Result<Object, Raised> {
-    let position = this.position.load(Ordering::Relaxed);
+    let position = this.exchange.position();
     let (offset, whence) = match arguments {
         [offset] => (offset.integer(py)?, 0),
         [offset, whence] => (offset.integer(py)?, whence.integer(py)?),

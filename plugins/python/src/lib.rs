@@ -138,26 +138,26 @@ impl Plugin for PythonPlugin {
         _listeners: &[Listener],
     ) -> Result<(), PluginError> {
         let options = Options::read(settings).map_err(PluginError)?;
-        let host_name = load::host_name();
-        let boot =
-            embed::start(&options, &host, |py| module::install(py, &host, settings, &host_name))
-                .map_err(PluginError)?;
         let shared = Arc::new(Shared {
             options,
             host,
-            host_name,
+            host_name: load::host_name(),
             running: Kept::new(),
             apps: Kept::new(),
             frozen: AtomicBool::new(false),
             hooked: parking_lot::Mutex::new(0),
             forked: AtomicU32::new(0),
         });
-        ffi::with(|py| {
-            let running =
-                Running::new(py, boot).map_err(|raised| PluginError(raised.describe(py)))?;
-            shared.running.set(py, running);
-            Ok(())
-        })?;
+        embed::start(
+            &shared.options,
+            &shared.host,
+            |py| module::install(py, &shared.host, settings, &shared.host_name),
+            |py, boot| {
+                shared.running.set(py, Running::new(py, boot)?);
+                Ok(())
+            },
+        )
+        .map_err(PluginError)?;
         let _ = self.shared.set(shared); // a second start was refused by the interpreter
         Ok(())
     }
@@ -235,7 +235,6 @@ impl Plugin for PythonPlugin {
             shared.host.log("python: a thread does not give the GIL back: exit hooks are not run");
             return;
         }
-        // The result is dropped while the GIL is held.
         ffi::with(|py| drop(shared.boot(py, "run_exit_functions", &[])));
     }
 }

@@ -281,12 +281,14 @@ pub(crate) fn with_response(
     exchange: &Exchange,
     work: impl FnOnce(&mut dyn Response) -> Result<Flow, WriteError>,
 ) -> Result<(), Unsent> {
-    if !exchange.started() {
-        return Err(Unsent::NoHead);
-    }
-    let sent = exchange.response(py, |response| match work(response)? {
-        Flow::Ready => Ok(()),
-        Flow::Full => ffi::wait(py, response),
+    let sent = exchange.response(py, |response| {
+        if !exchange.started() {
+            return Err(WriteError::NoHead);
+        }
+        match work(response)? {
+            Flow::Ready => Ok(()),
+            Flow::Full => ffi::wait(py, response),
+        }
     });
     match sent {
         Ok(Ok(())) => Ok(()),

@@ -6,7 +6,7 @@ use uwsgi_plugin_api::{CoreId, Handler, Known, Outcome, Request, Response};
 
 use crate::embed::call;
 use crate::environ::{Environs, Facts};
-use crate::ffi::{self, Exception, Exchange, Object, Py, Raised, Ref};
+use crate::ffi::{self, Exception, Exchange, Loan, Object, Py, Raised, Ref};
 use crate::input::Input;
 use crate::load::Apps;
 use crate::module::{self, Current};
@@ -119,7 +119,9 @@ impl WsgiHandler {
         match prepared {
             Ok((parts, environ)) => {
                 let exchange = Arc::clone(&parts.callables.exchange);
-                exchange.lend(py, request.body, response, || {
+                let connection = request.connection_fd;
+                let loan = Loan { body: request.body, response, connection };
+                exchange.lend(py, loan, || {
                     let run = Run { shared: &shared, running, apps, exchange: &exchange };
                     run.application(py, parts, environ, outcome)
                 })
@@ -254,10 +256,8 @@ impl Run<'_> {
             module::log_line("the application called sys.exit(): this worker ends");
             return None;
         }
-        let none = py.none();
-        let traceback = caught.traceback.as_ref().map_or(none, Object::borrowed);
-        let exception = [caught.kind.borrowed(), caught.value.borrowed(), traceback];
-        if let Err(raised) = call(py, &self.running.boot, "print_exception", &exception) {
+        let value = caught.value.borrowed();
+        if let Err(raised) = call(py, &self.running.boot, "print_exception", &[value]) {
             module::log_line(&format!(
                 "an exception that cannot be shown: {}",
                 raised.describe(py)
@@ -266,7 +266,7 @@ impl Run<'_> {
         if !self.shared.options.catch_exceptions {
             return None;
         }
-        let text = call(py, &self.running.boot, "format_exception", &[caught.value.borrowed()]);
+        let text = call(py, &self.running.boot, "format_exception", &[value]);
         text.map_err(|raised| raised.forget(py)).ok()
     }
 

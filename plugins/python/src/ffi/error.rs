@@ -43,11 +43,9 @@ impl Exception {
 #[derive(Debug)]
 pub(crate) struct Caught {
     /// Its class.
-    pub kind: Object,
+    pub(crate) kind: Object,
     /// The exception itself.
-    pub value: Object,
-    /// Its traceback, where it has one.
-    pub traceback: Option<Object>,
+    pub(crate) value: Object,
 }
 
 impl Caught {
@@ -83,11 +81,11 @@ impl Raised {
             if !traceback.is_null() {
                 (table().PyException_SetTraceback)(value, traceback);
             }
+            drop(Object::take_optional(traceback)); // the exception has it
             let none = || py.none().own(py);
             Caught {
                 kind: Object::take_optional(kind).unwrap_or_else(none),
                 value: Object::take_optional(value).unwrap_or_else(none),
-                traceback: Object::take_optional(traceback),
             }
         }
     }

@@ -6,8 +6,10 @@
 //! hands each to one user at a time by taking the pointer out.
 
 use std::cell::Cell;
+use std::mem::transmute;
+use std::os::fd::RawFd;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use uwsgi_plugin_api::{Body, BodyError, Fill, Response, WriteError};
@@ -32,6 +34,20 @@ pub(crate) struct Exchange {
     started: AtomicBool,
     /// Chunks that went out through `write()`.
     written: AtomicU32,
+    /// Bytes of the body that were read.
+    read: AtomicU64,
+    /// The connection's descriptor, -1 between requests.
+    connection: AtomicI32,
+}
+
+/// What is lent.
+pub(crate) struct Loan<'a> {
+    /// The request's body.
+    pub(crate) body: &'a mut dyn Body,
+    /// The response to it.
+    pub(crate) response: &'a mut dyn Response,
+    /// The connection's descriptor.
+    pub(crate) connection: RawFd,
 }
 
 struct Slot<T: ?Sized + 'static> {
@@ -97,37 +113,36 @@ impl<T: ?Sized> Slot<T> {
 
 impl Exchange {
     /// Runs `scope` with the request lent to the objects that share this exchange.
-    pub(crate) fn lend<R>(
-        &self,
-        py: Py<'_>,
-        body: &mut dyn Body,
-        response: &mut dyn Response,
-        scope: impl FnOnce() -> R,
-    ) -> R {
+    pub(crate) fn lend<R>(&self, py: Py<'_>, loan: Loan<'_>, scope: impl FnOnce() -> R) -> R {
         struct Recall<'a, 'gil>(&'a Exchange, Py<'gil>);
         impl Drop for Recall<'_, '_> {
             fn drop(&mut self) {
                 self.0.body.recall(self.1);
                 self.0.response.recall(self.1);
+                self.0.reset(-1);
             }
         }
-        // SAFETY: only the lifetime changes; `Recall` removes the pointers before this call returns, and
-        // both references are not used by anyone else until then.
+        let (body, response) = (NonNull::from(loan.body), NonNull::from(loan.response));
+        // SAFETY: only the lifetime changes. `Recall` removes the pointers before this call returns, and the
+        // references that they come from are not used by anyone else until then.
         unsafe {
-            self.body
+            self.body.here.set(Some(transmute::<NonNull<dyn Body + '_>, NonNull<dyn Body>>(body)));
+            self.response
                 .here
-                .set(Some(std::mem::transmute::<NonNull<dyn Body + '_>, NonNull<dyn Body>>(
-                    NonNull::from(body),
+                .set(Some(transmute::<NonNull<dyn Response + '_>, NonNull<dyn Response>>(
+                    response,
                 )));
-            self.response.here.set(Some(std::mem::transmute::<
-                NonNull<dyn Response + '_>,
-                NonNull<dyn Response>,
-            >(NonNull::from(response))));
         }
-        self.started.store(false, Ordering::Relaxed);
-        self.written.store(0, Ordering::Relaxed);
+        self.reset(loan.connection);
         let _recall = Recall(self, py);
         scope()
+    }
+
+    fn reset(&self, connection: RawFd) {
+        self.started.store(false, Ordering::Relaxed);
+        self.written.store(0, Ordering::Relaxed);
+        self.read.store(0, Ordering::Relaxed);
+        self.connection.store(connection, Ordering::Relaxed);
     }
 
     /// Uses the body.
@@ -164,6 +179,21 @@ impl Exchange {
     /// Notes that `start_response` succeeded.
     pub(crate) fn note_start(&self) {
         self.started.store(true, Ordering::Relaxed);
+    }
+
+    /// Bytes of the body that were read in this request.
+    pub(crate) fn position(&self) -> u64 {
+        self.read.load(Ordering::Relaxed)
+    }
+
+    /// Notes bytes that were read.
+    pub(crate) fn note_read(&self, count: u64) {
+        self.read.fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// The connection's descriptor, -1 between requests.
+    pub(crate) fn connection(&self) -> RawFd {
+        self.connection.load(Ordering::Relaxed)
     }
 
     /// Chunks sent by `write()` in this request.

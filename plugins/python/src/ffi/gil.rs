@@ -76,7 +76,9 @@ pub(super) fn adopt_first_thread() {
 }
 
 /// Runs `work` with the lock and gives it back afterwards, unless the thread held it before.
-pub(crate) fn with<R>(work: impl FnOnce(Py<'_>) -> R) -> R {
+///
+/// The result is `Send`, so that no Python object leaves the closure: it would be dropped without the lock.
+pub(crate) fn with<R: Send>(work: impl FnOnce(Py<'_>) -> R) -> R {
     let held_before = THREAD.with(|thread| thread.held.get());
     let result = keep(work);
     if !held_before {
@@ -86,7 +88,7 @@ pub(crate) fn with<R>(work: impl FnOnce(Py<'_>) -> R) -> R {
 }
 
 /// Runs `work` with the lock and keeps it: the next call of this thread finds it held.
-pub(crate) fn keep<R>(work: impl FnOnce(Py<'_>) -> R) -> R {
+pub(crate) fn keep<R: Send>(work: impl FnOnce(Py<'_>) -> R) -> R {
     struct Leave;
     impl Drop for Leave {
         fn drop(&mut self) {

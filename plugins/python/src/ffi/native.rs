@@ -178,8 +178,8 @@ impl<T: Payload> Class<T> {
                 return Err(Raised::pending());
             }
             let instance = raw.cast::<Instance<T>>();
-            ptr::addr_of_mut!((*instance).vectorcall).write(Some(vectorcall_entry::<T>));
-            ptr::addr_of_mut!((*instance).payload).write(payload);
+            (&raw mut (*instance).vectorcall).write(Some(vectorcall_entry::<T>));
+            (&raw mut (*instance).payload).write(payload);
             Object::take(raw)
         }
     }
@@ -327,7 +327,7 @@ unsafe extern "C" fn deallocate<T: Payload>(this: *mut PyObject) {
     // SAFETY: the last reference is gone; an instance of a heap type holds one to its type.
     unsafe {
         let kind = Ref::lend(this).kind();
-        ptr::drop_in_place(ptr::addr_of_mut!((*this.cast::<Instance<T>>()).payload));
+        gil::entered(|_| ptr::drop_in_place(&raw mut (*this.cast::<Instance<T>>()).payload));
         (table().PyObject_Free)(this.cast());
         (table().Py_DecRef)(kind);
     }
