@@ -38,7 +38,7 @@ test-ignored:
 
 bench:
 	tests/setup.sh bench
-	cargo build --release --locked --bin uwsgi --bench load
+	cargo build --release --locked --bin uwsgi
 	python3 benches/compare/compare.py $(BENCH)
 
 lint:
