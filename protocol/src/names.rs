@@ -50,27 +50,58 @@ const PREFIX: usize = "HTTP_".len();
 static HEADERS: [u8; SLOTS] = table(PREFIX);
 static VARIABLES: [u8; SLOTS] = table(0);
 
-fn find(slots: &[u8; SLOTS], skip: usize, name: &[u8], same: impl Fn(&[u8], &[u8]) -> bool) -> Option<Known> {
+/// How a header is mostly spelled on the wire (`User-Agent`), so that one comparison of memory mostly does.
+static SPELLED: [[u8; SPELLED_BYTES]; Known::COUNT] = spelled();
+const SPELLED_BYTES: usize = 32;
+
+const fn spelled() -> [[u8; SPELLED_BYTES]; Known::COUNT] {
+    let mut table = [[0; SPELLED_BYTES]; Known::COUNT];
+    let mut at = 0;
+    while at < Known::COUNT {
+        let name = Known::ALL[at].as_str().as_bytes();
+        let mut from = PREFIX;
+        while is_header(name) && from < name.len() {
+            let begins_word = from == PREFIX || name[from - 1] == b'_';
+            table[at][from - PREFIX] = match name[from] {
+                b'_' => b'-',
+                letter if begins_word => letter,
+                letter => letter.to_ascii_lowercase(),
+            };
+            from += 1;
+        }
+        at += 1;
+    }
+    table
+}
+
+/// The variable of a header, by its name on the wire (any case); `CONTENT_TYPE` and `CONTENT_LENGTH` are not among them.
+pub(crate) fn header(name: &[u8]) -> Option<Known> {
     let mut slot = hash(name);
-    while slots[slot] != NONE {
-        let known = Known::ALL[slots[slot] as usize];
-        let candidate = &known.as_str().as_bytes()[skip..];
-        if candidate.len() == name.len() && same(candidate, name) {
-            return Some(known);
+    while HEADERS[slot] != NONE {
+        let at = HEADERS[slot] as usize;
+        let known = Known::ALL[at];
+        if known.as_str().len() == name.len() + PREFIX {
+            let spelled = &SPELLED[at][..name.len()];
+            if spelled == name || spelled.eq_ignore_ascii_case(name) {
+                return Some(known);
+            }
         }
         slot = (slot + 1) % SLOTS;
     }
     None
 }
 
-/// The variable of a header, by its name on the wire (any case); `CONTENT_TYPE` and `CONTENT_LENGTH` are not among them.
-pub(crate) fn header(name: &[u8]) -> Option<Known> {
-    find(&HEADERS, PREFIX, name, |known, name| known.iter().zip(name).all(|(a, b)| *a == fold(*b)))
-}
-
 /// A variable by its CGI name.
 pub(crate) fn variable(name: &[u8]) -> Option<Known> {
-    find(&VARIABLES, 0, name, |known, name| known == name)
+    let mut slot = hash(name);
+    while VARIABLES[slot] != NONE {
+        let known = Known::ALL[VARIABLES[slot] as usize];
+        if known.as_str().as_bytes() == name {
+            return Some(known);
+        }
+        slot = (slot + 1) % SLOTS;
+    }
+    None
 }
 
 /// Appends the CGI name of an unknown header.

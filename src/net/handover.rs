@@ -7,20 +7,20 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 
 use super::connection::Connection;
 use super::hub::Hub;
 use super::peer::Peer;
 use super::table::Wait;
-use crate::sys::channel;
+use crate::sys::channel::{Channel, MESSAGE_BYTES_MAX};
 
 /// Both ends, inherited by every worker.
 #[derive(Clone, Debug)]
 pub struct Handover {
-    send: Arc<OwnedFd>,
-    take: Arc<OwnedFd>,
+    send: Arc<Channel>,
+    take: Arc<Channel>,
 }
 
 impl Handover {
@@ -29,13 +29,13 @@ impl Handover {
     /// # Errors
     /// As socketpair(2).
     pub fn new() -> io::Result<Self> {
-        let (send, take) = channel::pair()?;
+        let (send, take) = Channel::pair()?;
         Ok(Self { send: Arc::new(send), take: Arc::new(take) })
     }
 
     /// The end that the reactor waits on.
-    pub(super) fn receiver(&self) -> &OwnedFd {
-        &self.take
+    pub(super) fn receiver(&self) -> BorrowedFd<'_> {
+        self.take.as_fd()
     }
 }
 
@@ -53,7 +53,7 @@ impl Hub {
             message.push(connection.peer.address().len() as u8);
             message.extend_from_slice(connection.peer.address());
             message.extend_from_slice(connection.input.data());
-            match channel::send_with_fd(handover.send.as_fd(), &message, connection.fd()) {
+            match handover.send.send_with_fd(&message, connection.fd()) {
                 Ok(()) => true,
                 Err(error) => {
                     crate::log::line(format_args!("cannot hand a connection over: {error}"));
@@ -76,8 +76,10 @@ impl Hub {
     /// Takes one connection that another worker gave away.
     pub(super) fn adopt(&self, now_ms: u64) -> Option<Box<Connection>> {
         let handover = self.handover.as_ref()?;
-        let (message, fd) = match channel::receive_with_fd(handover.take.as_fd()) {
-            Ok(Some((message, Some(fd)))) => (message, fd),
+        let mut buffer = vec![0; MESSAGE_BYTES_MAX];
+        let (message, fd) = match handover.take.receive_with_fd(&mut buffer) {
+            Ok(Some((len, Some(fd)))) => (&buffer[..len], fd),
+            // Another worker was faster.
             _ => return None,
         };
         let listener = u16::from_le_bytes([*message.first()?, *message.get(1)?]);

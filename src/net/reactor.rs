@@ -87,7 +87,7 @@ impl Reactor {
         if self.listening != on {
             self.listening = on;
             if let Some(handover) = &self.hub.handover {
-                let fd = handover.receiver().as_fd();
+                let fd = handover.receiver();
                 if on { self.set.add(fd, ADOPTION, self.shared)? } else { self.set.remove(fd)? }
             }
             for (index, listener) in self.hub.listeners.iter().enumerate() {

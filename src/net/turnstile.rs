@@ -20,7 +20,7 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 /// First look of a watcher, in microseconds.
 pub const WATCH_US_MIN: u64 = 100;
 /// Longest time between two looks while work goes on.
-pub const WATCH_US_MAX: u64 = 400;
+pub const WATCH_US_MAX: u64 = 1_000;
 /// Above this average, an application call is worth a wake-up.
 pub const LONG_CALL_US: u32 = 400;
 

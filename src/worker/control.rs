@@ -1,7 +1,7 @@
 //! The control thread of a worker: messages, signals, and requests that are stuck.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -11,24 +11,27 @@ use nix::sys::signal::{Signal, raise};
 use uwsgi_plugin_api::CoreId;
 use uwsgi_protocol::http1;
 
-use super::message::{FromWorker, ToWorker};
-use super::run::{EXIT_END, EXIT_RECYCLE, Ending};
+use super::message::{FromWorker, MESSAGE_BYTES, ToWorker};
+use super::message::exit_code;
+use super::run::Ending;
 use crate::config::Config;
 use crate::plugin::Registry;
 use crate::request::serve::Shared;
-use crate::sys::{channel, clock, process, signal};
+use crate::sys::channel::Channel;
+use crate::sys::signal::SignalPipe;
+use crate::sys::{clock, process};
 
 /// How often a worker without a master looks at its own deadlines.
 const OWN_CHECK: Duration = Duration::from_secs(1);
 
 /// Signals of a worker, as bytes in a pipe: no signal is blocked, because children of the application would
 /// inherit that.
-pub(super) struct Signals(OwnedFd);
+pub(super) struct Signals(SignalPipe);
 
 impl Signals {
     /// HUP: finish and go. INT and TERM: go.
     pub(super) fn install() -> io::Result<Self> {
-        Ok(Self(signal::pipe_for(&[Signal::SIGHUP, Signal::SIGINT, Signal::SIGTERM])?))
+        Ok(Self(SignalPipe::install(&[Signal::SIGHUP, Signal::SIGINT, Signal::SIGTERM])?))
     }
 }
 
@@ -38,7 +41,7 @@ pub(super) struct Control {
     shared: Arc<Shared>,
     plugins: Registry,
     ending: Arc<Ending>,
-    channel: Option<OwnedFd>,
+    channel: Option<Arc<Channel>>,
 }
 
 impl Control {
@@ -47,7 +50,7 @@ impl Control {
         shared: Arc<Shared>,
         plugins: Registry,
         ending: Arc<Ending>,
-        channel: Option<OwnedFd>,
+        channel: Option<Arc<Channel>>,
     ) -> Self {
         Self { config, shared, plugins, ending, channel }
     }
@@ -55,7 +58,7 @@ impl Control {
     /// Tells the master; without one, nobody.
     pub(super) fn tell(&self, message: FromWorker) {
         if let Some(channel) = &self.channel
-            && let Err(error) = channel::send(channel.as_fd(), &message.encode())
+            && let Err(error) = channel.send(&message.encode())
         {
             crate::log::line(format_args!("cannot tell the master {message:?}: {error}"));
         }
@@ -94,11 +97,9 @@ impl Control {
     }
 
     fn take_signals(&self, signals: &Signals) {
-        let mut numbers = [0; 64];
-        let count = nix::unistd::read(&signals.0, &mut numbers).unwrap_or(0);
-        for number in &numbers[..count] {
-            match Signal::try_from(i32::from(*number)) {
-                Ok(Signal::SIGHUP) => self.drain(EXIT_RECYCLE),
+        while let Ok(Some(signal)) = signals.0.take() {
+            match signal {
+                Signal::SIGHUP => self.drain(exit_code::RECYCLE),
                 _ => self.end_now(),
             }
         }
@@ -106,29 +107,31 @@ impl Control {
 
     fn end_now(&self) {
         self.plugins.shutdown();
-        process::exit_now(EXIT_END);
+        process::exit_now(exit_code::END);
     }
 
     fn drain(&self, status: i32) {
         self.ending.set(status);
         self.shared.hub.drain();
         self.shared.stile.drain();
-        self.shared.board.worker(self.shared.worker).accepting.store(false, Ordering::Release);
+        self.shared.board.worker(self.shared.worker).set_draining();
     }
 
     fn take_messages(&mut self) {
         let Some(channel) = &self.channel else { return };
-        match channel::receive(channel.as_fd()) {
-            Ok(Some(bytes)) => match ToWorker::decode(&bytes) {
-                Some(ToWorker::Drain) => self.drain(EXIT_RECYCLE),
+        let mut buffer = [0; MESSAGE_BYTES];
+        match channel.receive(&mut buffer) {
+            Ok(Some(len)) => match ToWorker::decode(&buffer[..len]) {
+                Some(ToWorker::Drain) => self.drain(exit_code::RECYCLE),
                 Some(ToWorker::Harakiri { core }) => self.harakiri(core),
+                Some(ToWorker::Stop) => self.end_now(),
                 Some(ToWorker::Stacks) => self.dump_stacks(),
                 None => crate::log::line(format_args!("unknown message from the master")),
             },
             Ok(None) => {
                 // The master is gone. Whoever is being served is served to the end.
                 self.channel = None;
-                self.drain(EXIT_END);
+                self.drain(exit_code::END);
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) => crate::log::line(format_args!("cannot hear the master: {error}")),
@@ -158,7 +161,7 @@ impl Control {
         let Some(cell) = self.shared.cells.get(core.0 as usize) else { return };
         self.plugins.iter().for_each(|plugin| plugin.dump_stack(cell.thread()));
         cell.cut(&http1::error_response(504));
-        self.drain(EXIT_RECYCLE);
+        self.drain(exit_code::RECYCLE);
         if self.others_are_stuck(core) {
             // Nobody is left to begin them here.
             self.shared.hand_over();

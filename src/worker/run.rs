@@ -1,7 +1,6 @@
 //! Boot of a worker and its request threads.
 
 use std::io;
-use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::thread;
@@ -10,7 +9,7 @@ use uwsgi_plugin_api::{CoreId, Outcome, WorkerId};
 
 use super::control::{self, Control};
 use super::host::ServerHost;
-use super::message::FromWorker;
+use super::message::{FromWorker, exit_code};
 use crate::config::Config;
 use crate::net::connection::Bounds;
 use crate::net::handover::Handover;
@@ -22,14 +21,8 @@ use crate::plugin::Registry;
 use crate::request::cell::Cell;
 use crate::request::serve::{Core, Routes, Shared};
 use crate::shm::Board;
+use crate::sys::channel::Channel;
 use crate::sys::{clock, process};
-
-/// Exit status of a worker that wants a successor (uWSGI's "reload" code).
-pub const EXIT_RECYCLE: i32 = 17;
-/// Exit status of a worker that was told to end.
-pub const EXIT_END: i32 = 30;
-/// Exit status without any application under `need-app`.
-pub const EXIT_NO_APP: i32 = 22;
 
 /// Stack of a request thread in bytes: what Python's recursion limit expects of a thread.
 const STACK_BYTES: usize = 8 << 20;
@@ -51,7 +44,7 @@ pub struct Boot {
     /// The way to the other workers, for connections of one that dies.
     pub handover: Option<Handover>,
     /// The way to the master, where there is one.
-    pub channel: Option<OwnedFd>,
+    pub channel: Option<Channel>,
 }
 
 /// How this worker ends; the first reason stays.
@@ -92,7 +85,7 @@ pub fn load_apps(config: &Config, plugins: &Registry) -> Option<i32> {
     match plugins.load() {
         Ok(report) if report.apps == 0 && config.processes.need_app => {
             crate::log::line(format_args!("no app loaded. going in full dynamic mode is forbidden by need-app"));
-            Some(EXIT_NO_APP)
+            Some(exit_code::NO_APP)
         }
         Ok(_) => None,
         Err(error) => {
@@ -111,7 +104,8 @@ fn serve(boot: Boot) -> io::Result<i32> {
     let waker = hub.clone();
     let stile = Arc::new(Turnstile::new(reactor, Box::new(move || waker.wake())));
     let ending = Arc::new(Ending::default());
-    let after_request = after_request(&config, &board, worker, &hub, &stile, &ending);
+    let channel = channel.map(Arc::new);
+    let after_request = after_request(&config, &board, worker, &hub, &stile, &ending, channel.clone());
     let shared = Arc::new(Shared {
         worker,
         hub,
@@ -132,9 +126,7 @@ fn serve(boot: Boot) -> io::Result<i32> {
         .name("control".into())
         .stack_size(256 * 1024)
         .spawn(move || control.run(&signals))?;
-    let slot = board.worker(worker);
-    slot.ready.store(true, Ordering::Release);
-    slot.accepting.store(true, Ordering::Release);
+    board.worker(worker).set_ready();
     let mut threads = Vec::new();
     for id in 1..config.processes.threads {
         let (shared, plugins) = (shared.clone(), plugins.clone());
@@ -197,6 +189,7 @@ fn after_request(
     hub: &Arc<crate::net::hub::Hub>,
     stile: &Arc<crate::request::serve::Stile>,
     ending: &Arc<Ending>,
+    channel: Option<Arc<Channel>>,
 ) -> AfterRequest {
     let processes = &config.processes;
     let delta = processes.max_requests_delta * u64::from(worker.0 - 1);
@@ -209,8 +202,13 @@ fn after_request(
             let core = |core| board.core(worker, CoreId(core)).life_requests.load(Ordering::Relaxed);
             (0..threads).map(core).sum::<u64>() >= limit && clock::monotonic_ms() >= oldest_ms
         };
-        if (done || outcome.end_worker) && ending.set(EXIT_RECYCLE) {
+        if (done || outcome.end_worker) && ending.set(exit_code::RECYCLE) {
             crate::log::line(format_args!("...The work of process {} is done. Seeya!", std::process::id()));
+            if let Some(channel) = &channel {
+                // A master that is gone needs no word.
+                let _ = channel.send(&FromWorker::Draining.encode());
+            }
+            board.worker(worker).set_draining();
             hub.drain();
             stile.drain();
         }

@@ -32,8 +32,8 @@ pub(crate) fn is_token_byte(byte: u8) -> bool {
 }
 
 /// No control character, space or DEL; bytes from 0x80 are tolerated.
-pub(crate) fn is_target(bytes: &[u8]) -> bool {
-    !bytes.is_empty() && bytes.iter().all(|byte| CLASS[*byte as usize] & TARGET != 0)
+pub(crate) fn is_target_byte(byte: u8) -> bool {
+    CLASS[byte as usize] & TARGET != 0
 }
 
 /// No control character but TAB, and no DEL. Eight bytes at a time: this looks at every byte of every request.

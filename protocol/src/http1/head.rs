@@ -5,7 +5,7 @@
 
 use memchr::memchr;
 
-use super::bytes::{decimal, is_target, is_token, is_token_byte, is_value, trim};
+use super::bytes::{decimal, is_target_byte, is_token, is_token_byte, is_value, trim};
 use super::{Framing, Head, Limits, Version};
 use crate::vars::Vars;
 use crate::{Known, Name, Reject, Span, names};
@@ -95,11 +95,16 @@ impl HeadDecoder {
             if self.line > limits.head_bytes_max {
                 return Err(Reject::new(431, "headers_too_big"));
             }
-            match self.facts.request_line {
-                None => self.request_line(line, start, vars)?,
+            let decoded = match self.facts.request_line {
+                None => self.request_line(line, start, vars),
                 Some(_) if line.is_empty() => return self.finish(input, vars).map(Some),
-                Some(_) => self.header(line, start, input, limits, vars)?,
-            }
+                Some(_) => self.header(line, start, input, limits, vars),
+            };
+            // No field admits a CR, so a bare one always ends here; looking for it in every line would be dear.
+            decoded.map_err(|reject| match memchr(b'\r', line) {
+                Some(_) if reject.reason != "bad_method" => bad("bare_cr"),
+                _ => reject,
+            })?;
         }
     }
 
@@ -127,28 +132,31 @@ impl HeadDecoder {
     }
 
     fn complete_line<'a>(&self, line: &'a [u8], limits: &Limits) -> Result<&'a [u8], Reject> {
-        if self.facts.request_line.is_none() {
-            check_method_start(line)?;
-        }
         if line.len() > limits.line_bytes_max + 1 {
             return Err(self.too_long());
         }
-        let [line @ .., b'\r'] = line else { return Err(bad("bare_lf")) };
-        if memchr(b'\r', line).is_some() {
-            return Err(bad("bare_cr"));
-        }
+        let [line @ .., b'\r'] = line else {
+            if self.facts.request_line.is_none() {
+                check_method_start(line)?;
+            }
+            return Err(bad(if memchr(b'\r', line).is_some() { "bare_cr" } else { "bare_lf" }));
+        };
         Ok(line)
     }
 
     fn request_line(&mut self, line: &[u8], start: usize, vars: &mut Vars) -> Result<(), Reject> {
         let fault = || bad("bad_request_line");
-        let method_len = memchr(b' ', line).ok_or_else(fault)?;
-        let (method, rest) = (&line[..method_len], &line[method_len + 1..]);
-        let target_len = memchr(b' ', rest).ok_or_else(fault)?;
-        let (target, version) = (&rest[..target_len], &rest[target_len + 1..]);
-        if !is_token(method) || !is_target(target) {
+        check_method_start(line)?;
+        let method_len = line.iter().position(|byte| !is_token_byte(*byte)).unwrap_or(line.len());
+        if method_len == 0 || line.get(method_len) != Some(&b' ') {
             return Err(fault());
         }
+        let (method, rest) = (&line[..method_len], &line[method_len + 1..]);
+        let target_len = rest.iter().position(|byte| !is_target_byte(*byte)).unwrap_or(rest.len());
+        if target_len == 0 || rest.get(target_len) != Some(&b' ') {
+            return Err(fault());
+        }
+        let (target, version) = (&rest[..target_len], &rest[target_len + 1..]);
         let version = match version {
             b"HTTP/1.1" => Version::Http11,
             b"HTTP/1.0" => Version::Http10,
@@ -216,16 +224,12 @@ impl HeadDecoder {
     ) -> Result<(), Reject> {
         let facts = &mut self.facts;
         facts.header_bytes += line.len() + 2;
-        if matches!(line[0], b' ' | b'\t') {
-            return Err(bad(if facts.headers > 0 { "obs_fold" } else { "leading_whitespace" }));
+        let colon = line.iter().position(|byte| !is_token_byte(*byte)).unwrap_or(line.len());
+        if colon == 0 || line.get(colon) != Some(&b':') {
+            return Err(bad(name_fault(line, facts.headers)));
         }
-        let colon = memchr(b':', line).ok_or(bad("header_without_colon"))?;
         let name = &line[..colon];
-        let value = trim(&line[colon + 1..]);
-        if !is_token(name) {
-            let spaced = matches!(name.last(), Some(b' ' | b'\t'));
-            return Err(bad(if spaced { "space_before_colon" } else { "bad_header_name" }));
-        }
+        let (value_start, value) = trim_at(line, colon + 1);
         if !is_value(value) {
             return Err(bad("bad_header_value"));
         }
@@ -233,8 +237,7 @@ impl HeadDecoder {
         if facts.headers > limits.headers_max {
             return Err(Reject::new(431, "too_many_headers"));
         }
-        let lead = line[colon + 1..].iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
-        let span = Span::head(start + colon + 1 + lead.min(line.len() - colon - 1 - value.len()), value.len());
+        let span = Span::head(start + value_start, value.len());
         self.keep(name, value, span, input, vars)
     }
 
@@ -376,6 +379,29 @@ impl Facts {
             return Err(Reject::new(501, "unsupported_transfer_coding"));
         }
         Ok(Framing::Chunked)
+    }
+}
+
+/// The rest of a line from `start` on without blanks at both ends, and where it begins.
+fn trim_at(line: &[u8], start: usize) -> (usize, &[u8]) {
+    let (mut start, mut end) = (start, line.len());
+    while start < end && matches!(line[start], b' ' | b'\t') {
+        start += 1;
+    }
+    while start < end && matches!(line[end - 1], b' ' | b'\t') {
+        end -= 1;
+    }
+    (start, &line[start..end])
+}
+
+/// What is wrong with a line whose name is not a token followed by a colon.
+fn name_fault(line: &[u8], headers_before: usize) -> &'static str {
+    match (line[0], memchr(b':', line)) {
+        (b' ' | b'\t', _) if headers_before > 0 => "obs_fold",
+        (b' ' | b'\t', _) => "leading_whitespace",
+        (_, None) => "header_without_colon",
+        (_, Some(colon)) if matches!(line[..colon].last(), Some(b' ' | b'\t')) => "space_before_colon",
+        _ => "bad_header_name",
     }
 }
 

@@ -1,0 +1,2 @@
+//! The plugin on every Python.
+fn main() {}
