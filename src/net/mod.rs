@@ -10,11 +10,9 @@ pub mod input;
 pub mod listen;
 pub mod peer;
 pub mod reactor;
-pub mod socket_file;
+mod socket_file;
 pub mod spill;
 pub mod table;
-pub mod turnstile;
 pub mod systemd;
+pub mod turnstile;
 pub mod upload;
-#[cfg(test)]
-mod vectors;
