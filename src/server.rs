@@ -11,7 +11,7 @@ use uwsgi_plugin_api::{Host, Listener, PluginError, Settings};
 use crate::config::Config;
 use crate::log::{self, LogError, banner};
 use crate::master::{self, Hooks, MasterContext, Vacuum, vacuum};
-use crate::net::inherit::{Inheritance, LISTENERS_VARIABLE, leave};
+use crate::net::inherit::Inheritance;
 use crate::net::listen::{self, ListenError, Socket};
 use crate::net::reactor::Listening;
 use crate::net::rescue::Rescue;
@@ -19,7 +19,7 @@ use crate::plugin::Registry;
 use crate::shm::Board;
 use crate::sys::machine::Machine;
 use crate::sys::privileges::{Identity, PrivilegesError};
-use crate::sys::reexec::Origin;
+use crate::sys::handover::Origin;
 use crate::sys::{clock, environment, memory, process};
 use crate::worker::{self, Boot, ServerHost};
 
@@ -50,13 +50,13 @@ fn failed(action: impl Into<String>) -> impl FnOnce(io::Error) -> ServeError {
 /// [`ServeError`] where it cannot start.
 pub fn serve(config: Config, plugins: Registry) -> Result<i32, ServeError> {
     let origin = Origin::capture().map_err(failed("find out how this process was started"))?;
-    let reloaded = std::env::var_os(LISTENERS_VARIABLE).is_some();
     master::ignore_reload_signals(config.processes.die_on_term).map_err(failed("set signals"))?;
+    let inheritance = Inheritance::of_process()?;
+    let reloaded = inheritance.reloaded();
     open_log(&config, reloaded)?;
     let machine = Machine::detect();
     say(banner::starting(&machine));
     let mut vacuum = Vacuum::new();
-    let inheritance = Inheritance::of_process()?;
     write_pidfile(&config, "pidfile", config.runtime.pidfile.as_deref(), &mut vacuum)?;
     apply_environment(&config)?;
     let sockets = open_sockets(&config, inheritance)?;
@@ -65,10 +65,10 @@ pub fn serve(config: Config, plugins: Registry) -> Result<i32, ServeError> {
     let root = nix::unistd::geteuid().is_root();
     say(banner::process(&machine, root, config.processes.master));
     let sockets = sockets.map_or_else(|inheritance| bind(&config, inheritance), Ok)?;
-    for file in sockets.iter().filter_map(|socket| socket.file.as_ref()) {
+    for path in sockets.iter().filter_map(|socket| socket.path.as_ref()) {
         if config.runtime.vacuum {
-            let name = file.path().display();
-            vacuum.watch_socket(file.path()).map_err(failed(format!("watch {name}")))?;
+            let name = path.display();
+            vacuum.watch_socket(path).map_err(failed(format!("watch {name}")))?;
         }
     }
     run(config, plugins, sockets, vacuum, origin, reloaded)
@@ -83,9 +83,8 @@ fn run(
     reloaded: bool,
 ) -> Result<i32, ServeError> {
     let config = Arc::new(config);
-    let left = (LISTENERS_VARIABLE.to_owned(), leave(&sockets));
     let names: Vec<_> =
-        sockets.iter().map(|socket| (socket.info.name.clone(), socket.fd.as_raw_fd())).collect();
+        sockets.iter().map(|socket| (socket.handover_name(), socket.fd.as_raw_fd())).collect();
     let listeners: Vec<Listening> = sockets
         .into_iter()
         .map(|socket| Listening { fd: Arc::new(socket.fd), info: Arc::new(socket.info) })
@@ -116,9 +115,9 @@ fn run(
         vacuum = Vacuum::new();
     }
     let hooks = hooks(&config, &board, &plugins, &host, listeners)?;
-    let master = processes.master;
+    let (master, processes) = (processes.master, processes.clone());
     let context =
-        MasterContext { config, board, hooks, listeners: names, left, origin, reloaded, vacuum };
+        MasterContext { processes, board, hooks, listeners: names, origin, reloaded, vacuum };
     Ok(if master { master::run(context) } else { master::run_without_master(context) })
 }
 

@@ -10,7 +10,7 @@ use super::Vacuum;
 use crate::config::model::Processes;
 use crate::shm::Board;
 use crate::sys::channel::Channel;
-use crate::sys::reexec::Origin;
+use crate::sys::handover::Origin;
 
 /// Called around forks, in the forking thread.
 pub struct Hooks {
@@ -35,8 +35,6 @@ pub struct MasterContext {
     pub hooks: Hooks,
     /// Listening sockets with their names, in the order of the configuration: what a new image inherits.
     pub listeners: Vec<(String, RawFd)>,
-    /// The environment variable, and its value, by which a new image finds them.
-    pub left: (String, String),
     /// How the process was started: what a new image is.
     pub origin: Origin,
     /// This image took the place of another.

@@ -1,6 +1,5 @@
 //! Binary reload: the same process becomes a new image of the program.
 
-use std::convert::Infallible;
 use std::io;
 
 use super::MasterContext;
@@ -24,7 +23,7 @@ pub(super) fn replace(context: &MasterContext, signals: &SignalQueue) -> io::Err
     say_what_happens(context);
     let ready = ignore_reload_signals(context.processes.die_on_term)
         .and_then(|()| signal::release());
-    let error = match ready.and_then(|()| reexec(context)) {
+    let error = match ready.and_then(|()| context.origin.reexec(&context.listeners)) {
         Err(error) => error,
         Ok(never) => match never {},
     };
@@ -32,12 +31,6 @@ pub(super) fn replace(context: &MasterContext, signals: &SignalQueue) -> io::Err
         Ok(()) => error,
         Err(second) => second,
     }
-}
-
-fn reexec(context: &MasterContext) -> io::Result<Infallible> {
-    let kept: Vec<_> = context.listeners.iter().map(|(_, fd)| *fd).collect();
-    let (name, value) = &context.left;
-    context.origin.reexec(&kept, (name, value))
 }
 
 fn say_what_happens(context: &MasterContext) {

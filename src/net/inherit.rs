@@ -5,21 +5,46 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 
 use uwsgi_plugin_api::WireProtocol;
 
-use super::listen::{ListenError, Socket};
+use super::listen::ListenError;
 use super::systemd;
 use crate::sys::environment;
+use crate::sys::handover;
 use crate::sys::listen::{self as system, Bound};
 
-/// Names the descriptors that an image leaves to its successor: `FD=KIND:ADDRESS;...`.
-pub const LISTENERS_VARIABLE: &str = "UWSGI_RS_LISTENERS";
+/// Stands before the name of a socket that no option asked for, in what is left to the next image.
+/// No address of an option begins so.
+const ACTIVATED: &str = "!activated ";
 
-/// Why a socket was there.
+/// Why a socket is there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Reason {
-    /// The configuration of the earlier image had it at this address, in its words.
+    /// An option has it at this address, in its words.
     Configured(String),
     /// The starter opened it and no option names it; with its protocol where that is known.
     Activated(Option<WireProtocol>),
+}
+
+impl Reason {
+    /// The name for the next image; it holds no line break.
+    pub(super) fn name(&self) -> String {
+        match self {
+            Self::Configured(address) => address.clone(),
+            Self::Activated(None) => ACTIVATED.to_owned(),
+            Self::Activated(Some(WireProtocol::Http)) => format!("{ACTIVATED}http"),
+            Self::Activated(Some(WireProtocol::Uwsgi)) => format!("{ACTIVATED}uwsgi"),
+        }
+    }
+
+    fn of_name(name: &str) -> Self {
+        match name.strip_prefix(ACTIVATED) {
+            None => Self::Configured(name.to_owned()),
+            Some(protocol) => Self::Activated(match protocol {
+                "http" => Some(WireProtocol::Http),
+                "uwsgi" => Some(WireProtocol::Uwsgi),
+                _ => None,
+            }),
+        }
+    }
 }
 
 /// One socket that is there already.
@@ -36,47 +61,39 @@ pub struct Inheritance {
     pub(super) sockets: Vec<Inherited>,
     /// Standard input is a listening socket.
     pub(super) stdin: bool,
+    reloaded: bool,
 }
 
 impl Inheritance {
     /// Takes what the environment names, and removes the variables so that no child takes it for its own.
-    /// Call it once, at start.
+    /// Call it once, at start, while there is one thread and before sockets are opened.
     ///
     /// # Errors
     /// [`ListenError::Inherited`] where a variable is broken or names what is no listening socket.
     pub fn of_process() -> Result<Self, ListenError> {
-        let inheritance = Self::of(std::process::id(), |name| std::env::var(name).ok())?;
-        for name in systemd::VARIABLES.into_iter().chain([LISTENERS_VARIABLE]) {
+        let left = handover::take_inherited();
+        let reloaded = left.is_some();
+        let mut sockets = left_sockets(left.unwrap_or_default())?;
+        let activated = systemd::activated(std::process::id(), |name| std::env::var(name).ok());
+        sockets.extend(activated_sockets(&activated.map_err(inherited)?)?);
+        for name in systemd::VARIABLES {
             if std::env::var_os(name).is_some() {
-                environment::remove(name)
-                    .map_err(|error| ListenError::Inherited(error.to_string()))?;
+                environment::remove(name).map_err(inherited)?;
             }
         }
-        Ok(Self { stdin: inheritance.sockets.is_empty() && system::stdin_listens(), ..inheritance })
+        let stdin = !reloaded && sockets.is_empty() && system::stdin_listens();
+        Ok(Self { sockets, stdin, reloaded })
     }
 
-    fn of(pid: u32, variable: impl Fn(&str) -> Option<String>) -> Result<Self, ListenError> {
-        let mut named = left(variable(LISTENERS_VARIABLE).as_deref().unwrap_or_default())?;
-        let activated = systemd::activated(pid, variable);
-        let activated = activated.map_err(|error| ListenError::Inherited(error.to_string()))?;
-        named.extend(
-            activated.iter().map(|socket| (socket.fd, Reason::Activated(socket.protocol()))),
-        );
-
-        let fds: Vec<_> = named.iter().map(|(fd, _)| *fd).collect();
-        let owned = system::take_all(&fds).map_err(broken)?;
-        let mut sockets = Vec::new();
-        for (fd, (_, reason)) in owned.into_iter().zip(named) {
-            let bound = system::bound(fd.as_fd()).map_err(|_| broken(fd.as_raw_fd()))?;
-            sockets.push(Inherited { fd, bound, reason });
-        }
-        Ok(Self { sockets, stdin: false })
-    }
-
-    /// What an earlier image left, as [`leave`] wrote it.
+    /// What an earlier image left, by name.
     #[cfg(test)]
-    pub(super) fn of_text(text: &str) -> Result<Self, ListenError> {
-        Self::of(0, |name| (name == LISTENERS_VARIABLE).then(|| text.to_owned()))
+    pub(super) fn left(sockets: Vec<handover::Inherited>) -> Self {
+        Self { sockets: left_sockets(sockets).expect("they listen"), stdin: false, reloaded: true }
+    }
+
+    /// This program took the place of an earlier image of itself.
+    pub fn reloaded(&self) -> bool {
+        self.reloaded
     }
 
     /// The socket for an option: one that an earlier image bound for the same words, or an activated one
@@ -93,53 +110,28 @@ impl Inheritance {
     }
 }
 
+fn left_sockets(left: Vec<handover::Inherited>) -> Result<Vec<Inherited>, ListenError> {
+    left.into_iter().map(|socket| inspected(socket.fd, Reason::of_name(&socket.name))).collect()
+}
+
+fn activated_sockets(activated: &[systemd::Activated]) -> Result<Vec<Inherited>, ListenError> {
+    let fds: Vec<_> = activated.iter().map(|socket| socket.fd).collect();
+    let owned = system::take_all(&fds).map_err(broken)?.into_iter();
+    let pairs = owned.zip(activated);
+    pairs.map(|(fd, socket)| inspected(fd, Reason::Activated(socket.protocol()))).collect()
+}
+
+fn inspected(fd: OwnedFd, reason: Reason) -> Result<Inherited, ListenError> {
+    let bound = system::bound(fd.as_fd()).map_err(|_| broken(fd.as_raw_fd()))?;
+    Ok(Inherited { fd, bound, reason })
+}
+
+fn inherited(error: impl ToString) -> ListenError {
+    ListenError::Inherited(error.to_string())
+}
+
 fn broken(fd: RawFd) -> ListenError {
-    ListenError::Inherited(format!(
-        "the environment names descriptor {fd}, which is no listening socket"
-    ))
-}
-
-/// The value of [`LISTENERS_VARIABLE`] that leaves `sockets` to the next image. Their descriptors must stay
-/// open across exec: close-on-exec is to be cleared on each.
-pub fn leave(sockets: &[Socket]) -> String {
-    let entry = |socket: &Socket| {
-        let (kind, address) = match &socket.reason {
-            Reason::Configured(address) => ("c", escape(address)),
-            Reason::Activated(None) => ("a", String::new()),
-            Reason::Activated(Some(WireProtocol::Http)) => ("h", String::new()),
-            Reason::Activated(Some(WireProtocol::Uwsgi)) => ("u", String::new()),
-        };
-        format!("{}={kind}:{address}", socket.fd.as_raw_fd())
-    };
-    sockets.iter().map(entry).collect::<Vec<_>>().join(";")
-}
-
-fn left(text: &str) -> Result<Vec<(RawFd, Reason)>, ListenError> {
-    let entry = |entry: &str| {
-        let (fd, rest) = entry.split_once('=')?;
-        let (kind, address) = rest.split_once(':')?;
-        let reason = match kind {
-            "c" => Reason::Configured(unescape(address)),
-            "a" => Reason::Activated(None),
-            "h" => Reason::Activated(Some(WireProtocol::Http)),
-            "u" => Reason::Activated(Some(WireProtocol::Uwsgi)),
-            _ => return None,
-        };
-        Some((fd.parse().ok()?, reason))
-    };
-    let broken = || ListenError::Inherited(format!("{LISTENERS_VARIABLE} cannot be read: {text}"));
-    text.split(';')
-        .filter(|part| !part.is_empty())
-        .map(|part| entry(part).ok_or_else(broken))
-        .collect()
-}
-
-fn escape(address: &str) -> String {
-    address.replace('%', "%25").replace(';', "%3B")
-}
-
-fn unescape(text: &str) -> String {
-    text.replace("%3B", ";").replace("%25", "%")
+    inherited(format!("the environment names descriptor {fd}, which is no listening socket"))
 }
 
 #[cfg(test)]
@@ -147,26 +139,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_left_is_found_again() {
-        for address in [":80", "/run/a;b%3B.sock", "[::1%lo]:80", "@x=1:2"] {
-            let text = format!("7=c:{};9=h:", escape(address));
-            assert_eq!(
-                left(&text).expect("text is good"),
-                [
-                    (7, Reason::Configured(address.to_owned())),
-                    (9, Reason::Activated(Some(WireProtocol::Http)))
-                ]
-            );
+    fn what_is_left_is_found_again_by_its_name() {
+        for reason in [
+            Reason::Configured("127.0.0.1:0".to_owned()),
+            Reason::Configured("@x=1:2".to_owned()),
+            Reason::Activated(None),
+            Reason::Activated(Some(WireProtocol::Http)),
+            Reason::Activated(Some(WireProtocol::Uwsgi)),
+        ] {
+            assert_eq!(Reason::of_name(&reason.name()), reason);
         }
     }
 
     #[test]
-    fn a_broken_variable_or_descriptor_is_an_error() {
-        for text in ["x", "3", "x=c:a", "3=z:a", "3=c"] {
-            assert!(left(text).is_err(), "{text}");
-        }
-        let closed = |name: &str| (name == LISTENERS_VARIABLE).then(|| "999999=c:/x".to_owned());
-        let error = Inheritance::of(1, closed).expect_err("descriptor is not open").to_string();
+    fn an_activated_descriptor_must_listen() {
+        let closed = [systemd::Activated { fd: 999_999, name: None }];
+        let error = activated_sockets(&closed).expect_err("it is not open").to_string();
         assert!(error.contains("names descriptor 999999, which is no listening socket"), "{error}");
+        let file = std::fs::File::open("/dev/null").expect("opened");
+        let no_socket = [systemd::Activated { fd: file.as_raw_fd(), name: None }];
+        assert!(activated_sockets(&no_socket).is_err());
     }
 }

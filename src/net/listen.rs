@@ -13,7 +13,7 @@ use uwsgi_plugin_api::{Known, Listener, WireProtocol};
 
 use super::address::{self, Address, Host};
 use super::inherit::{Inheritance, Inherited, Reason};
-use super::socket_file::{self, SocketFile};
+use super::socket_file;
 use crate::config::Config;
 use crate::config::model::SocketSpec;
 use crate::sys::listen::{self as system, Bound, TcpOptions};
@@ -48,11 +48,18 @@ pub struct Socket {
     pub fd: OwnedFd,
     /// What plugins and request threads see of it.
     pub info: Listener,
-    /// The file of a unix socket, for `vacuum`.
-    pub file: Option<SocketFile>,
+    /// The path of a unix socket that has a file, for `vacuum`.
+    pub path: Option<PathBuf>,
     /// The start-up line, as uWSGI writes it.
     pub line: String,
-    pub(super) reason: Reason,
+    reason: Reason,
+}
+
+impl Socket {
+    /// The name under which the next image of the server finds this socket again (`sys::handover`).
+    pub fn handover_name(&self) -> String {
+        self.reason.name()
+    }
 }
 
 /// Checks the addresses of all sockets without opening any.
@@ -129,17 +136,12 @@ struct Opened {
     inherited: bool,
     /// The kernel chose the port.
     auto_port: bool,
-    file: Option<SocketFile>,
 }
 
 impl From<Inherited> for Opened {
     fn from(inherited: Inherited) -> Self {
         let Inherited { fd, bound, reason } = inherited;
-        let file = match &bound {
-            Bound::Unix(path) => SocketFile::of(path).ok(),
-            _ => None,
-        };
-        Self { fd, bound, reason, inherited: true, auto_port: false, file }
+        Self { fd, bound, reason, inherited: true, auto_port: false }
     }
 }
 
@@ -169,29 +171,25 @@ fn open(
     if let Some(inherited) = inheritance.claim(&spec.address, Some(&target)) {
         return Ok(Opened { reason: configured, ..inherited.into() });
     }
-    let (fd, file) = match &target {
+    let fd = match &target {
         Bound::Tcp(socket_address) => {
             let bound = system::bind_tcp(*socket_address, config.runtime.reuse_port);
-            (
-                bound.map_err(|error| {
-                    let hint = tcp_hint(&error, socket_address);
-                    fail(error, hint)
-                })?,
-                None,
-            )
+            bound.map_err(|error| {
+                let hint = tcp_hint(&error, socket_address);
+                fail(error, hint)
+            })?
         }
         Bound::Unix(path) => bind_path(config, path).map_err(|reason| failed(spec, &reason))?,
         Bound::Abstract(name) => {
-            let mut path = vec![0];
-            path.extend_from_slice(name);
+            let path = [b"\0", name.as_slice()].concat();
             let bound = system::bind_unix(Path::new(std::ffi::OsStr::from_bytes(&path)));
-            (bound.map_err(|error| fail(error, "another program listens there"))?, None)
+            bound.map_err(|error| fail(error, "another program listens there"))?
         }
     };
     let auto_port = matches!(target, Bound::Tcp(address) if address.port() == 0);
     let local = system::local_tcp(fd.as_fd()).map_err(|error| fail(error, ""))?;
     let bound = local.map_or(target, Bound::Tcp);
-    Ok(Opened { fd, bound, reason: configured, inherited: false, auto_port, file })
+    Ok(Opened { fd, bound, reason: configured, inherited: false, auto_port })
 }
 
 /// A descriptor of the starter's.
@@ -208,11 +206,10 @@ fn standard_input() -> Result<Inherited, ListenError> {
 }
 
 /// Binds a path, with its mode and owner set before anybody can connect.
-fn bind_path(config: &Config, path: &Path) -> Result<(OwnedFd, Option<SocketFile>), String> {
+fn bind_path(config: &Config, path: &Path) -> Result<OwnedFd, String> {
     socket_file::clear_the_way(path)?;
     let fd =
         system::bind_unix(path).map_err(|error| described(&error, &path_hint(&error, path)))?;
-    let file = SocketFile::of(path).map_err(|error| error.to_string())?;
     if let Some(mode) = config.runtime.chmod_socket {
         socket_file::change_mode(path, mode).map_err(|error| format!("chmod-socket: {error}"))?;
     }
@@ -220,7 +217,7 @@ fn bind_path(config: &Config, path: &Path) -> Result<(OwnedFd, Option<SocketFile
         socket_file::change_owner(path, owner)
             .map_err(|error| format!("chown-socket {owner}: {error}"))?;
     }
-    Ok((fd, Some(file)))
+    Ok(fd)
 }
 
 /// The socket address of a host. Names prefer IPv4, as uWSGI does.
@@ -319,7 +316,11 @@ impl Opened {
         };
         let id = u16::try_from(id).unwrap_or(u16::MAX);
         let info = Listener { id, protocol, name, static_vars };
-        Socket { fd: self.fd, info, file: self.file, line, reason: self.reason }
+        let path = match self.bound {
+            Bound::Unix(path) => Some(path),
+            _ => None,
+        };
+        Socket { fd: self.fd, info, path, line, reason: self.reason }
     }
 
     /// The address as written, with the port that it got.

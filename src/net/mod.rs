@@ -12,9 +12,7 @@ pub mod reactor;
 pub mod rescue;
 pub mod socket_file;
 pub mod spill;
+pub mod systemd;
 pub mod table;
 pub mod turnstile;
-pub mod systemd;
 pub mod upload;
-#[cfg(test)]
-mod vectors;

@@ -1,50 +1,13 @@
-//! The files of unix sockets: made way for, given to their owner, and removed.
+//! The files of unix sockets: made way for, and given to their owner. The master removes them (`vacuum`).
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::path::Path;
 
 use nix::unistd::{Gid, Group, Uid, User, chown};
 
 use crate::sys::listen as system;
-
-/// The file of a bound unix socket.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SocketFile {
-    /// Absolute, so that a later change of directory does not matter.
-    path: PathBuf,
-    device: u64,
-    inode: u64,
-}
-
-impl SocketFile {
-    /// The file that is at `path` now.
-    ///
-    /// # Errors
-    /// As stat(2).
-    pub fn of(path: &Path) -> io::Result<Self> {
-        let data = fs::symlink_metadata(path)?;
-        Ok(Self { path: std::path::absolute(path)?, device: data.dev(), inode: data.ino() })
-    }
-
-    /// Where it is.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// Removes the file unless another has taken its place (`vacuum`); false where one has.
-    ///
-    /// # Errors
-    /// As unlink(2).
-    pub fn remove(&self) -> io::Result<bool> {
-        let same = Self::of(&self.path).is_ok_and(|now| now == *self);
-        if same {
-            fs::remove_file(&self.path)?;
-        }
-        Ok(same)
-    }
-}
 
 /// Removes the file of a socket that nobody serves any more. Everything else at `path` is an error: uWSGI
 /// removes whatever is there, and cuts a running server off so.

@@ -83,47 +83,9 @@ fn number(text: &str) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
-
     use super::*;
 
-    #[test]
-    fn every_systemd_vector_is_understood() {
-        let vectors = crate::net::vectors::of_kind("systemd.listen");
-        assert!(vectors.len() > 15, "the vectors are there");
-        for vector in vectors {
-            let text = String::from_utf8(vector.bytes).expect("environment is text");
-            let variable = |name: &str| {
-                let pairs = text.split('\0').filter_map(|pair| pair.split_once('='));
-                pairs.into_iter().find(|(key, _)| *key == name).map(|(_, value)| value.to_owned())
-            };
-            let pid = vector.config["pid"].as_u64().expect("a vector has a pid") as u32;
-            let expect = match activated(pid, variable) {
-                Err(error) => json!({"error": match error {
-                    ActivationError::BadPid => "bad_listen_pid",
-                    ActivationError::BadCount => "bad_listen_fds",
-                    ActivationError::NamesMismatch => "fdnames_count_mismatch",
-                }}),
-                Ok(sockets) => compared(&sockets, &vector.expect),
-            };
-            assert_eq!(expect, vector.expect, "{}", vector.name);
-        }
-    }
-
-    /// The expectation with our sockets in place of its own.
-    fn compared(sockets: &[Activated], expect: &Value) -> Value {
-        let mut found = expect.clone();
-        found["ok"]["activated"] = json!(!sockets.is_empty());
-        if expect["ok"].get("fds").is_some() {
-            let names: Option<Vec<_>> = sockets.iter().map(|socket| socket.name.clone()).collect();
-            found["ok"]["fds"] = json!(sockets.iter().map(|socket| socket.fd).collect::<Vec<_>>());
-            found["ok"]["names"] = json!(names.filter(|names| !names.is_empty()));
-        } else {
-            assert!(sockets.is_empty());
-        }
-        found
-    }
-
+    // `tests/socket_vectors.rs` reads the recorded environments.
     #[test]
     fn names_choose_the_protocol() {
         let named = |name: &str| Activated { fd: 3, name: Some(name.to_owned()) }.protocol();

@@ -143,7 +143,7 @@ fn a_deferred_socket_shows_a_connection_at_its_first_bytes() {
 }
 
 #[test]
-fn a_unix_socket_has_its_mode_and_removes_its_file() {
+fn a_unix_socket_has_its_mode_and_path() {
     let folder = Folder::new("unix");
     let path = folder.path("s.sock");
     let sockets = opened(&["-s", &path, "--chmod-socket=640"]);
@@ -154,19 +154,7 @@ fn a_unix_socket_has_its_mode_and_removes_its_file() {
     let mode = fs::metadata(&path).expect("the file is there").permissions().mode();
     assert_eq!(mode & 0o777, 0o640);
     UnixStream::connect(&path).expect("the socket listens");
-    assert!(sockets[0].file.as_ref().expect("it has a file").remove().expect("it is removed"));
-    assert!(fs::metadata(&path).is_err());
-}
-
-#[test]
-fn a_file_that_took_the_sockets_place_is_not_removed() {
-    let folder = Folder::new("replaced");
-    let path = folder.path("s.sock");
-    let sockets = opened(&["-s", &path]);
-    fs::rename(&path, folder.path("kept")).expect("renamed"); // keeps the inode in use
-    fs::write(&path, "another").expect("written");
-    assert!(!sockets[0].file.as_ref().expect("it has a file").remove().expect("it is looked at"));
-    assert!(fs::metadata(&path).is_ok());
+    assert_eq!(sockets[0].path, Some(PathBuf::from(path)));
 }
 
 #[test]
@@ -201,7 +189,7 @@ fn what_is_no_socket_is_left_alone() {
 fn abstract_sockets_have_no_file() {
     let name = format!("uwsgi-rs-{}", std::process::id());
     let sockets = opened(&["-s", &format!("@{name}"), "-a", "-s", &format!("{name}-2")]);
-    assert!(sockets.iter().all(|socket| socket.file.is_none()));
+    assert!(sockets.iter().all(|socket| socket.path.is_none()));
     assert_eq!(sockets[1].info.name, format!("@{name}-2"));
     assert!(fs::metadata(format!("{name}-2")).is_err());
 }
@@ -256,24 +244,27 @@ fn a_descriptor_of_the_starter_is_served() {
     assert_eq!(variable(&sockets[0], Known::ServerPort), Some(address.port().to_string()));
 }
 
+/// The sockets as the next image finds them.
+fn left(sockets: Vec<Socket>) -> Inheritance {
+    let entry = |socket: Socket| crate::sys::handover::Inherited {
+        name: socket.handover_name(),
+        fd: socket.fd,
+    };
+    Inheritance::left(sockets.into_iter().map(entry).collect())
+}
+
 #[test]
 fn the_next_image_finds_its_sockets_by_the_words_of_the_option() {
     let folder = Folder::new("image");
-    let args = ["-s", "127.0.0.1:0", "--http", &folder.path("s;x"), "-s", "127.0.0.1:0"]
-        .map(str::to_owned);
-    let args: Vec<_> = args.iter().map(String::as_str).collect();
+    let path = folder.path("s;x");
+    let args = ["-s", "127.0.0.1:0", "--http", &path, "-s", "127.0.0.1:0"];
     let first = opened(&args);
     let names: Vec<_> = first.iter().map(|socket| socket.info.name.clone()).collect();
-    let text = crate::net::inherit::leave(&first);
-    first.into_iter().for_each(|socket| {
-        let _ = socket.fd.into_raw_fd(); // stays open across the exec
-    });
-    let left = Inheritance::of_text(&text).expect("the sockets are there");
-    let second = bind_all(&config(&args), left).expect("sockets are taken over");
+    let second = bind_all(&config(&args), left(first)).expect("sockets are taken over");
     assert_eq!(second.iter().map(|socket| socket.info.name.clone()).collect::<Vec<_>>(), names);
     assert!(second[0].line.contains("uwsgi socket 0 inherited INET address 127.0.0.1:"));
     assert!(second[1].line.contains("uwsgi socket 1 inherited UNIX address "));
-    assert!(second[1].file.is_some());
+    assert_eq!(second[1].path, Some(PathBuf::from(path)));
 }
 
 #[test]
@@ -281,11 +272,7 @@ fn a_socket_that_the_new_configuration_dropped_is_closed() {
     let folder = Folder::new("dropped");
     let path = folder.path("s");
     let first = opened(&["-s", &path, "-s", ":0"]);
-    let text = crate::net::inherit::leave(&first);
-    first.into_iter().for_each(|socket| {
-        let _ = socket.fd.into_raw_fd();
-    });
-    let second = bind_all(&config(&["-s", ":0"]), Inheritance::of_text(&text).expect("there"));
-    assert_eq!(second.expect("sockets are taken over").len(), 1);
+    let second = bind_all(&config(&["-s", ":0"]), left(first)).expect("sockets are taken over");
+    assert_eq!(second.len(), 1);
     assert!(UnixStream::connect(&path).is_err());
 }
