@@ -7,3 +7,4 @@ pub mod memory;
 pub mod privileges;
 pub mod process;
 pub mod signal;
+pub mod title;
