@@ -249,9 +249,11 @@ impl Reader<'_> {
                 format!("configuration files name each other more than {FILES_DEPTH_MAX} deep");
             return self.problem(Diagnostic::error(directive, text));
         }
-        self.reading.notes.push(format!("[uWSGI] getting INI configuration from {file}"));
         match content(&file) {
-            Ok(text) => self.ini_text(&file, section, &text, directive),
+            Ok(text) => {
+                self.reading.notes.push(format!("[uWSGI] getting INI configuration from {file}"));
+                self.ini_text(&file, section, &text, directive);
+            }
             Err(error) => {
                 let text = format!("cannot read the configuration file {file}: {error}");
                 self.problem(Diagnostic::error(directive, text));
