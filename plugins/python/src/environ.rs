@@ -81,7 +81,7 @@ impl Environs {
     ) -> Result<Object, Raised> {
         let environ = match self.shapes.look_up(request.listener.id, request.vars) {
             Seen::Remembered(shape) => shape.environ(py, request.vars)?,
-            Seen::New => self.from_template(py, request)?,
+            Seen::New => self.fresh(py, request)?,
             Seen::Again(hash) => self.remember(py, request, hash)?,
         };
         environ.borrowed().set_item(py, self.keys.input.borrowed(), input)?;
@@ -89,7 +89,7 @@ impl Environs {
         Ok(environ)
     }
 
-    fn from_template(&mut self, py: Py<'_>, request: &Request<'_>) -> Result<Object, Raised> {
+    fn fresh(&mut self, py: Py<'_>, request: &Request<'_>) -> Result<Object, Raised> {
         let environ = self.template(py, request.listener)?.borrowed().copy_dict(py)?;
         for (name, value) in request.vars.iter() {
             if let Some(key) = self.key(py, request.vars, name)? {
@@ -124,7 +124,7 @@ impl Environs {
                 self.shapes.remember(shape);
                 environ
             }
-            None => self.from_template(py, request),
+            None => self.fresh(py, request),
         }
     }
 
