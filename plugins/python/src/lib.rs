@@ -14,6 +14,7 @@ mod module;
 mod names;
 mod options;
 mod respond;
+mod shapes;
 mod start_response;
 mod wsgi;
 

@@ -56,8 +56,11 @@ fn unknown_length(server: &mut Server) {
     assert_eq!(server.post("/read_all", body).ok(), "b'chunked'");
 }
 
+/// An error, and the texts for read(100) and for what follows.
+type Case = (fn() -> BodyError, [&'static str; 2]);
+
 fn errors(server: &mut Server) {
-    let cases: [(fn() -> BodyError, [&str; 2]); 3] = [
+    let cases: [Case; 3] = [
         (
             || BodyError::Timeout,
             ["timeout during read(100) on wsgi.input", "timeout during read(0) on wsgi.input"],
