@@ -125,7 +125,8 @@ impl Hub {
             Wait::Head => connection.head_deadline_ms,
             Wait::Body | Wait::Flush => now_ms + self.times.progress_ms,
             Wait::KeepAlive => now_ms + self.times.keep_alive_ms,
-            Wait::Linger => now_ms + self.times.linger_ms,
+            // Absolute: a client that goes on sending gets no more time.
+            Wait::Linger => *connection.linger_until_ms.get_or_insert(now_ms + self.times.linger_ms),
         };
         self.pool.reclaim(&mut connection);
         let token = connection.token?;
@@ -181,6 +182,10 @@ impl Hub {
     ) {
         let begun = connection.has_begun();
         match wait {
+            Wait::Body if connection.give_up_body() => {
+                self.counts.timed_out.fetch_add(1, Ordering::Relaxed);
+                return self.progress(connection, now_ms, jobs);
+            }
             Wait::Head | Wait::Body if begun => {
                 self.counts.timed_out.fetch_add(1, Ordering::Relaxed);
                 if let Step::Wait(wait) = self.refuse(&mut connection, Reject::new(408, "request_timeout")) {
@@ -212,7 +217,7 @@ fn log_refusal(connection: &Connection, protocol: WireProtocol, head_max: usize,
             ]);
             format!("invalid request block size: {size} (max {head_max})...skip")
         }
-        (WireProtocol::Http, "headers_too_big" | "line_too_long" | "head_too_large") => {
+        (WireProtocol::Http, "headers_too_big" | "line_too_long") => {
             format!("invalid HTTP request size (max {head_max})...skip")
         }
         (_, "body_too_large") => "Invalid (too big) CONTENT_LENGTH. skip.".to_owned(),
@@ -220,5 +225,9 @@ fn log_refusal(connection: &Connection, protocol: WireProtocol, head_max: usize,
         (WireProtocol::Http, _) => "invalid HTTP request".to_owned(),
     };
     let peer = String::from_utf8_lossy(connection.peer.address()).into_owned();
+    if what.ends_with("skip") {
+        // uWSGI's own lines, which people look for.
+        return crate::log::line(format_args!("{what}"));
+    }
     crate::log::line(format_args!("{what} ({} {}, client {peer})", reject.status, reject.reason));
 }
