@@ -138,7 +138,7 @@ fn run(
 fn flags(plugins: &Registry) -> HashSet<&'static str> {
     let rows: Vec<_> = plugins.iter().map(|plugin| plugin.options()).collect();
     let registry = options::Registry::new(&rows);
-    let flags = registry.entries().iter().filter(|entry| entry.row.kind == OptionKind::Flag);
+    let flags = registry.entries().iter().filter(|entry| !entry.row.kind.needs_value() && entry.row.kind != OptionKind::OptionalText);
     flags.map(|entry| entry.row.name).collect()
 }
 

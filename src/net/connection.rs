@@ -289,7 +289,7 @@ impl Connection {
     fn present_wait(&self) -> Wait {
         match self.phase {
             Phase::Body => Wait::Body,
-            _ if self.input.is_empty() && self.requests > 0 => Wait::KeepAlive,
+            _ if self.input.is_empty() => Wait::KeepAlive,
             _ => Wait::Head,
         }
     }

@@ -100,7 +100,7 @@ impl Hub {
 
     /// The first byte of a head starts its clock.
     pub(super) fn begin_head(&self, connection: &mut Connection, now_ms: u64) {
-        if connection.input.is_empty() && connection.requests > 0 {
+        if connection.input.is_empty() {
             connection.head_deadline_ms = now_ms + self.times.head_ms;
         }
     }
@@ -109,12 +109,16 @@ impl Hub {
     pub(super) fn park(
         &self,
         mut connection: Box<Connection>,
-        wait: Wait,
+        mut wait: Wait,
         now_ms: u64,
     ) -> Option<Box<Connection>> {
         if wait == Wait::KeepAlive && self.draining.load(Ordering::Acquire) {
-            self.close(connection);
-            return None;
+            if connection.requests > 0 {
+                self.close(connection);
+                return None;
+            }
+            // Accepted just now: its first request may be on its way, and nobody else would get it.
+            wait = Wait::Head;
         }
         if let Err(error) = self.register(&mut connection, wait == Wait::Flush) {
             crate::log::line(format_args!("cannot keep a connection: {error}"));
@@ -145,6 +149,14 @@ impl Hub {
         drop(connection);
         if let Some(token) = token {
             self.table.close(token);
+        }
+    }
+
+    /// The worker drains: kept connections close, and those that have not asked yet get the time of one head.
+    pub(super) fn clear_resting(&self, now_ms: u64) {
+        let resting: Vec<_> = std::iter::from_fn(|| self.table.take(Wait::KeepAlive)).collect();
+        for connection in resting {
+            self.settle(connection, Step::Wait(Wait::KeepAlive), now_ms, &mut VecDeque::new());
         }
     }
 
