@@ -87,6 +87,11 @@ def odd_items(environ, start_response):
     return [b"a", "unicode", None, b"c", 7]
 
 
+def text_body(environ, start_response):
+    simple(start_response)
+    return "text"
+
+
 def buffers(environ, start_response):
     simple(start_response)
     return [bytearray(b"ab"), memoryview(b"cd")]
