@@ -1,3 +1,29 @@
-//! Entry point.
+//! Entry point: reads like a table of contents.
 
-fn main() {}
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use uwsgi::plugin::Registry;
+use uwsgi::{cli, log, server};
+
+fn main() -> ExitCode {
+    let plugins = Registry::new(builtin());
+    let status = match cli::parse(std::env::args_os(), &plugins) {
+        cli::Command::Exit(status) => status,
+        cli::Command::Serve(config) => server::serve(*config, plugins).unwrap_or_else(|error| {
+            log::line(format_args!("{error}"));
+            1
+        }),
+    };
+    ExitCode::from(u8::try_from(status).unwrap_or(1))
+}
+
+/// The one place that names the built-in plugins.
+fn builtin() -> Vec<Arc<dyn uwsgi_plugin_api::Plugin>> {
+    vec![
+        #[cfg(feature = "python")]
+        Arc::new(uwsgi_plugin_python::PythonPlugin::new()),
+        #[cfg(feature = "fixed")]
+        Arc::new(uwsgi_plugin_fixed::Fixed),
+    ]
+}

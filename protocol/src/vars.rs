@@ -56,7 +56,7 @@ macro_rules! known {
             pub const COUNT: usize = Self::ALL.len();
 
             /// The CGI name.
-            pub fn as_str(self) -> &'static str {
+            pub const fn as_str(self) -> &'static str {
                 const NAMES: &[&str] = &[$($text),*];
                 NAMES[self as usize]
             }

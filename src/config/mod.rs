@@ -1,5 +1,67 @@
-//! argv, environment and files become ordered directives, then one checked `Config`.
+//! argv, environment and files become ordered directives, then one checked [`Config`].
+//!
+//! The steps, each in its file: [`read()`] collects [`Directive`]s from the environment, the command line and
+//! the files it names, in the order in which uWSGI applies them; [`expand`] fills placeholders in; [`finish()`]
+//! checks all of it and gives every problem at once. No step prints, and none but `read` opens a file.
 
+mod argv;
+mod diagnostic;
+mod directive;
+mod environment;
+mod expand;
+mod finish;
+mod ini;
+mod magic;
 pub mod model;
+mod read;
+#[cfg(test)]
+mod tests;
+mod values;
 
+pub use diagnostic::{Diagnostic, Severity};
+pub use directive::{Directive, Origin};
+pub use finish::finish;
 pub use model::Config;
+pub use read::{Question, Reading, Source, read};
+
+use crate::options::Registry;
+use crate::sys::machine::Machine;
+
+/// A checked configuration with what is to be said about it.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// The configuration.
+    pub config: Config,
+    /// Problems that do not stop the server.
+    pub warnings: Vec<Diagnostic>,
+    /// Lines of `show-config`, where it was asked for.
+    pub shown: Option<Vec<String>>,
+}
+
+/// Reads, expands and checks in one go.
+///
+/// # Errors
+/// Every problem that stops the server, with the warnings, in the order in which they were found.
+pub fn load(
+    registry: &Registry,
+    source: &Source,
+    machine: &Machine,
+) -> Result<Loaded, Vec<Diagnostic>> {
+    check(registry, source, machine, read(registry, source, machine))
+}
+
+/// Expands and checks what was read.
+///
+/// # Errors
+/// As [`load`].
+pub fn check(
+    registry: &Registry,
+    source: &Source,
+    machine: &Machine,
+    mut reading: Reading,
+) -> Result<Loaded, Vec<Diagnostic>> {
+    expand::expand(&mut reading, source);
+    let shown = reading.shows(registry).then(|| reading.show());
+    let (config, warnings) = finish(reading, registry, machine)?;
+    Ok(Loaded { config, warnings, shown })
+}

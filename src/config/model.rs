@@ -10,6 +10,8 @@ use uwsgi_plugin_api::{Settings, WireProtocol};
 pub struct Config {
     /// Sockets to serve, in the order of the configuration.
     pub sockets: Vec<SocketSpec>,
+    /// `protocol`: what inherited sockets speak that nothing else is said of.
+    pub default_protocol: WireProtocol,
     /// Processes and threads.
     pub processes: Processes,
     /// Sizes, times and counts that bound a request.
@@ -33,6 +35,8 @@ pub struct SocketSpec {
     pub protocol: WireProtocol,
     /// The option that asked for it, with its place (`--socket` or `uwsgi.ini:3: socket`), for messages.
     pub origin: String,
+    /// Asked for by `http`, which uWSGI serves by a router process; only its start-up lines differ.
+    pub router: bool,
 }
 
 /// Master, workers and threads.
@@ -73,7 +77,7 @@ pub struct Processes {
 pub struct Limits {
     /// `buffer-size`: largest request head in bytes.
     pub head_bytes_max: usize,
-    /// `max-vars` / 2: most variables of a uwsgi packet.
+    /// Most variables of a request: 2 * `max-vars` (seen with uWSGI 2.0.21: `-v 20` takes 40).
     pub vars_max: usize,
     /// `limit-post`: largest body in bytes; `None` without a limit.
     pub body_bytes_max: Option<u64>,
@@ -81,7 +85,7 @@ pub struct Limits {
     pub post_buffering_bytes: Option<usize>,
     /// `socket-timeout`: a head must be complete after it; a body and a reader must make progress within it.
     pub socket_timeout: Duration,
-    /// How long an idle kept connection is kept (`http-keepalive` where it has a value).
+    /// How long an idle kept connection is kept (`http-keepalive` where it has a value); zero: not at all.
     pub keep_alive: Duration,
     /// Most connections of a worker.
     pub connections_max: usize,
@@ -133,6 +137,8 @@ pub struct Runtime {
     pub chmod_socket: Option<u32>,
     /// `chown-socket`: `user[:group]`.
     pub chown_socket: Option<String>,
+    /// `abstract-socket`: unix sockets have no file.
+    pub abstract_socket: bool,
     pub reuse_port: bool,
     pub so_keepalive: bool,
     pub tcp_nodelay: bool,

@@ -1,1 +1,90 @@
-//! Registry of plugins, modifier map, host services.
+//! Registry of plugins and the modifier map.
+//!
+//! `main.rs` is the one place that names the built-in plugins; everything else goes through this registry.
+
+use std::sync::Arc;
+
+use uwsgi_plugin_api::{Host, Listener, LoadReport, OptionRow, Plugin, PluginError, Settings, WorkerId};
+
+/// The plugins of this server, in the order in which they were named.
+#[derive(Clone)]
+pub struct Registry {
+    plugins: Vec<Arc<dyn Plugin>>,
+}
+
+impl Registry {
+    /// A registry of these plugins.
+    pub fn new(plugins: Vec<Arc<dyn Plugin>>) -> Self {
+        Self { plugins }
+    }
+
+    /// All plugins.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<dyn Plugin>> {
+        self.plugins.iter()
+    }
+
+    /// Option rows of all plugins.
+    pub fn options(&self) -> impl Iterator<Item = &'static OptionRow> {
+        self.plugins.iter().flat_map(|plugin| plugin.options())
+    }
+
+    /// True when some plugin can make an application of a positional argument.
+    pub fn claims_argument(&self, argument: &str) -> bool {
+        self.plugins.iter().any(|plugin| plugin.claims_argument(argument))
+    }
+
+    /// Number of the plugin that answers each first modifier; the first one named wins.
+    pub fn routes(&self) -> [Option<u8>; 256] {
+        let mut routes = [None; 256];
+        for (number, plugin) in self.plugins.iter().enumerate().take(usize::from(u8::MAX)) {
+            for modifier in plugin.modifiers() {
+                routes[*modifier as usize].get_or_insert(number as u8);
+            }
+        }
+        routes
+    }
+
+    /// Starts every plugin.
+    ///
+    /// # Errors
+    /// The first one's that cannot start.
+    pub fn start(
+        &self,
+        settings: &Settings,
+        host: &Arc<dyn Host>,
+        listeners: &[Listener],
+    ) -> Result<(), PluginError> {
+        self.plugins.iter().try_for_each(|plugin| plugin.start(settings, host.clone(), listeners))
+    }
+
+    /// Loads every plugin's applications.
+    ///
+    /// # Errors
+    /// The first one's that can serve nothing at all.
+    pub fn load(&self) -> Result<LoadReport, PluginError> {
+        self.plugins.iter().try_fold(LoadReport::default(), |sum, plugin| {
+            let report = plugin.load()?;
+            Ok(LoadReport { apps: sum.apps + report.apps, failed: sum.failed + report.failed })
+        })
+    }
+
+    /// Before fork, in the forking thread.
+    pub fn before_fork(&self) {
+        self.plugins.iter().for_each(|plugin| plugin.before_fork());
+    }
+
+    /// After fork, in the parent.
+    pub fn after_fork_parent(&self) {
+        self.plugins.iter().rev().for_each(|plugin| plugin.after_fork_parent());
+    }
+
+    /// After fork, in the child.
+    pub fn after_fork_child(&self, worker: WorkerId) {
+        self.plugins.iter().rev().for_each(|plugin| plugin.after_fork_child(worker));
+    }
+
+    /// Exit hooks.
+    pub fn shutdown(&self) {
+        self.plugins.iter().for_each(|plugin| plugin.shutdown());
+    }
+}

@@ -1,1 +1,7 @@
-//! Request record, body, response writer.
+//! Request record, body, response writer: one request from its decoded head to its log line.
+
+pub mod answer;
+pub mod body;
+pub mod cell;
+pub mod record;
+pub mod serve;

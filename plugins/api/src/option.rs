@@ -28,7 +28,12 @@ impl OptionKind {
     pub fn needs_value(self) -> bool {
         matches!(
             self,
-            Self::Integer | Self::Unsigned64 | Self::Unsigned16 | Self::Megabytes | Self::Text | Self::TextList
+            Self::Integer
+                | Self::Unsigned64
+                | Self::Unsigned16
+                | Self::Megabytes
+                | Self::Text
+                | Self::TextList
         )
     }
 }

@@ -46,7 +46,12 @@ pub trait Plugin: Send + Sync {
     ///
     /// # Errors
     /// [`PluginError`]; the server exits 1.
-    fn start(&self, settings: &Settings, host: Arc<dyn Host>, listeners: &[Listener]) -> Result<(), PluginError>;
+    fn start(
+        &self,
+        settings: &Settings,
+        host: Arc<dyn Host>,
+        listeners: &[Listener],
+    ) -> Result<(), PluginError>;
     /// Loads the applications, in the master before fork or in each worker (`lazy-apps`).
     ///
     /// # Errors

@@ -83,7 +83,9 @@ pub enum BodyError {
     #[error("timeout during read on wsgi.input")]
     Timeout,
     /// The client closed the connection, or reset it, before the body was complete.
-    #[error("error during read on wsgi.input: the client closed the connection before the body was complete")]
+    #[error(
+        "error during read on wsgi.input: the client closed the connection before the body was complete"
+    )]
     Truncated,
     /// The body breaks its protocol's rules (a malformed chunk, more than `limit-post`).
     #[error("error during read on wsgi.input: {0}")]
@@ -106,6 +108,12 @@ pub trait Body {
 
     /// Drops the first `count` available bytes; more than there are drops all.
     fn consume(&mut self, count: usize);
+
+    /// Goes to a place of the body, where it can be read again (`post-buffering`); false where it cannot.
+    fn seek(&mut self, position: u64) -> bool {
+        let _ = position;
+        false
+    }
 
     /// Waits for more bytes, at most `socket-timeout`; call it when nothing is available.
     ///

@@ -6,28 +6,7 @@
 
 use std::os::fd::OwnedFd;
 
-/// Why a head was refused. Nothing was sent.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum HeadError {
-    /// `start` or `header` after the head went out.
-    #[error("headers already sent")]
-    AlreadySent,
-    /// Not three digits, a space and a reason without control characters.
-    #[error("invalid HTTP status line: {0:?}")]
-    BadStatus(String),
-    /// Not a token (RFC 9110, 5.6.2).
-    #[error("invalid HTTP header name: {0:?}")]
-    BadName(String),
-    /// A control character (CR, LF and NUL among them) in a value.
-    #[error("invalid value of HTTP header {0}: control characters are not allowed")]
-    BadValue(String),
-    /// A second, different `Content-Length`, or one that is no number.
-    #[error("invalid Content-Length: {0:?}")]
-    BadLength(String),
-    /// The head grew over `response-headers-limit`.
-    #[error("response headers are larger than {0} bytes")]
-    TooLarge(usize),
-}
+pub use uwsgi_protocol::http1::HeadError;
 
 /// Why the answer cannot go on.
 #[derive(Debug, thiserror::Error)]

@@ -1,6 +1,16 @@
 //! HTTP/1.1 (RFC 9110, RFC 9112): request heads, chunked bodies, response heads.
 
-use crate::{Reject, Vars};
+mod bytes;
+mod chunked;
+mod head;
+mod response;
+
+pub(crate) use bytes::decimal;
+pub use chunked::{Chunk, ChunkedDecoder};
+pub use head::HeadDecoder;
+pub use response::{
+    End, FileFrame, Frame, HEAD_BYTES_MAX, HeadError, ResponseEncoder, Rules, Wire, error_response, http_date,
+};
 
 /// Limits of a request head. A limit that is exceeded gives 414 (target) or 431.
 #[derive(Clone, Copy, Debug)]
@@ -52,20 +62,3 @@ pub struct Head {
     pub upgrade: bool,
 }
 
-/// Incremental decoder of request heads.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct HeadDecoder {
-    scanned: usize,
-}
-
-impl HeadDecoder {
-    /// Decodes the head at the start of `input` into `vars` (cleared first); `Ok(None)` asks for more bytes.
-    /// `input` must begin with the bytes of the earlier calls. After `Some` or an error the decoder is as new.
-    ///
-    /// # Errors
-    /// A [`Reject`] with the status to answer before the connection is closed.
-    pub fn decode(&mut self, input: &[u8], limits: &Limits, vars: &mut Vars) -> Result<Option<Head>, Reject> {
-        let _ = (input, limits, vars, self.scanned);
-        Err(Reject::new(501, "not_written_yet"))
-    }
-}

@@ -1,0 +1,210 @@
+//! Placeholders in values: `$(NAME)`, `@(FILE)`, `%(KEY)` (behaviour note 2.4).
+//!
+//! Each kind is one pass over the whole list, in this order. What cannot be resolved stays as it is, but a
+//! file that cannot be read is an error. Keys are never changed, and what immediate options have already
+//! used is not used again.
+
+use super::{Diagnostic, Reading, Source};
+use uwsgi_plugin_api::option::leading_number;
+
+/// More replacements than this in one value, or a longer value, mean that it contains itself.
+const REPLACEMENTS_MAX: usize = 1000;
+const VALUE_BYTES_MAX: usize = 1 << 20;
+
+/// Replaces all placeholders of `reading`, and notes which keys they refer to.
+pub(super) fn expand(reading: &mut Reading, source: &Source) {
+    pass(reading, "$(", |_, name| Ok(source.variable(name)));
+    pass(reading, "@(", |_, file| match std::fs::read_to_string(file) {
+        Ok(text) => Ok(Some(text.strip_suffix('\n').map(str::to_owned).unwrap_or(text))),
+        Err(error) => Err(format!("cannot read the file {file}: {error}")),
+    });
+    pass(reading, "%(", |reading, expression| Ok(resolve(reading, expression)));
+}
+
+type Resolve<'a> = dyn FnMut(&mut Reading, &str) -> Result<Option<String>, String> + 'a;
+
+fn pass(
+    reading: &mut Reading,
+    opening: &str,
+    mut resolve: impl FnMut(&mut Reading, &str) -> Result<Option<String>, String>,
+) {
+    for position in 0..reading.directives.len() {
+        let Some(value) = reading.directives[position].value.clone() else { continue };
+        if !value.contains(opening) {
+            continue;
+        }
+        match replace_all(reading, value, opening, &mut resolve) {
+            Ok(value) => reading.directives[position].value = Some(value),
+            Err(message) => {
+                let problem = Diagnostic::error(&reading.directives[position], message);
+                reading.problems.push(problem);
+            }
+        }
+    }
+}
+
+/// Replaces from the left; what was put in is looked at again.
+fn replace_all(
+    reading: &mut Reading,
+    mut value: String,
+    opening: &str,
+    resolve: &mut Resolve<'_>,
+) -> Result<String, String> {
+    let (mut from, mut replacements) = (0, 0);
+    while let Some(start) = value[from..].find(opening).map(|start| from + start) {
+        let inside = start + opening.len();
+        let Some(end) = value[inside..].find(')').map(|end| inside + end) else { break };
+        match resolve(reading, &value[inside..end])? {
+            Some(text) => value.replace_range(start..=end, &text),
+            None => from = inside,
+        }
+        replacements += 1;
+        if replacements > REPLACEMENTS_MAX || value.len() > VALUE_BYTES_MAX {
+            return Err("the placeholder leads back to itself".to_owned());
+        }
+    }
+    Ok(value)
+}
+
+/// The first value of a key as it was written (aliases are other keys), as text. A flag of the command line is `true`.
+fn lookup(reading: &mut Reading, key: &str) -> Option<String> {
+    let found = reading.directives.iter().find(|directive| directive.key == key)?;
+    let value = found.value.clone().unwrap_or_else(|| "true".to_owned());
+    reading.referred.insert(key.to_owned());
+    Some(value)
+}
+
+/// One key, or several words that are joined or calculated from the left.
+fn resolve(reading: &mut Reading, expression: &str) -> Option<String> {
+    let words: Vec<&str> = expression.split(' ').filter(|word| !word.is_empty()).collect();
+    if let [key] = words[..] {
+        return lookup(reading, key);
+    }
+    if words.is_empty() {
+        return None;
+    }
+    let (mut result, mut operator) = (String::new(), None);
+    for word in words {
+        match word {
+            "+" | "-" | "*" | "/" => operator = Some(word),
+            "++" => result = (number(&result) + 1).to_string(),
+            "--" => result = (number(&result) - 1).to_string(),
+            _ => {
+                let literal =
+                    word.bytes().all(|byte| byte.is_ascii_digit()).then(|| word.to_owned());
+                let operand = lookup(reading, word).or(literal).unwrap_or_default();
+                match operator.take() {
+                    Some(operator) => result = calculate(&result, operator, &operand).to_string(),
+                    None => result.push_str(&operand),
+                }
+            }
+        }
+    }
+    Some(result)
+}
+
+fn number(text: &str) -> i64 {
+    let text = text.trim_start();
+    let (sign, digits) = text.strip_prefix('-').map_or((1, text), |digits| (-1, digits));
+    sign * i64::try_from(leading_number(digits)).unwrap_or(i64::MAX)
+}
+
+/// Saturates; a division by zero is 0.
+fn calculate(left: &str, operator: &str, right: &str) -> i64 {
+    let (left, right) = (number(left), number(right));
+    match operator {
+        "+" => left.saturating_add(right),
+        "-" => left.saturating_sub(right),
+        "*" => left.saturating_mul(right),
+        _ => left.checked_div(right).unwrap_or(0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Directive, Origin};
+
+    /// Values after the expansion; the pairs are a file's lines.
+    fn expanded(pairs: &[(&str, &str)]) -> (Vec<String>, Reading) {
+        let line = |(key, value): &(&str, &str)| Directive {
+            key: (*key).to_owned(),
+            value: Some((*value).to_owned()),
+            origin: Origin::File("a.ini".into(), 1),
+        };
+        let mut reading =
+            Reading { directives: pairs.iter().map(line).collect(), ..Reading::default() };
+        let environment = vec![("HOME".into(), "/root".into()), ("KEY".into(), "two".into())];
+        expand(&mut reading, &Source { args: Vec::new(), environment });
+        (reading.directives.iter().map(|directive| directive.text().to_owned()).collect(), reading)
+    }
+
+    /// Seen with uWSGI 2.0.21.
+    #[test]
+    fn expressions_have_uwsgis_values() {
+        for (value, expected) in [
+            ("%(two)|%(lit)", "2|5"),
+            ("%(two + two)", "4"),
+            ("%(two + nope)", "2"),
+            ("%(nope two)", "2"),
+            ("%(two + 3 two)", "52"),
+            ("%(two  +  3)", "5"),
+            ("%(3)", "%(3)"),
+            ("%(3 3)", "33"),
+            ("%(two --)", "1"),
+            ("%(two ++)", "3"),
+            ("%(two * 3 + 1)", "7"),
+            ("%(two / 0) %(two - 5)", "0 -3"),
+            ("%(two two) %(two abc)", "22 2"),
+            ("%(two", "%(two"),
+            ("$(HOME", "$(HOME"),
+            ("x%(two)y%(two)z$(HOME)$(NOPE)", "x2y2z/root$(NOPE)"),
+            ("%(nope)%(two)", "%(nope)2"),
+            ("%()", "%()"),
+            ("%( two )", "2"),
+            ("%(two+3)", "%(two+3)"),
+            ("%($(KEY))", "2"),
+            ("%(commented + 1)", "3"),
+        ] {
+            let pairs = [
+                ("v", value),
+                ("two", "2"),
+                ("lit", "%(3 + two)"),
+                ("two", "9"),
+                ("commented", "2 # x"),
+            ];
+            let (values, reading) = expanded(&pairs);
+            assert_eq!(values[0], expected, "{value}");
+            assert_eq!(reading.problems, []);
+        }
+    }
+
+    #[test]
+    fn keys_that_values_refer_to_are_known_afterwards() {
+        let (_, reading) = expanded(&[("a", "%(b)"), ("b", "1"), ("c", "2")]);
+        assert!(reading.referred.contains("b") && !reading.referred.contains("c"));
+    }
+
+    #[test]
+    fn a_placeholder_in_itself_is_an_error() {
+        for pairs in [&[("a", "%(a)")][..], &[("a", "x%(a)")], &[("a", "%(b)"), ("b", "%(a)")]] {
+            let (_, reading) = expanded(pairs);
+            assert!(reading.problems[0].to_string().contains("leads back to itself"), "{pairs:?}");
+        }
+    }
+
+    #[test]
+    fn a_file_is_put_in_without_its_last_line_break() {
+        let path = std::env::temp_dir().join(format!("uwsgi-expand-{}", std::process::id()));
+        std::fs::write(&path, "one\ntwo\n").expect("file is written");
+        let (values, _) = expanded(&[("a", &format!("<@({})>", path.display()))]);
+        std::fs::remove_file(&path).expect("file is removed");
+        assert_eq!(values, ["<one\ntwo>"]);
+        let (_, reading) = expanded(&[("a", "@(/no/such/file)")]);
+        assert_eq!(
+            reading.problems[0].to_string(),
+            "error: a.ini:1: a = @(/no/such/file): cannot read the file /no/such/file: No such file or \
+             directory (os error 2)"
+        );
+    }
+}

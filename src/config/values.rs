@@ -1,0 +1,99 @@
+//! Typed access to the directives by option name. Every problem that is met is kept.
+
+use std::collections::HashMap;
+use std::ops::RangeInclusive;
+
+use uwsgi_plugin_api::option::{flag_is_true, leading_number};
+
+use super::{Diagnostic, Directive};
+use crate::options::Registry;
+
+/// The directives of the known options, by canonical name.
+pub(super) struct Values<'a> {
+    registry: &'a Registry,
+    by_name: HashMap<&'static str, Vec<&'a Directive>>,
+    /// Options that another option switched on.
+    implied: Vec<&'static str>,
+    /// What was found wrong.
+    pub problems: Vec<Diagnostic>,
+}
+
+impl<'a> Values<'a> {
+    pub(super) fn new(registry: &'a Registry, directives: &'a [Directive]) -> Self {
+        let mut values =
+            Self { registry, by_name: HashMap::new(), implied: Vec::new(), problems: Vec::new() };
+        for directive in directives {
+            if let Some(entry) = registry.find(&directive.key) {
+                values.by_name.entry(entry.row.name).or_default().push(directive);
+                values.implied.extend(entry.row.implies);
+            }
+        }
+        values
+    }
+
+    /// All directives of an option in their order.
+    pub(super) fn all(&self, name: &str) -> &[&'a Directive] {
+        debug_assert!(
+            self.registry.find(name).is_some_and(|entry| entry.row.name == name),
+            "{name} is no canonical option name"
+        );
+        self.by_name.get(name).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// The directive that counts.
+    pub(super) fn last(&self, name: &str) -> Option<&'a Directive> {
+        self.all(name).last().copied()
+    }
+
+    /// A flag: the last one wins, and an option that implies it does too.
+    pub(super) fn flag(&self, name: &str) -> bool {
+        self.implied.contains(&name)
+            || self.last(name).is_some_and(|directive| flag_is_true(directive.text()))
+    }
+
+    /// Text of an option; `None` where it is absent.
+    pub(super) fn text(&self, name: &str) -> Option<String> {
+        self.last(name).map(|directive| directive.text().to_owned())
+    }
+
+    /// A whole number within `range`. All occurrences are checked, the last one counts.
+    pub(super) fn number(&mut self, name: &str, range: RangeInclusive<u64>) -> Option<u64> {
+        let mut result = None;
+        for directive in self.all(name).to_vec() {
+            let text = directive.text().trim_start();
+            let number = leading_number(text);
+            if text.starts_with('-') {
+                let text = format!("must be > 0; {}", accepted(&range));
+                self.problems.push(Diagnostic::error(directive, text));
+            } else if !range.contains(&number) {
+                self.problems.push(Diagnostic::error(
+                    directive,
+                    format!("out of range; {}", accepted(&range)),
+                ));
+            } else {
+                if !text.starts_with(|first: char| first.is_ascii_digit()) {
+                    let text = format!("no number is there, 0 is taken; {}", accepted(&range));
+                    self.problems.push(Diagnostic::warning(directive, text));
+                }
+                result = Some(number);
+            }
+        }
+        result
+    }
+
+    /// A number where 0 means "none".
+    pub(super) fn positive(&mut self, name: &str, max: u64) -> Option<u64> {
+        self.number(name, 0..=max).filter(|&number| number > 0)
+    }
+
+    pub(super) fn error(&mut self, directive: &Directive, message: impl Into<String>) {
+        self.problems.push(Diagnostic::error(directive, message));
+    }
+}
+
+fn accepted(range: &RangeInclusive<u64>) -> String {
+    match *range.end() {
+        u64::MAX => format!("accepted: a whole number from {}", range.start()),
+        end => format!("accepted: a whole number from {} to {end}", range.start()),
+    }
+}

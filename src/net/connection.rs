@@ -1,0 +1,425 @@
+//! One connection, from accept to close: what it has received, what it waits for, what it still has to send.
+//!
+//! Whoever holds the box owns the connection: the thread that turns the reactor, the thread that runs its
+//! request, or its slot. No step here knows what an application is.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use parking_lot::Mutex;
+use uwsgi_plugin_api::{Listener, WireProtocol};
+use uwsgi_protocol::http1::{self, Framing, Version};
+use uwsgi_protocol::{Known, Reject, Vars, uwsgi};
+
+use super::input::Input;
+use super::peer::Peer;
+use super::spill::{Flushed, Spill};
+use super::table::{Token, Wait};
+use super::upload::{Fault, Policy, Rest, Upload};
+use crate::sys::socket;
+
+/// Bytes that a read asks for at least, and the size of a fresh input buffer.
+const READ_BYTES: usize = 8 * 1024;
+
+/// Bounds that a connection keeps to; from the configuration.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Limits of a uwsgi packet.
+    pub packet: uwsgi::Limits,
+    /// Limits of an HTTP head.
+    pub head: http1::Limits,
+    /// How bodies are received.
+    pub body: Policy,
+}
+
+/// A decoded request head, whatever protocol it came by.
+#[derive(Clone, Copy, Debug)]
+pub struct Head {
+    /// First modifier (0 for HTTP).
+    pub modifier1: u8,
+    /// Second modifier (0 for HTTP).
+    pub modifier2: u8,
+    /// Bytes of the head in the input; variables point into them.
+    pub len: usize,
+    /// Version that the client speaks.
+    pub version: Version,
+    /// The method is HEAD.
+    pub is_head: bool,
+    /// The client allows another request.
+    pub keep_alive: bool,
+}
+
+impl Default for Head {
+    fn default() -> Self {
+        let version = Version::Http10;
+        Self { modifier1: 0, modifier2: 0, len: 0, version, is_head: false, keep_alive: false }
+    }
+}
+
+/// What a connection needs next.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Step {
+    /// An application: the request is complete, or as complete as it has to be.
+    Run,
+    /// An event.
+    Wait(Wait),
+    /// A refusal, then the end.
+    Refuse(Reject),
+    /// Nothing more: the client is gone or has ended between two requests.
+    Close,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Head,
+    Body,
+    Flush { then_linger: bool, then_close: bool },
+    Linger,
+}
+
+/// Memory that an idle connection does not need, reused by the next one that does. One for all threads of a
+/// worker: the thread that parks a connection is seldom the one that reads the next.
+#[derive(Default)]
+pub struct Pool(Mutex<Kept>);
+
+#[derive(Default)]
+struct Kept {
+    inputs: Vec<Vec<u8>>,
+    vars: Vec<Box<Vars>>,
+}
+
+impl Pool {
+    const KEPT_MAX: usize = 256;
+
+    fn input(&self) -> Vec<u8> {
+        let kept = self.0.lock().inputs.pop();
+        kept.unwrap_or_else(|| vec![0; READ_BYTES])
+    }
+
+    fn vars(&self) -> Box<Vars> {
+        let kept = self.0.lock().vars.pop();
+        kept.unwrap_or_default()
+    }
+
+    /// Takes what the connection does not need while it waits.
+    pub fn reclaim(&self, connection: &mut Connection) {
+        if let Some(memory) = connection.input.release() {
+            let mut kept = self.0.lock();
+            // Grown ones are given back to the allocator: they served an exception.
+            if memory.len() == READ_BYTES && kept.inputs.len() < Self::KEPT_MAX {
+                kept.inputs.push(memory);
+            }
+            if let Some(vars) = connection.vars.take()
+                && kept.vars.len() < Self::KEPT_MAX
+            {
+                kept.vars.push(vars);
+            }
+        }
+    }
+}
+
+/// A request that runs, in pieces.
+pub struct Parts<'a> {
+    /// The socket.
+    pub fd: BorrowedFd<'a>,
+    /// Facts of the head.
+    pub head: Head,
+    /// The bytes that variables point into.
+    pub head_bytes: &'a [u8],
+    /// Decoded body bytes that are in memory.
+    pub body_bytes: &'a [u8],
+    /// The variables.
+    pub vars: &'a Vars,
+    /// The rest of the body.
+    pub upload: &'a mut Upload,
+    /// Output that the socket did not take.
+    pub spill: &'a mut Spill,
+}
+
+/// One connection.
+pub struct Connection {
+    fd: OwnedFd,
+    /// Index of its listener.
+    pub listener: u16,
+    /// Who is at the other end.
+    pub peer: Peer,
+    /// Its slot, once it is registered with the reactor.
+    pub token: Option<Token>,
+    /// Received bytes.
+    pub input: Input,
+    vars: Option<Box<Vars>>,
+    /// The present request.
+    pub head: Head,
+    /// The present body.
+    pub upload: Upload,
+    /// What is still to be sent.
+    pub spill: Spill,
+    /// Requests served so far.
+    pub requests: u32,
+    /// The socket may hold input, or the client's end, that no further event will tell of.
+    pub input_pending: bool,
+    /// Monotonic milliseconds at which the present head must be complete.
+    pub head_deadline_ms: u64,
+    /// Monotonic milliseconds at which lingering ends, once it began.
+    pub linger_until_ms: Option<u64>,
+    /// An event said that the client has ended its direction: reads go on until they say so too.
+    pub hung_up: bool,
+    /// `EPOLLOUT` is asked for.
+    pub wants_write: bool,
+    decoder: http1::HeadDecoder,
+    phase: Phase,
+}
+
+impl Connection {
+    /// A connection that was just accepted.
+    pub fn new(fd: OwnedFd, listener: u16, peer: Peer, head_deadline_ms: u64) -> Box<Self> {
+        Box::new(Self {
+            fd,
+            listener,
+            peer,
+            token: None,
+            input: Input::default(),
+            vars: None,
+            head: Head::default(),
+            upload: Upload::default(),
+            spill: Spill::default(),
+            requests: 0,
+            input_pending: true,
+            head_deadline_ms,
+            linger_until_ms: None,
+            hung_up: false,
+            wants_write: false,
+            decoder: http1::HeadDecoder::default(),
+            phase: Phase::Head,
+        })
+    }
+
+    /// The socket.
+    pub fn fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+
+    /// The present request's variables; empty before its head is decoded.
+    pub fn vars(&self) -> Option<&Vars> {
+        self.vars.as_deref()
+    }
+
+    /// The present request in pieces that can be borrowed side by side.
+    pub fn parts(&mut self) -> Parts<'_> {
+        let data = self.input.data();
+        let (head_bytes, rest) = data.split_at(self.head.len.min(data.len()));
+        Parts {
+            fd: self.fd.as_fd(),
+            head: self.head,
+            head_bytes,
+            body_bytes: &rest[..self.upload.ready.min(rest.len())],
+            vars: self.vars.get_or_insert_default(),
+            upload: &mut self.upload,
+            spill: &mut self.spill,
+        }
+    }
+
+    /// True where all that was received lies in the input as it came, so that another process can go on.
+    pub fn can_move(&self) -> bool {
+        let decoded_in_place = self.upload.chunked || self.upload.spool.is_some();
+        matches!(self.phase, Phase::Head | Phase::Body) && self.spill.is_empty() && !decoded_in_place
+    }
+
+    /// True where the next request's head lies complete behind the present request.
+    pub fn next_is_here(&self) -> bool {
+        let used = self.head.len + self.upload.ready;
+        let rest = self.input.data().get(used..).unwrap_or_default();
+        matches!(self.upload.rest, Rest::Nothing) && memchr::memmem::find(rest, b"\r\n\r\n").is_some()
+    }
+
+    /// The body's time is over: the application runs and is told so when it reads on. False where no body is awaited.
+    pub fn give_up_body(&mut self) -> bool {
+        let awaited = self.phase == Phase::Body;
+        if awaited {
+            self.upload.fault = Some(Fault::Timeout);
+        }
+        awaited
+    }
+
+    /// True while a request is incomplete: it was begun and would be lost by a close.
+    pub fn has_begun(&self) -> bool {
+        !self.input.is_empty() || self.phase == Phase::Body
+    }
+
+    /// Decodes what is there and reads what more is needed, as far as that goes without waiting.
+    pub fn advance(&mut self, listener: &Listener, bounds: &Bounds, pool: &Pool) -> Step {
+        loop {
+            match self.phase {
+                Phase::Flush { then_close, then_linger } => {
+                    if let Some(step) = self.flush(then_close, then_linger) {
+                        return step;
+                    }
+                }
+                Phase::Linger => return self.linger(),
+                Phase::Head => match self.decode(listener, bounds, pool) {
+                    Ok(true) => self.phase = Phase::Body,
+                    Ok(false) => {}
+                    Err(reject) => return Step::Refuse(reject),
+                },
+                Phase::Body => {}
+            }
+            if self.phase == Phase::Body {
+                if let Err(reject) = self.upload.absorb(&mut self.input, self.head.len, &bounds.body) {
+                    return Step::Refuse(reject);
+                }
+                if self.upload.may_run(&bounds.body) {
+                    self.phase = Phase::Head;
+                    return Step::Run;
+                }
+            }
+            if !self.input_pending {
+                return Step::Wait(self.present_wait());
+            }
+            match self.receive(pool) {
+                Ok(0) if !self.has_begun() => return Step::Close,
+                Ok(0) if self.phase == Phase::Body => self.upload.fault = Some(Fault::Truncated),
+                Ok(0) => return Step::Refuse(Reject::new(400, "incomplete_request")),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.input_pending = false,
+                Err(_) => return Step::Close,
+            }
+        }
+    }
+
+    fn present_wait(&self) -> Wait {
+        match self.phase {
+            Phase::Body => Wait::Body,
+            _ if self.input.is_empty() && self.requests > 0 => Wait::KeepAlive,
+            _ => Wait::Head,
+        }
+    }
+
+    /// Reads once. A read that does not fill the room has emptied the socket: no second one is needed.
+    fn receive(&mut self, pool: &Pool) -> io::Result<usize> {
+        if self.input.is_empty() && self.input.room().is_empty() {
+            self.input = Input::with_memory(pool.input());
+        }
+        let wanted = match self.phase {
+            Phase::Body => self.head.len + self.upload.room_wanted(),
+            _ => 0,
+        };
+        self.input.make_room(wanted);
+        let room = self.input.room();
+        let capacity = room.len();
+        let count = socket::receive(self.fd.as_fd(), room)?;
+        self.input.filled(count);
+        // The edge that told of the client's end will not come again: read until the end itself is read.
+        self.input_pending = count == capacity || self.hung_up;
+        Ok(count)
+    }
+
+    fn decode(&mut self, listener: &Listener, bounds: &Bounds, pool: &Pool) -> Result<bool, Reject> {
+        if self.input.is_empty() {
+            return Ok(false);
+        }
+        let vars = self.vars.get_or_insert_with(|| pool.vars());
+        let mut expects = false;
+        let framing = match listener.protocol {
+            WireProtocol::Uwsgi => {
+                let Some(head) = uwsgi::decode(self.input.data(), &bounds.packet, vars)? else {
+                    return Ok(false);
+                };
+                let view = vars.view(self.input.data());
+                let version = match view.get(Known::ServerProtocol) {
+                    Some(b"HTTP/1.1") => Version::Http11,
+                    _ => Version::Http10,
+                };
+                self.head = Head {
+                    modifier1: head.modifier1,
+                    modifier2: head.modifier2,
+                    len: head.consumed,
+                    version,
+                    is_head: view.get(Known::RequestMethod) == Some(b"HEAD"),
+                    keep_alive: false,
+                };
+                Framing::Length(head.content_length.unwrap_or(0))
+            }
+            WireProtocol::Http => {
+                let Some(head) = self.decoder.decode(self.input.data(), &bounds.head, vars)? else {
+                    return Ok(false);
+                };
+                vars.push_bytes(Known::RemoteAddr, self.peer.address());
+                self.head = Head {
+                    modifier1: 0,
+                    modifier2: 0,
+                    len: head.consumed,
+                    version: head.version,
+                    is_head: head.is_head,
+                    keep_alive: head.keep_alive,
+                };
+                expects = head.expect_continue && self.input.len() == head.consumed;
+                head.framing
+            }
+        };
+        self.upload = Upload::new(framing, &bounds.body)?;
+        if expects {
+            self.send_continue();
+        }
+        Ok(true)
+    }
+
+    /// RFC 9110, 10.1.1. A socket that cannot take 25 bytes now is in no state to be promised anything: the
+    /// client will send its body after its own time-out.
+    fn send_continue(&self) {
+        let _ = socket::send(self.fd.as_fd(), &[io::IoSlice::new(b"HTTP/1.1 100 Continue\r\n\r\n")]);
+    }
+
+    /// The request is answered: drops its bytes, so that the next one is first in the input.
+    pub fn finish_request(&mut self) {
+        self.input.consume(self.head.len + self.upload.ready);
+        self.upload = Upload::default();
+        self.head = Head::default();
+        self.requests = self.requests.saturating_add(1);
+        self.phase = Phase::Head;
+    }
+
+    /// From now on only what is spilled is sent; then the connection lives on, closes, or lingers.
+    pub fn flush_then(&mut self, then_close: bool, then_linger: bool) {
+        self.phase = Phase::Flush { then_linger, then_close };
+    }
+
+    /// `None` when all is sent and the connection goes on with its next request.
+    fn flush(&mut self, then_close: bool, then_linger: bool) -> Option<Step> {
+        let mut sent = 0;
+        match self.spill.flush(self.fd.as_fd(), &mut sent) {
+            Err(_) => Some(Step::Close),
+            Ok(Flushed::Blocked) => Some(Step::Wait(Wait::Flush)),
+            Ok(Flushed::Done) if then_linger => Some(self.begin_linger()),
+            Ok(Flushed::Done) if then_close => Some(Step::Close),
+            Ok(Flushed::Done) => {
+                self.phase = Phase::Head;
+                // Events that came meanwhile were taken for writing.
+                self.input_pending = true;
+                None
+            }
+        }
+    }
+
+    /// Ends our direction and reads on until the client ends its own, so that the last answer is not lost to
+    /// a reset (RFC 9112, 9.6).
+    pub fn begin_linger(&mut self) -> Step {
+        socket::shut(self.fd.as_fd(), nix::sys::socket::Shutdown::Write);
+        self.phase = Phase::Linger;
+        self.linger()
+    }
+
+    fn linger(&mut self) -> Step {
+        /// What a lingering connection may still send us, in reads of 8 KiB.
+        const READS_MAX: usize = 128;
+        let mut sink = [0; READ_BYTES];
+        for _ in 0..READS_MAX {
+            match socket::receive(self.fd.as_fd(), &mut sink) {
+                Ok(0) => return Step::Close,
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Step::Wait(Wait::Linger),
+                Err(_) => return Step::Close,
+            }
+        }
+        Step::Close
+    }
+}

@@ -1,0 +1,233 @@
+//! What a worker's request threads and its reactor share: the table of connections, and the rules by which
+//! a connection rests, is refused and ends. No lock is held across a system call that may wait.
+
+use std::collections::VecDeque;
+use std::io::IoSlice;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use mio::{Registry, Waker};
+use uwsgi_plugin_api::WireProtocol;
+use uwsgi_protocol::{Reject, http1};
+
+use super::connection::{Bounds, Connection, Pool, Step};
+use super::rescue::Rescue;
+use super::reactor::Listening;
+use super::table::{Table, Wait};
+use crate::sys::{clock, socket};
+
+/// How long connections may wait, in milliseconds.
+#[derive(Clone, Copy, Debug)]
+pub struct Times {
+    /// From the first byte of a head to its last (`socket-timeout`).
+    pub head_ms: u64,
+    /// Between two pieces of a body that is buffered, or between two that a slow reader takes (`socket-timeout`).
+    pub progress_ms: u64,
+    /// Between two requests of a kept connection (`http-keepalive`).
+    pub keep_alive_ms: u64,
+    /// For the client's end after ours.
+    pub linger_ms: u64,
+}
+
+/// Counts of what did not become a request; each is also a log line.
+#[derive(Debug, Default)]
+pub struct Counts {
+    /// Malformed or oversized input.
+    pub refused: AtomicU64,
+    /// Heads or bodies that were not complete in time.
+    pub timed_out: AtomicU64,
+    /// Kept connections closed to make room.
+    pub evicted: AtomicU64,
+}
+
+/// See the module.
+pub struct Hub {
+    pub(super) registry: Registry,
+    waker: Waker,
+    /// The listening sockets, by number.
+    pub listeners: Vec<Listening>,
+    /// Limits of input.
+    pub bounds: Bounds,
+    /// Limits of time.
+    pub times: Times,
+    /// Registered connections.
+    pub table: Table,
+    /// The worker is ending: nothing new is accepted, and kept connections close.
+    pub draining: AtomicBool,
+    /// What went wrong so far.
+    pub counts: Counts,
+    /// Memory of idle connections.
+    pub pool: Pool,
+    /// The way to the other workers.
+    pub(super) rescue: Option<Rescue>,
+}
+
+impl Hub {
+    pub(super) fn new(
+        registry: Registry,
+        waker: Waker,
+        listeners: Vec<Listening>,
+        bounds: Bounds,
+        times: Times,
+        connections_max: usize,
+        rescue: Option<Rescue>,
+    ) -> Self {
+        Self {
+            registry,
+            waker,
+            listeners,
+            bounds,
+            times,
+            table: Table::new(connections_max),
+            draining: AtomicBool::new(false),
+            counts: Counts::default(),
+            pool: Pool::default(),
+            rescue,
+        }
+    }
+
+    /// Ends a blocking turn of the reactor.
+    pub fn wake(&self) {
+        if let Err(error) = self.waker.wake() {
+            crate::log::line(format_args!("cannot wake the poller: {error}"));
+        }
+    }
+
+    /// Nothing new is accepted from now on.
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::Release);
+        self.wake();
+    }
+
+    /// The first byte of a head starts its clock.
+    pub(super) fn begin_head(&self, connection: &mut Connection, now_ms: u64) {
+        if connection.input.is_empty() && connection.requests > 0 {
+            connection.head_deadline_ms = now_ms + self.times.head_ms;
+        }
+    }
+
+    /// Rests a connection; gives it back where it must be looked at again.
+    pub(super) fn park(
+        &self,
+        mut connection: Box<Connection>,
+        wait: Wait,
+        now_ms: u64,
+    ) -> Option<Box<Connection>> {
+        if wait == Wait::KeepAlive && self.draining.load(Ordering::Acquire) {
+            self.close(connection);
+            return None;
+        }
+        if let Err(error) = self.register(&mut connection, wait == Wait::Flush) {
+            crate::log::line(format_args!("cannot keep a connection: {error}"));
+            self.close(connection);
+            return None;
+        }
+        let deadline_ms = match wait {
+            Wait::Head => connection.head_deadline_ms,
+            Wait::Body | Wait::Flush => now_ms + self.times.progress_ms,
+            Wait::KeepAlive => now_ms + self.times.keep_alive_ms,
+            // Absolute: a client that goes on sending gets no more time.
+            Wait::Linger => *connection.linger_until_ms.get_or_insert(now_ms + self.times.linger_ms),
+        };
+        self.pool.reclaim(&mut connection);
+        let token = connection.token?;
+        let mut back = self.table.park(token, connection, wait, deadline_ms)?;
+        back.input_pending = true;
+        self.begin_head(&mut back, now_ms);
+        Some(back)
+    }
+
+    /// Ends a connection and frees its slot.
+    pub fn close(&self, mut connection: Box<Connection>) {
+        let token = connection.token.take();
+        connection.input.consume(usize::MAX);
+        self.pool.reclaim(&mut connection);
+        // The descriptor first: the next user of the slot must not get its events.
+        drop(connection);
+        if let Some(token) = token {
+            self.table.close(token);
+        }
+    }
+
+    /// Closes the longest idle kept connection; false where there is none.
+    pub(super) fn evict(&self) -> bool {
+        let Some(connection) = self.table.evict() else { return false };
+        self.counts.evicted.fetch_add(1, Ordering::Relaxed);
+        self.close(connection);
+        true
+    }
+
+    /// Answers a refusal (on HTTP; front ends of the uwsgi protocol rely on a silent close) and begins the end.
+    pub(super) fn refuse(&self, connection: &mut Connection, reject: Reject) -> Step {
+        self.counts.refused.fetch_add(1, Ordering::Relaxed);
+        let listener = &self.listeners[connection.listener as usize].info;
+        log_refusal(connection, listener.protocol, self.bounds.head.head_bytes_max, reject);
+        if listener.protocol == WireProtocol::Uwsgi {
+            return Step::Close;
+        }
+        let answer = http1::error_response(reject.status);
+        connection.input.consume(usize::MAX);
+        match socket::send(connection.fd(), &[IoSlice::new(&answer)]) {
+            Ok(count) if count == answer.len() => connection.begin_linger(),
+            _ => Step::Close,
+        }
+    }
+
+    /// A wait is over.
+    pub(super) fn expired(
+        &self,
+        wait: Wait,
+        mut connection: Box<Connection>,
+        now_ms: u64,
+        jobs: &mut VecDeque<Box<Connection>>,
+    ) {
+        let begun = connection.has_begun();
+        match wait {
+            Wait::Body if connection.give_up_body() => {
+                self.counts.timed_out.fetch_add(1, Ordering::Relaxed);
+                return self.progress(connection, now_ms, jobs);
+            }
+            Wait::Head | Wait::Body if begun => {
+                self.counts.timed_out.fetch_add(1, Ordering::Relaxed);
+                if let Step::Wait(wait) = self.refuse(&mut connection, Reject::new(408, "request_timeout")) {
+                    if let Some(back) = self.park(connection, wait, now_ms) {
+                        self.progress(back, now_ms, jobs);
+                    }
+                    return;
+                }
+            }
+            _ => {}
+        }
+        self.close(connection);
+    }
+
+    /// Present time for deadlines.
+    pub fn now_ms(&self) -> u64 {
+        clock::monotonic_ms()
+    }
+}
+
+/// One line for each refusal; the first words are uWSGI's, where it has such a line.
+fn log_refusal(connection: &Connection, protocol: WireProtocol, head_max: usize, reject: Reject) {
+    let what = match (protocol, reject.reason) {
+        (WireProtocol::Uwsgi, "packet_too_big") => {
+            let bytes = connection.input.data();
+            let size = u16::from_le_bytes([
+                bytes.get(1).copied().unwrap_or(0),
+                bytes.get(2).copied().unwrap_or(0),
+            ]);
+            format!("invalid request block size: {size} (max {head_max})...skip")
+        }
+        (WireProtocol::Http, "headers_too_big" | "line_too_long") => {
+            format!("invalid HTTP request size (max {head_max})...skip")
+        }
+        (_, "body_too_large") => "Invalid (too big) CONTENT_LENGTH. skip.".to_owned(),
+        (WireProtocol::Uwsgi, _) => "invalid uwsgi request".to_owned(),
+        (WireProtocol::Http, _) => "invalid HTTP request".to_owned(),
+    };
+    let peer = String::from_utf8_lossy(connection.peer.address()).into_owned();
+    if what.ends_with("skip") {
+        // uWSGI's own lines, which people look for.
+        return crate::log::line(format_args!("{what}"));
+    }
+    crate::log::line(format_args!("{what} ({} {}, client {peer})", reject.status, reject.reason));
+}

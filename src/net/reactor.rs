@@ -1,0 +1,290 @@
+//! Turns the poller: accepts, reads, decodes, expires. One thread at a time does it (see `turnstile`).
+
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Waker};
+use uwsgi_plugin_api::Listener;
+
+use super::connection::{Bounds, Connection, Step};
+use super::hub::Hub;
+use super::peer::Peer;
+use super::table::{Token, Wait};
+use super::turnstile::Turn;
+use crate::sys::clock;
+use crate::sys::epoll::ListenerSet;
+use crate::sys::socket;
+
+/// Token of the waker; listeners follow.
+const WAKER: usize = Token::RESERVED;
+const ADOPTION: usize = Token::RESERVED + 1;
+const LISTENERS: usize = Token::RESERVED + 2;
+/// Events taken from the kernel at once.
+const EVENTS_MAX: usize = 256;
+/// Connections accepted in one go where no other process wants them.
+const ACCEPTS_MAX: usize = 32;
+/// Longest sleep, so that a clock that was set or a lost event does no harm.
+const SLEEP_MS_MAX: u64 = 60_000;
+
+/// A listening socket of this worker.
+#[derive(Clone)]
+pub struct Listening {
+    /// The descriptor, shared with the master.
+    pub fd: Arc<OwnedFd>,
+    /// What all its requests have in common.
+    pub info: Arc<Listener>,
+}
+
+/// The poller and what only the thread that turns it needs.
+pub struct Reactor {
+    poll: Poll,
+    events: Events,
+    hub: Arc<Hub>,
+    set: ListenerSet,
+    listening: bool,
+    /// Other workers wait on the same listeners.
+    shared: bool,
+    expired: Vec<(Wait, Box<Connection>)>,
+}
+
+impl Reactor {
+    /// A reactor and the hub that its threads share. `shared`: other processes accept from the same sockets.
+    ///
+    /// # Errors
+    /// Where epoll cannot be set up.
+    pub fn new(
+        listeners: Vec<Listening>,
+        bounds: Bounds,
+        times: super::hub::Times,
+        connections_max: usize,
+        shared: bool,
+        rescue: Option<super::rescue::Rescue>,
+    ) -> io::Result<(Self, Arc<Hub>)> {
+        let poll = Poll::new()?;
+        let waker = Waker::new(poll.registry(), mio::Token(WAKER))?;
+        let set = ListenerSet::new(poll.registry())?;
+        let registry = poll.registry().try_clone()?;
+        let hub = Arc::new(Hub::new(registry, waker, listeners, bounds, times, connections_max, rescue));
+        let mut reactor = Self {
+            poll,
+            events: Events::with_capacity(EVENTS_MAX),
+            hub: hub.clone(),
+            set,
+            listening: false,
+            shared,
+            expired: Vec::new(),
+        };
+        reactor.listen(true)?;
+        Ok((reactor, hub))
+    }
+
+    fn listen(&mut self, on: bool) -> io::Result<()> {
+        if self.listening != on {
+            self.listening = on;
+            if let Some(rescue) = &self.hub.rescue {
+                let fd = rescue.receiver();
+                if on { self.set.add(fd, ADOPTION, self.shared)? } else { self.set.remove(fd)? }
+            }
+            for (index, listener) in self.hub.listeners.iter().enumerate() {
+                if on {
+                    self.set.add(listener.fd.as_fd(), LISTENERS + index, self.shared)?;
+                } else {
+                    self.set.remove(listener.fd.as_fd())?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn accept(&mut self, index: usize, now_ms: u64, jobs: &mut VecDeque<Box<Connection>>) {
+        let hub = self.hub.clone();
+        let Some(listener) = hub.listeners.get(index) else { return };
+        let batch = if self.shared { 1 } else { ACCEPTS_MAX };
+        for _ in 0..batch {
+            let (fd, address) = match socket::accept(listener.fd.as_fd()) {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    self.accept_failed(&error);
+                    break;
+                }
+            };
+            let deadline_ms = now_ms + hub.times.head_ms;
+            let connection = Connection::new(fd, index as u16, Peer::new(address), deadline_ms);
+            hub.progress(connection, now_ms, jobs);
+        }
+        if self.shared {
+            // To the tail of the kernel's queue of waiters: the next connection goes to another worker.
+            let fd = listener.fd.as_fd();
+            let again = self.set.remove(fd).and_then(|()| self.set.add(fd, LISTENERS + index, true));
+            if let Err(error) = again {
+                crate::log::line(format_args!("cannot re-arm listener {}: {error}", listener.info.name));
+            }
+        }
+    }
+
+    fn accept_failed(&self, error: &io::Error) {
+        match error.raw_os_error() {
+            // Another worker was faster, or the client has gone already.
+            Some(libc::EAGAIN | libc::ECONNABORTED | libc::EINTR) => {}
+            Some(libc::EMFILE | libc::ENFILE) => {
+                // Nothing is lost: the connection waits in the backlog until one of ours ends.
+                if !self.hub.evict() {
+                    crate::log::line(format_args!("accept(): {error}"));
+                    std::thread::sleep(Duration::from_millis(10));
+                }
+            }
+            _ => crate::log::line(format_args!("accept(): {error}")),
+        }
+    }
+
+    fn expire(&mut self, now_ms: u64, jobs: &mut VecDeque<Box<Connection>>) {
+        let mut expired = std::mem::take(&mut self.expired);
+        self.hub.table.expire(now_ms, &mut expired);
+        for (wait, connection) in expired.drain(..) {
+            self.hub.expired(wait, connection, now_ms, jobs);
+        }
+        self.expired = expired;
+    }
+
+    fn sleep_time(&self, block: bool) -> Duration {
+        if !block {
+            return Duration::ZERO;
+        }
+        let now_ms = clock::monotonic_ms();
+        let until = self.hub.table.next_deadline().map_or(SLEEP_MS_MAX, |at| at.saturating_sub(now_ms));
+        // One more millisecond: epoll must not wake just before the deadline.
+        Duration::from_millis(until.min(SLEEP_MS_MAX) + 1)
+    }
+}
+
+impl Turn<Box<Connection>> for Reactor {
+    fn turn(&mut self, block: bool, jobs: &mut VecDeque<Box<Connection>>, rest: &mut dyn FnMut()) {
+        if self.hub.draining.load(Ordering::Acquire) && self.listening {
+            if let Err(error) = self.listen(false) {
+                crate::log::line(format_args!("cannot leave the listeners: {error}"));
+            }
+            while self.hub.evict() {}
+        }
+        let timeout = self.sleep_time(block);
+        if block {
+            rest();
+        }
+        if let Err(error) = self.poll.poll(&mut self.events, Some(timeout))
+            && error.kind() != io::ErrorKind::Interrupted
+        {
+            crate::log::line(format_args!("epoll_wait(): {error}"));
+            return;
+        }
+        let now_ms = clock::monotonic_ms();
+        let events = std::mem::replace(&mut self.events, Events::with_capacity(0));
+        for event in &events {
+            match event.token().0 {
+                WAKER => {}
+                ADOPTION => {
+                    if let Some(connection) = self.hub.adopt(now_ms) {
+                        self.hub.clone().progress(connection, now_ms, jobs);
+                    }
+                }
+                token if token as u32 as usize >= LISTENERS && token >> 32 == 0 => {
+                    self.accept(token - LISTENERS, now_ms, jobs);
+                }
+                token => {
+                    if let Some(mut connection) = self.hub.table.notice(Token::from_usize(token)) {
+                        connection.input_pending = true;
+                        connection.hung_up |= event.is_read_closed() || event.is_error();
+                        self.hub.begin_head(&mut connection, now_ms);
+                        self.hub.progress(connection, now_ms, jobs);
+                    }
+                }
+            }
+        }
+        self.events = events;
+        self.expire(now_ms, jobs);
+    }
+
+    fn is_drained(&self) -> bool {
+        self.hub.table.is_empty()
+    }
+}
+
+impl Hub {
+    /// Registers or re-registers a connection with the poller.
+    pub(super) fn register(&self, connection: &mut Connection, write: bool) -> io::Result<()> {
+        let fd = connection.fd().as_raw_fd();
+        let mut interest = Interest::READABLE;
+        if write {
+            interest |= Interest::WRITABLE;
+        }
+        match connection.token {
+            Some(token) if write != connection.wants_write => {
+                self.registry.reregister(&mut SourceFd(&fd), mio::Token(token.to_usize()), interest)?;
+            }
+            Some(_) => {}
+            None => {
+                let token = self.open_slot()?;
+                let registered = self.registry.register(&mut SourceFd(&fd), mio::Token(token.to_usize()), interest);
+                if let Err(error) = registered {
+                    self.table.close(token);
+                    return Err(error);
+                }
+                connection.token = Some(token);
+            }
+        }
+        connection.wants_write = write;
+        Ok(())
+    }
+
+    fn open_slot(&self) -> io::Result<Token> {
+        for _ in 0..2 {
+            if let Some(token) = self.table.open() {
+                return Ok(token);
+            }
+            if !self.evict() {
+                break;
+            }
+        }
+        Err(io::Error::other("all connection slots are in use"))
+    }
+
+    /// Does for a connection what can be done without waiting: it becomes a job, rests, or ends.
+    pub(crate) fn progress(
+        &self,
+        mut connection: Box<Connection>,
+        now_ms: u64,
+        jobs: &mut VecDeque<Box<Connection>>,
+    ) {
+        let listener = &self.listeners[connection.listener as usize].info;
+        let step = connection.advance(listener, &self.bounds, &self.pool);
+        self.settle(connection, step, now_ms, jobs);
+    }
+
+    /// What a step means for its connection: a job, a rest, or the end.
+    pub(crate) fn settle(
+        &self,
+        mut connection: Box<Connection>,
+        mut step: Step,
+        now_ms: u64,
+        jobs: &mut VecDeque<Box<Connection>>,
+    ) {
+        loop {
+            match step {
+                Step::Run => return jobs.push_back(connection),
+                Step::Refuse(reject) => step = self.refuse(&mut connection, reject),
+                Step::Wait(wait) => match self.park(connection, wait, now_ms) {
+                    Some(back) => {
+                        connection = back;
+                        let listener = &self.listeners[connection.listener as usize].info;
+                        step = connection.advance(listener, &self.bounds, &self.pool);
+                    }
+                    None => return,
+                },
+                Step::Close => return self.close(connection),
+            }
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! Output that the socket did not take: kept here and sent by the reactor, so that a slow reader holds no thread.
+
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use crate::sys::socket;
+
+enum Piece {
+    Bytes { bytes: Vec<u8>, sent: usize },
+    File { file: OwnedFd, offset: u64, left: u64 },
+}
+
+/// What is still to be sent, in order.
+#[derive(Default)]
+pub struct Spill {
+    pieces: VecDeque<Piece>,
+    /// Bytes in memory (files do not count).
+    held: usize,
+}
+
+/// How a flush ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flushed {
+    /// All is sent.
+    Done,
+    /// The socket is full.
+    Blocked,
+}
+
+impl Spill {
+    /// True when nothing is to be sent.
+    pub fn is_empty(&self) -> bool {
+        self.pieces.is_empty()
+    }
+
+    /// Bytes held in memory.
+    pub fn held(&self) -> usize {
+        self.held
+    }
+
+    /// Appends a copy of `bytes`.
+    pub fn push(&mut self, bytes: &[u8]) {
+        const JOIN_MAX: usize = 64 * 1024;
+        if bytes.is_empty() {
+            return;
+        }
+        self.held += bytes.len();
+        match self.pieces.back_mut() {
+            Some(Piece::Bytes { bytes: last, .. }) if last.len() + bytes.len() <= JOIN_MAX => {
+                last.extend_from_slice(bytes);
+            }
+            _ => self.pieces.push_back(Piece::Bytes { bytes: bytes.to_vec(), sent: 0 }),
+        }
+    }
+
+    /// Appends a stretch of a file.
+    pub fn push_file(&mut self, file: OwnedFd, offset: u64, left: u64) {
+        if left > 0 {
+            self.pieces.push_back(Piece::File { file, offset, left });
+        }
+    }
+
+    /// Sends as much as the socket takes; `sent` is told of progress in bytes.
+    ///
+    /// # Errors
+    /// Where the socket fails, or a file is shorter than it was said to be.
+    pub fn flush(&mut self, fd: BorrowedFd<'_>, sent: &mut u64) -> io::Result<Flushed> {
+        while let Some(piece) = self.pieces.front_mut() {
+            let result = match piece {
+                Piece::Bytes { bytes, sent } => socket::send(fd, &[IoSlice::new(&bytes[*sent..])]),
+                Piece::File { file, offset, left } => socket::send_file(fd, file.as_fd(), *offset, *left),
+            };
+            let count = match result {
+                Ok(0) => return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "file ended early")),
+                Ok(count) => count,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Flushed::Blocked),
+                Err(error) => return Err(error),
+            };
+            *sent += count as u64;
+            let done = match piece {
+                Piece::Bytes { bytes, sent } => {
+                    *sent += count;
+                    self.held -= count;
+                    *sent == bytes.len()
+                }
+                Piece::File { offset, left, .. } => {
+                    *offset += count as u64;
+                    *left = left.saturating_sub(count as u64);
+                    *left == 0
+                }
+            };
+            if done {
+                self.pieces.pop_front();
+            }
+        }
+        Ok(Flushed::Done)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Read, Write};
+    use std::os::unix::net::UnixStream;
+
+    #[test]
+    fn everything_arrives_in_order_whatever_the_reader_takes() {
+        let (ours, mut theirs) = UnixStream::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        let mut file = tempfile();
+        file.write_all(b"0123456789").unwrap();
+        let mut spill = Spill::default();
+        let large = vec![b'x'; 1 << 20];
+        spill.push(&large);
+        spill.push_file(file.into(), 2, 5);
+        spill.push(b"end");
+        let mut sent = 0;
+        assert_eq!(spill.flush(ours.as_fd(), &mut sent).unwrap(), Flushed::Blocked);
+        let mut got = Vec::new();
+        let mut chunk = vec![0; 70_000];
+        while !spill.is_empty() {
+            let count = theirs.read(&mut chunk).unwrap();
+            got.extend_from_slice(&chunk[..count]);
+            let _ = spill.flush(ours.as_fd(), &mut sent).unwrap();
+        }
+        drop(ours);
+        theirs.read_to_end(&mut got).unwrap();
+        assert_eq!(sent as usize, got.len());
+        assert_eq!(spill.held(), 0);
+        assert_eq!(&got[1 << 20..], b"23456end");
+    }
+
+    fn tempfile() -> std::fs::File {
+        let path = std::env::temp_dir().join(format!("spill-{}", std::process::id()));
+        let file = std::fs::File::options().read(true).write(true).create(true).truncate(true).open(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        file
+    }
+}

@@ -1,0 +1,208 @@
+//! A request body on its way in, before and while the application runs.
+//!
+//! Small bodies are complete before the application runs; of larger ones it reads the rest itself. A body
+//! that came chunked is decoded where it lies, so that its bytes always follow the head without a gap:
+//!
+//! ```text
+//!   input: | head | ready (decoded body) | raw: not decoded yet, or the next request |
+//! ```
+
+use std::fs::File;
+use std::io::{self, Write};
+
+use uwsgi_protocol::Reject;
+use uwsgi_protocol::http1::{Chunk, ChunkedDecoder, Framing};
+
+use super::input::Input;
+
+/// Bodies up to this size are complete in memory before the application runs, in bytes.
+pub const BODY_MEMORY_MAX: usize = 64 * 1024;
+
+/// What is still on the wire.
+#[derive(Debug)]
+pub enum Rest {
+    /// Nothing: the body is complete.
+    Nothing,
+    /// That many bytes.
+    Length(u64),
+    /// Chunks.
+    Chunked(Box<ChunkedDecoder>),
+}
+
+/// A body that was spooled (`post-buffering`).
+#[derive(Debug)]
+pub struct Spool {
+    /// The unlinked file.
+    pub file: File,
+    /// Bytes written to it.
+    pub len: u64,
+}
+
+/// How a body is received.
+#[derive(Clone, Copy, Debug)]
+pub struct Policy {
+    /// `limit-post` in bytes.
+    pub bytes_max: Option<u64>,
+    /// `post-buffering` in bytes: such bodies are complete before the application runs.
+    pub spool_from: Option<usize>,
+}
+
+/// Why a body stays incomplete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Nothing came for `socket-timeout`.
+    Timeout,
+    /// The client ended its direction.
+    Truncated,
+}
+
+/// The state of one body.
+#[derive(Debug)]
+pub struct Upload {
+    /// Decoded bytes in the input, right behind the head.
+    pub ready: usize,
+    /// What is still to come.
+    pub rest: Rest,
+    /// Where the body is, if not in the input.
+    pub spool: Option<Spool>,
+    /// It came chunked.
+    pub chunked: bool,
+    /// It will not be completed: the application is told when it reads on.
+    pub fault: Option<Fault>,
+    /// Decoded bytes so far, wherever they are.
+    total: u64,
+}
+
+impl Default for Upload {
+    fn default() -> Self {
+        Self { ready: 0, rest: Rest::Nothing, spool: None, chunked: false, fault: None, total: 0 }
+    }
+}
+
+impl Upload {
+    /// A body of this framing.
+    ///
+    /// # Errors
+    /// 413 where it is announced as larger than allowed.
+    pub fn new(framing: Framing, policy: &Policy) -> Result<Self, Reject> {
+        let rest = match framing {
+            Framing::None | Framing::Length(0) => Rest::Nothing,
+            Framing::Length(length) if policy.bytes_max.is_some_and(|max| length > max) => {
+                return Err(Reject::new(413, "body_too_large"));
+            }
+            Framing::Length(length) => Rest::Length(length),
+            Framing::Chunked => Rest::Chunked(Box::default()),
+        };
+        let chunked = matches!(rest, Rest::Chunked(_));
+        Ok(Self { rest, chunked, ..Self::default() })
+    }
+
+    /// True when the application may run.
+    pub fn may_run(&self, policy: &Policy) -> bool {
+        match &self.rest {
+            Rest::Nothing => true,
+            _ if self.fault.is_some() => true,
+            _ if policy.spool_from.is_some() => false,
+            Rest::Length(left) => self.ready as u64 + left > BODY_MEMORY_MAX as u64,
+            Rest::Chunked(_) => self.ready >= BODY_MEMORY_MAX,
+        }
+    }
+
+    /// Room in the input, behind the head, that a read should have.
+    pub fn room_wanted(&self) -> usize {
+        const READ_BYTES: usize = 16 * 1024;
+        match &self.rest {
+            Rest::Length(left) => self.ready + (*left).min(BODY_MEMORY_MAX as u64) as usize,
+            _ => self.ready + READ_BYTES,
+        }
+    }
+
+    /// Takes what lies in the input behind the head; call it after every read.
+    ///
+    /// # Errors
+    /// A [`Reject`] for broken chunks and bodies over the limit.
+    pub fn absorb(&mut self, input: &mut Input, head_len: usize, policy: &Policy) -> Result<(), Reject> {
+        let from = head_len + self.ready;
+        let raw = input.len() - from;
+        match &mut self.rest {
+            Rest::Nothing => {}
+            Rest::Length(left) => {
+                let count = (raw as u64).min(*left);
+                *left -= count;
+                self.grow(count as usize, policy)?;
+                if matches!(self.rest, Rest::Length(0)) {
+                    self.rest = Rest::Nothing;
+                }
+            }
+            Rest::Chunked(_) => self.absorb_chunks(input, from, policy)?,
+        }
+        self.spool_if_large(input, head_len, policy)
+    }
+
+    fn grow(&mut self, count: usize, policy: &Policy) -> Result<(), Reject> {
+        self.ready += count;
+        self.total += count as u64;
+        if policy.bytes_max.is_some_and(|max| self.total > max) {
+            return Err(Reject::new(413, "body_too_large"));
+        }
+        Ok(())
+    }
+
+    fn absorb_chunks(&mut self, input: &mut Input, from: usize, policy: &Policy) -> Result<(), Reject> {
+        let (mut write, mut read) = (from, from);
+        let mut complete = false;
+        while let Rest::Chunked(decoder) = &mut self.rest {
+            let data = input.data_mut();
+            match decoder.decode(&data[read..])? {
+                Chunk::More { consumed } => {
+                    read += consumed;
+                    break;
+                }
+                Chunk::Data { skip, len } => {
+                    data.copy_within(read + skip..read + skip + len, write);
+                    read += skip + len;
+                    write += len;
+                    self.grow(len, policy)?;
+                }
+                Chunk::End { consumed } => {
+                    read += consumed;
+                    complete = true;
+                    break;
+                }
+            }
+        }
+        if complete {
+            self.rest = Rest::Nothing;
+        }
+        // What was not decoded follows the decoded bytes without a gap.
+        let end = input.len();
+        input.data_mut().copy_within(read..end, write);
+        input.truncate(write + end - read);
+        Ok(())
+    }
+
+    fn spool_if_large(&mut self, input: &mut Input, head_len: usize, policy: &Policy) -> Result<(), Reject> {
+        let Some(from) = policy.spool_from else { return Ok(()) };
+        let expected = match self.rest {
+            Rest::Length(left) => self.total.saturating_add(left),
+            _ => self.total,
+        };
+        let in_memory = expected < from as u64 && expected <= BODY_MEMORY_MAX as u64;
+        if self.ready == 0 || (self.spool.is_none() && (in_memory || expected < from as u64)) {
+            return Ok(());
+        }
+        let failed = |_error: io::Error| Reject::new(500, "body_spool_failed");
+        let spool = match &mut self.spool {
+            Some(spool) => spool,
+            none => none.insert(Spool { file: tempfile::tempfile().map_err(failed)?, len: 0 }),
+        };
+        let bytes = &input.data()[head_len..head_len + self.ready];
+        spool.file.write_all(bytes).map_err(failed)?;
+        spool.len += bytes.len() as u64;
+        let end = input.len();
+        input.data_mut().copy_within(head_len + self.ready..end, head_len);
+        input.truncate(end - self.ready);
+        self.ready = 0;
+        Ok(())
+    }
+}

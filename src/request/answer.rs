@@ -1,0 +1,287 @@
+//! The answer to one request: framing by the codec, bytes to the socket, the rest to the spill.
+
+use std::io::{self, IoSlice};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
+
+use uwsgi_plugin_api::{Flow, HeadError, Response, WriteError};
+use uwsgi_protocol::http1::ResponseEncoder;
+
+use super::cell::Cell;
+use crate::net::spill::{Flushed, Spill};
+use crate::sys::socket;
+
+/// Bytes that may wait in memory for a slow reader before the application has to wait as well.
+pub const SPILL_BYTES_MAX: usize = 1 << 20;
+/// Answers up to this size are kept back when the next pipelined request is here already.
+const HOLD_BYTES_MAX: usize = 16 * 1024;
+
+/// Bodies up to this size are copied behind their head.
+const JOIN_BYTES_MAX: usize = 2 * 1024;
+
+/// What became of an answer.
+#[derive(Debug, Default)]
+pub struct Sent {
+    /// Body bytes that the application generated and the client was sent.
+    pub body_bytes: u64,
+    /// Bytes over the announced length that were dropped.
+    pub dropped: u64,
+    /// The socket failed.
+    pub error: Option<io::Error>,
+    /// The application gave up.
+    pub aborted: bool,
+    /// Bytes that were announced and not sent.
+    pub missing: u64,
+    /// A file was sent.
+    pub sendfile: bool,
+    /// The server answered in the application's place.
+    pub replaced: bool,
+}
+
+/// See the module. Made for one request.
+pub struct Answer<'a> {
+    fd: BorrowedFd<'a>,
+    cell: &'a Cell,
+    encoder: &'a mut ResponseEncoder,
+    spill: &'a mut Spill,
+    date: &'a [u8],
+    timeout: Duration,
+    /// Another request of this connection is here: small answers wait for its answer.
+    hold: bool,
+    holding: bool,
+    sealed: bool,
+    /// How it went.
+    pub sent: Sent,
+}
+
+impl<'a> Answer<'a> {
+    /// An answer on `fd`; the encoder was reset for this request. `holding`: earlier answers are kept back.
+    pub fn new(
+        fd: BorrowedFd<'a>,
+        cell: &'a Cell,
+        encoder: &'a mut ResponseEncoder,
+        spill: &'a mut Spill,
+        date: &'a [u8],
+        timeout: Duration,
+    ) -> Self {
+        let sent = Sent::default();
+        Self { fd, cell, encoder, spill, date, timeout, hold: false, holding: false, sealed: false, sent }
+    }
+
+    /// Lets small answers wait for the next one; `holding` says that earlier ones wait already.
+    pub fn pipelined(&mut self, hold: bool, holding: bool) {
+        (self.hold, self.holding) = (hold, holding);
+    }
+
+    /// True when answers are kept back.
+    pub fn is_holding(&self) -> bool {
+        self.holding
+    }
+
+    /// True once the head is final.
+    pub fn is_sealed(&self) -> bool {
+        self.sealed
+    }
+
+    /// Sends the end of the body; call it when the handler is done. False where the connection has to close.
+    pub fn finish(&mut self) -> bool {
+        if self.sent.error.is_some() || self.sent.aborted {
+            return false;
+        }
+        if !self.sealed && (!self.encoder.started() || self.flush_head().is_err()) {
+            return false;
+        }
+        let end = self.encoder.end();
+        if !end.tail.is_empty() && self.send(&[IoSlice::new(end.tail)], true).is_err() {
+            return false;
+        }
+        self.sent.missing = end.missing;
+        end.missing == 0 && end.keep_alive
+    }
+
+    /// Sends what was kept back.
+    pub fn flush_held(&mut self) -> Result<(), WriteError> {
+        if !self.holding {
+            return Ok(());
+        }
+        self.holding = false;
+        let mut held = Vec::new();
+        self.cell.take_held(&mut held);
+        self.send_now(&[IoSlice::new(&held)])
+    }
+
+    /// Sends a ready-made answer in place of the application's.
+    pub fn replace(&mut self, whole: &[u8]) {
+        self.sealed = true;
+        self.sent.replaced = true;
+        let _ = self.flush_held();
+        let _ = self.send_now(&[IoSlice::new(whole)]);
+    }
+
+    fn seal(&mut self) -> bool {
+        let first = !self.sealed;
+        if first {
+            self.sealed = true;
+            self.encoder.seal(self.date);
+        }
+        first
+    }
+
+    /// `small`: may be kept back.
+    fn send(&mut self, parts: &[IoSlice<'_>], small: bool) -> Result<(), WriteError> {
+        let length: usize = parts.iter().map(|part| part.len()).sum();
+        if self.hold && small && length <= HOLD_BYTES_MAX {
+            self.cell.hold(parts);
+            self.holding = true;
+            return Ok(());
+        }
+        self.flush_held()?;
+        self.send_now(parts)
+    }
+
+    fn send_now(&mut self, parts: &[IoSlice<'_>]) -> Result<(), WriteError> {
+        if self.sent.error.is_some() {
+            return Err(WriteError::Disconnected(io::ErrorKind::BrokenPipe.into()));
+        }
+        if !self.cell.begin_answer() {
+            return Err(self.fail(io::ErrorKind::ConnectionAborted.into()));
+        }
+        let mut sent = 0;
+        if self.spill.is_empty() {
+            match socket::send(self.fd, parts) {
+                Ok(count) => sent = count,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(self.fail(error)),
+            }
+        }
+        for part in parts {
+            let skip = sent.min(part.len());
+            sent -= skip;
+            self.spill.push(&part[skip..]);
+        }
+        Ok(())
+    }
+
+    fn fail(&mut self, error: io::Error) -> WriteError {
+        let copy = error.raw_os_error().map_or_else(|| error.kind().into(), io::Error::from_raw_os_error);
+        self.sent.error = Some(error);
+        WriteError::Disconnected(copy)
+    }
+
+    fn flow(&self) -> Flow {
+        if self.spill.held() > SPILL_BYTES_MAX { Flow::Full } else { Flow::Ready }
+    }
+}
+
+impl Response for Answer<'_> {
+    fn start(&mut self, status: &[u8]) -> Result<(), HeadError> {
+        if self.sealed {
+            return Err(HeadError::AlreadySent);
+        }
+        self.encoder.start(status)
+    }
+
+    fn header(&mut self, name: &[u8], value: &[u8]) -> Result<(), HeadError> {
+        if self.sealed {
+            return Err(HeadError::AlreadySent);
+        }
+        self.encoder.header(name, value)
+    }
+
+    fn started(&self) -> bool {
+        self.encoder.started()
+    }
+
+    fn head_sent(&self) -> bool {
+        self.sealed
+    }
+
+    fn whole_body(&mut self, length: u64) {
+        if !self.sealed {
+            self.encoder.whole_body(length);
+        }
+    }
+
+    fn write(&mut self, data: &[u8]) -> Result<Flow, WriteError> {
+        if !self.encoder.started() {
+            return Err(WriteError::NoHead);
+        }
+        if data.is_empty() {
+            return Ok(self.flow());
+        }
+        let first = self.seal();
+        let frame = self.encoder.frame(data);
+        self.sent.body_bytes += frame.data.len() as u64;
+        self.sent.dropped += frame.dropped;
+        // The head is borrowed from the encoder while the socket is written: moved out for that time.
+        let mut head = if first { self.encoder.take_head() } else { Vec::new() };
+        if first && frame.data.len() <= JOIN_BYTES_MAX {
+            // One buffer costs the kernel less than two, and copying this little costs next to nothing.
+            for part in [frame.prefix(), frame.data, frame.suffix] {
+                head.extend_from_slice(part);
+            }
+            let result = self.send(&[IoSlice::new(&head)], true);
+            self.encoder.return_head(head);
+            return result.map(|()| self.flow());
+        }
+        let parts = [IoSlice::new(&head), IoSlice::new(frame.prefix()), IoSlice::new(frame.data), IoSlice::new(frame.suffix)];
+        let used = if first { &parts[..] } else { &parts[1..] };
+        let result =
+            if used.iter().all(|part| part.is_empty()) { Ok(()) } else { self.send(used, true) };
+        if first {
+            self.encoder.return_head(head);
+        }
+        result.map(|()| self.flow())
+    }
+
+    fn write_file(&mut self, file: OwnedFd, offset: u64, length: u64) -> Result<Flow, WriteError> {
+        self.flush_head()?;
+        self.flush_held()?;
+        let frame = self.encoder.file_frame(length);
+        self.sent.body_bytes += frame.len;
+        self.sent.dropped += frame.dropped;
+        self.sent.sendfile = true;
+        if !frame.prefix().is_empty() {
+            self.send_now(&[IoSlice::new(frame.prefix())])?;
+        }
+        self.spill.push_file(file, offset, frame.len);
+        self.spill.push(frame.suffix);
+        let mut sent = 0;
+        match self.spill.flush(self.fd.as_fd(), &mut sent) {
+            Ok(Flushed::Done | Flushed::Blocked) => Ok(self.flow()),
+            Err(error) => Err(self.fail(error)),
+        }
+    }
+
+    fn wait(&mut self) -> Result<(), WriteError> {
+        let mut sent = 0;
+        while self.spill.held() > SPILL_BYTES_MAX / 2 {
+            match socket::wait(self.fd, true, self.timeout) {
+                Ok(true) => {}
+                Ok(false) => return Err(self.fail(io::ErrorKind::TimedOut.into())),
+                Err(error) => return Err(self.fail(error)),
+            }
+            if let Err(error) = self.spill.flush(self.fd.as_fd(), &mut sent) {
+                return Err(self.fail(error));
+            }
+        }
+        Ok(())
+    }
+
+    fn flush_head(&mut self) -> Result<(), WriteError> {
+        if !self.encoder.started() {
+            return Err(WriteError::NoHead);
+        }
+        if !self.seal() {
+            return Ok(());
+        }
+        let head = self.encoder.take_head();
+        let result = self.send(&[IoSlice::new(&head)], true);
+        self.encoder.return_head(head);
+        result
+    }
+
+    fn abort(&mut self) {
+        self.sent.aborted = true;
+    }
+}

@@ -1,0 +1,379 @@
+//! One request thread's work: run a request, send its answer, log it, and see what becomes of the connection.
+
+use std::collections::VecDeque;
+use std::os::fd::AsRawFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use uwsgi_plugin_api::{CoreId, Handler, Known, Listener, Outcome, Request, Response, WireProtocol, WorkerId};
+use uwsgi_protocol::http1::{self, ResponseEncoder, Rules, Wire};
+
+use super::answer::Answer;
+use super::body::{BodyBuffer, RequestBody};
+use super::cell::Cell;
+use super::record::Record;
+use crate::net::connection::{Connection, Step};
+use crate::net::hub::Hub;
+use crate::net::reactor::Reactor;
+use crate::net::turnstile::Turnstile;
+use crate::shm::{Board, CoreSlot};
+use crate::sys::{clock, socket};
+
+/// The meeting place of a worker's request threads.
+pub type Stile = Turnstile<Box<Connection>, Reactor>;
+
+/// What all request threads of a worker share.
+pub struct Shared {
+    /// This worker.
+    pub worker: WorkerId,
+    /// Its connections.
+    pub hub: Arc<Hub>,
+    /// Its jobs.
+    pub stile: Arc<Stile>,
+    /// The scoreboard.
+    pub board: Arc<Board>,
+    /// Its cores, seen from outside.
+    pub cells: Vec<Cell>,
+    /// Which handler answers which modifier.
+    pub routes: Routes,
+    /// `harakiri`.
+    pub harakiri: Option<Duration>,
+    /// `socket-timeout`.
+    pub socket_timeout: Duration,
+    /// `limit-post`.
+    pub body_bytes_max: Option<u64>,
+    /// What is logged.
+    pub logging: crate::config::model::Logging,
+    /// Called after each request; ends the worker where it has done its share.
+    pub after_request: Box<dyn Fn(Outcome) + Send + Sync>,
+}
+
+impl Shared {
+    /// Gives what was not begun to another worker.
+    pub fn hand_over(&self) -> usize {
+        self.hub.pass_on_all(self.stile.take_unstarted())
+    }
+}
+
+/// Handler number of each first modifier.
+pub struct Routes(pub [Option<u8>; 256]);
+
+/// What becomes of a connection after an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    Keep,
+    Close,
+    /// The client may still be sending: read on for a while, so that it sees the answer.
+    Linger,
+    /// The answer is incomplete and the protocol has no other way to say so.
+    Reset,
+}
+
+/// One request thread.
+pub struct Core {
+    id: CoreId,
+    shared: Arc<Shared>,
+    handlers: Vec<Box<dyn Handler>>,
+    encoder: ResponseEncoder,
+    body: BodyBuffer,
+    jobs: VecDeque<Box<Connection>>,
+    date: Date,
+    line: Vec<u8>,
+}
+
+impl Core {
+    /// The thread that calls this serves as core `id`, with its own handlers.
+    pub fn new(id: CoreId, shared: Arc<Shared>, handlers: Vec<Box<dyn Handler>>) -> Self {
+        Self {
+            id,
+            shared,
+            handlers,
+            encoder: ResponseEncoder::default(),
+            body: BodyBuffer::default(),
+            jobs: VecDeque::new(),
+            date: Date::default(),
+            line: Vec::new(),
+        }
+    }
+
+    /// Serves until the worker is drained.
+    pub fn run(&mut self) {
+        let stile = self.shared.stile.clone();
+        let mut found = VecDeque::new();
+        loop {
+            let handlers = &mut self.handlers;
+            let mut rest = || handlers.iter_mut().for_each(|handler| handler.park());
+            match stile.next(&mut found, &mut rest) {
+                Some(connection) => self.serve(connection),
+                None => return,
+            }
+        }
+    }
+
+    /// Serves a connection as long as its next request is here and nobody else waits.
+    fn serve(&mut self, mut connection: Box<Connection>) {
+        let shared = self.shared.clone();
+        let mut holding = false;
+        loop {
+            let fate = self.answer(&mut connection, &mut holding);
+            let step = self.end_request(&mut connection, fate);
+            if step == Step::Run && !shared.stile.others_wait() {
+                continue;
+            }
+            if holding {
+                self.flush_held(&connection);
+            }
+            if step == Step::Run {
+                return shared.stile.push(connection);
+            }
+            let now_ms = clock::monotonic_ms();
+            let mut jobs = std::mem::take(&mut self.jobs);
+            shared.hub.settle(connection, step, now_ms, &mut jobs);
+            let next = jobs.pop_front();
+            self.jobs = jobs;
+            match next {
+                Some(next) if shared.stile.others_wait() => return shared.stile.push(next),
+                Some(next) => {
+                    connection = next;
+                    holding = false;
+                }
+                None => return,
+            }
+        }
+    }
+
+    fn flush_held(&mut self, connection: &Connection) {
+        let mut held = Vec::new();
+        self.shared.cells[self.id.0 as usize].take_held(&mut held);
+        // The answers kept back are small; a socket that does not take them belongs to a client that sends
+        // requests and reads nothing. It is shut, which every later step notices.
+        match socket::send(connection.fd(), &[std::io::IoSlice::new(&held)]) {
+            Ok(count) if count == held.len() => {}
+            _ => socket::shut(connection.fd(), nix::sys::socket::Shutdown::Both),
+        }
+    }
+
+    fn end_request(&mut self, connection: &mut Connection, fate: Fate) -> Step {
+        let hub = &self.shared.hub;
+        connection.finish_request();
+        let surplus = self.body.surplus();
+        if !surplus.is_empty() {
+            connection.input.extend(surplus);
+        }
+        self.body.clear();
+        if !connection.spill.is_empty() && fate != Fate::Reset {
+            connection.flush_then(fate != Fate::Keep, fate == Fate::Linger);
+            return Step::Wait(crate::net::table::Wait::Flush);
+        }
+        match fate {
+            Fate::Keep => {
+                if connection.input.is_empty() && !connection.input_pending {
+                    return Step::Wait(crate::net::table::Wait::KeepAlive);
+                }
+                connection.head_deadline_ms = clock::monotonic_ms() + hub.times.head_ms;
+                let listener = &hub.listeners[connection.listener as usize].info;
+                connection.advance(listener, &hub.bounds, &hub.pool)
+            }
+            Fate::Close => Step::Close,
+            Fate::Linger => connection.begin_linger(),
+            Fate::Reset => {
+                // Zero linger time turns the close into a reset (socket(7)).
+                let reset = socket2::SockRef::from(&connection.fd()).set_linger(Some(Duration::ZERO));
+                if let Err(error) = reset {
+                    crate::log::line(format_args!("cannot reset a connection: {error}"));
+                }
+                Step::Close
+            }
+        }
+    }
+
+    fn answer(&mut self, connection: &mut Connection, holding: &mut bool) -> Fate {
+        let shared = self.shared.clone();
+        let listener = shared.hub.listeners[connection.listener as usize].info.clone();
+        if let Some(fate) = builtin(connection, &shared.routes) {
+            return fate;
+        }
+        let cell = &shared.cells[self.id.0 as usize];
+        let slot = shared.board.core(shared.worker, self.id);
+        let begun = Begun::now();
+        self.begin(connection, slot, cell, &begun);
+        let hold = connection.next_is_here() && !shared.stile.calls_are_long();
+        let peer = connection.peer;
+        let fd = connection.fd().as_raw_fd();
+        load_body(connection, &mut self.body);
+        let parts = connection.parts();
+        let handler = shared.routes.0[parts.head.modifier1 as usize].map_or(0, usize::from);
+        self.encoder.reset(Rules {
+            wire: wire(&listener),
+            version: parts.head.version,
+            head_request: parts.head.is_head,
+            keep_alive: parts.head.keep_alive && shared.hub.times.keep_alive_ms > 0 && !shared.stile.is_draining(),
+        });
+        let vars = parts.vars.view(parts.head_bytes);
+        let date = self.date.at(begun.unix_s);
+        let mut answer =
+            Answer::new(parts.fd, cell, &mut self.encoder, parts.spill, date, shared.socket_timeout);
+        answer.pipelined(hold, *holding);
+        let mut body = RequestBody::new(
+            parts.fd,
+            parts.body_bytes,
+            parts.upload,
+            &mut self.body,
+            shared.socket_timeout,
+            shared.body_bytes_max,
+            shared.hub.bounds.body.spool_from.is_some(),
+        );
+        let mut request = Request {
+            vars,
+            listener: &listener,
+            modifier1: parts.head.modifier1,
+            modifier2: parts.head.modifier2,
+            core: self.id,
+            connection_fd: fd,
+            body: &mut body,
+        };
+        let outcome = call(&mut *self.handlers[handler], &mut request, &mut answer);
+        let open = body.is_open();
+        let complete = finish(&mut answer);
+        *holding = answer.is_holding();
+        let sealed = answer.is_sealed();
+        let sent = std::mem::take(&mut answer.sent);
+        let duration_us = begun.elapsed_us();
+        cell.end();
+        let record = Record {
+            shared: &shared,
+            core: self.id,
+            vars,
+            listener: &listener,
+            peer: &peer,
+            encoder: &self.encoder,
+            sent: &sent,
+            outcome: &outcome,
+            begun: &begun,
+            duration_us,
+        };
+        record.count(slot);
+        record.log(&mut self.line);
+        shared.stile.called(duration_us.min(u64::from(u32::MAX)) as u32);
+        (shared.after_request)(outcome);
+        fate(complete, open, sealed, &sent, &listener)
+    }
+
+    fn begin(&self, connection: &Connection, slot: &CoreSlot, cell: &Cell, begun: &Begun) {
+        let deadline_ms =
+            self.shared.harakiri.map_or(0, |limit| begun.monotonic_us / 1000 + limit.as_millis() as u64);
+        if let Some(vars) = connection.vars() {
+            let vars = vars.view(connection.input.data());
+            let var = |known| vars.get(known).unwrap_or_default();
+            let address = var(Known::RemoteAddr);
+            slot.current.write(&[address, b" - ", var(Known::RequestMethod), b" ", var(Known::RequestUri)]);
+        }
+        slot.begin(begun.monotonic_us / 1000, deadline_ms, begun.unix_s);
+        cell.begin(connection.fd().as_raw_fd());
+    }
+}
+
+/// When a request began.
+pub struct Begun {
+    /// Monotonic microseconds.
+    pub monotonic_us: u64,
+    /// Unix seconds.
+    pub unix_s: u64,
+}
+
+impl Begun {
+    fn now() -> Self {
+        Self { monotonic_us: clock::monotonic_us(), unix_s: clock::unix_seconds() }
+    }
+
+    fn elapsed_us(&self) -> u64 {
+        clock::monotonic_us().saturating_sub(self.monotonic_us)
+    }
+}
+
+/// The `Date` header, made once a second.
+#[derive(Default)]
+struct Date {
+    second: u64,
+    text: [u8; 29],
+}
+
+impl Date {
+    fn at(&mut self, second: u64) -> &[u8] {
+        if second != self.second {
+            self.second = second;
+            self.text = http1::http_date(second);
+        }
+        &self.text
+    }
+}
+
+fn wire(listener: &Listener) -> Wire {
+    match listener.protocol {
+        WireProtocol::Http => Wire::Http,
+        WireProtocol::Uwsgi => Wire::Uwsgi,
+    }
+}
+
+/// Chunks that are not decoded yet lie behind the body: the application's reads continue with them.
+fn load_body(connection: &mut Connection, buffer: &mut BodyBuffer) {
+    buffer.clear();
+    if matches!(connection.upload.rest, crate::net::upload::Rest::Chunked(_)) {
+        let used = connection.head.len + connection.upload.ready;
+        buffer.load(&connection.input.data()[used..]);
+        connection.input.truncate(used);
+    }
+}
+
+/// Packets that the server answers itself.
+fn builtin(connection: &mut Connection, routes: &Routes) -> Option<Fate> {
+    const PING: u8 = 100;
+    let modifier = connection.head.modifier1;
+    if routes.0[modifier as usize].is_some() {
+        return None;
+    }
+    if modifier == PING {
+        // Four bytes fit into the buffer of a new connection; if not, the peer takes silence as failure.
+        let _ = socket::send(connection.fd(), &[std::io::IoSlice::new(&[PING, 0, 0, 1])]);
+    } else {
+        crate::log::line(format_args!("-- unavailable modifier requested: {modifier} --"));
+    }
+    Some(Fate::Close)
+}
+
+/// Runs the application. A panic is ours, not the client's: it is logged and answered like an exception.
+fn call(handler: &mut dyn Handler, request: &mut Request<'_>, answer: &mut Answer<'_>) -> Outcome {
+    match catch_unwind(AssertUnwindSafe(|| handler.handle(request, answer))) {
+        Ok(outcome) => outcome,
+        Err(_) => {
+            crate::log::line(format_args!("a request handler panicked; the request is answered with 500"));
+            answer.abort();
+            Outcome { exception: true, ..Outcome::default() }
+        }
+    }
+}
+
+/// Completes an answer; true where the connection may be kept.
+fn finish(answer: &mut Answer<'_>) -> bool {
+    let nothing = !answer.is_sealed() && (answer.sent.aborted || !answer.started());
+    if nothing && answer.sent.error.is_none() {
+        answer.replace(&http1::error_response(500));
+        answer.sent.aborted = true;
+        return false;
+    }
+    answer.finish()
+}
+
+fn fate(complete: bool, open: bool, sealed: bool, sent: &super::answer::Sent, listener: &Listener) -> Fate {
+    if complete && !open {
+        return Fate::Keep;
+    }
+    if sent.error.is_some() {
+        return Fate::Close;
+    }
+    if sent.aborted && sealed && sent.body_bytes > 0 && listener.protocol == WireProtocol::Uwsgi {
+        return Fate::Reset;
+    }
+    if open || listener.protocol == WireProtocol::Http { Fate::Linger } else { Fate::Close }
+}

@@ -1,0 +1,107 @@
+//! One shared mapping, cut into typed slices. The only `unsafe` of this room.
+
+#![allow(unsafe_code)]
+
+use std::ffi::c_void;
+use std::io;
+use std::marker::PhantomData;
+use std::mem::{align_of, size_of};
+use std::num::NonZeroUsize;
+use std::ptr::NonNull;
+
+use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous, munmap};
+
+/// A type that several processes may use in place at the same time.
+///
+/// # Safety
+/// All bytes zero are a valid value; there is no pointer, no reference and no lock of one process in it;
+/// every field is an atomic (so `Sync` holds between processes as it does between threads); it has no
+/// drop glue.
+pub(super) unsafe trait Shareable: Sync {}
+
+/// Where a slice lies in the arena. Made by [`Layout::place`] only, so it is always inside and aligned.
+#[derive(Debug)]
+pub(super) struct Place<T> {
+    offset: usize,
+    count: usize,
+    kind: PhantomData<fn() -> T>,
+}
+
+/// Collects places before the mapping is made.
+#[derive(Debug, Default)]
+pub(super) struct Layout {
+    bytes: usize,
+}
+
+impl Layout {
+    /// Reserves `count` values behind what was reserved before.
+    pub(super) fn place<T: Shareable>(&mut self, count: usize) -> Place<T> {
+        assert!(align_of::<T>() <= 4096, "a mapping is aligned to a page, not more");
+        let offset = self.bytes.next_multiple_of(align_of::<T>());
+        self.bytes = offset + count * size_of::<T>();
+        Place { offset, count, kind: PhantomData }
+    }
+
+    /// Makes the mapping; the layout's places belong to it alone.
+    pub(super) fn map(self) -> io::Result<Arena> {
+        let length = NonZeroUsize::new(self.bytes).unwrap_or(NonZeroUsize::MIN);
+        // SAFETY: a new anonymous mapping at an address of the kernel's choice overlaps nothing.
+        let base = unsafe {
+            mmap_anonymous(
+                None,
+                length,
+                ProtFlags::PROT_READ | ProtFlags::PROT_WRITE,
+                MapFlags::MAP_SHARED,
+            )
+        }?;
+        Ok(Arena { base, length: length.get() })
+    }
+}
+
+/// The mapping. Forked processes inherit it and see each other's writes.
+#[derive(Debug)]
+pub(super) struct Arena {
+    base: NonNull<c_void>,
+    length: usize,
+}
+
+// SAFETY: the memory is only handed out as shared references to `Shareable` types, which are `Sync`, and
+// the mapping may be unmapped from any thread.
+unsafe impl Send for Arena {}
+// SAFETY: as above.
+unsafe impl Sync for Arena {}
+
+impl Arena {
+    /// Bytes that are mapped.
+    pub(super) fn len(&self) -> usize {
+        self.length
+    }
+
+    /// The values at `place`, which must come from this arena's own layout.
+    pub(super) fn slice<T: Shareable>(&self, place: &Place<T>) -> &[T] {
+        let end = place.offset + place.count * size_of::<T>();
+        assert!(end <= self.length, "the place belongs to another arena");
+        // SAFETY: `offset` is a multiple of T's alignment and the base is aligned to a page; the range was
+        // checked to lie inside the mapping, which lives as long as `self`; zero bytes are a valid T and
+        // every later write goes through T's atomics (`Shareable`).
+        unsafe {
+            let first = self.base.cast::<u8>().add(place.offset).cast::<T>();
+            std::slice::from_raw_parts(first.as_ptr(), place.count)
+        }
+    }
+}
+
+impl Drop for Arena {
+    fn drop(&mut self) {
+        // SAFETY: base and length are those of the mapping, and no slice outlives `self`.
+        // A failure would only keep the memory until the process ends.
+        let _ = unsafe { munmap(self.base, self.length) };
+    }
+}
+
+// SAFETY: see the fields of each type: atomics and `SeqBytes` (atomics) only, no drop glue.
+unsafe impl Shareable for super::Header {}
+// SAFETY: as above.
+unsafe impl Shareable for super::WorkerSlot {}
+// SAFETY: as above.
+unsafe impl Shareable for super::CoreSlot {}

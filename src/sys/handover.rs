@@ -1,0 +1,175 @@
+//! Becoming a new program image with the listening sockets still open (binary reload).
+//!
+//! The process id stays, and so do the sockets and their queues: clients wait, nobody is refused.
+
+#![allow(unsafe_code)]
+
+use std::convert::Infallible;
+use std::env;
+use std::ffi::{CString, OsStr, OsString};
+use std::fs;
+use std::io;
+use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use nix::unistd::execve;
+
+/// Names the inherited sockets: `fd=name` lines. Its presence, also empty, says that this image took
+/// the place of another.
+const VARIABLE: &str = "UWSGI_RS_INHERITED";
+
+/// How this process was started; taken before anything changes it.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// The program file, as it was found by the shell, so that a newer one is used.
+    pub program: PathBuf,
+    /// Arguments, with the program's name.
+    pub arguments: Vec<OsString>,
+    /// Working directory.
+    pub directory: PathBuf,
+    /// Environment.
+    pub environment: Vec<(OsString, OsString)>,
+}
+
+impl Origin {
+    /// Looks at this process.
+    ///
+    /// # Errors
+    /// The working directory is gone.
+    pub fn capture() -> io::Result<Self> {
+        let arguments: Vec<OsString> = env::args_os().collect();
+        let directory = env::current_dir()?;
+        let name = arguments.first().map_or(OsStr::new(""), OsString::as_os_str);
+        let program = find_program(name, &directory).map_or_else(env::current_exe, Ok)?;
+        let environment = env::vars_os().filter(|(name, _)| name != VARIABLE).collect();
+        Ok(Self { program, arguments, directory, environment })
+    }
+
+    /// Replaces this process by a new image of the program. All descriptors above 2 are closed but the
+    /// `listeners`. Returns only on failure; then nothing but the working directory has changed.
+    ///
+    /// # Errors
+    /// The directory or the program is gone or unusable.
+    pub fn reexec(&self, listeners: &[(String, RawFd)]) -> io::Result<Infallible> {
+        env::set_current_dir(&self.directory)?;
+        let program = c_string(self.program.as_os_str().as_bytes())?;
+        let arguments = self
+            .arguments
+            .iter()
+            .map(|text| c_string(text.as_bytes()))
+            .collect::<io::Result<Vec<_>>>()?;
+        let named = OsString::from(encode(listeners));
+        let environment = self
+            .environment
+            .iter()
+            .map(|(name, value)| (name.as_os_str(), value.as_os_str()))
+            .chain([(OsStr::new(VARIABLE), named.as_os_str())])
+            .map(|(name, value)| c_string(&[name.as_bytes(), b"=", value.as_bytes()].concat()))
+            .collect::<io::Result<Vec<_>>>()?;
+        keep_only(&listeners.iter().map(|(_, fd)| *fd).collect::<Vec<_>>())?;
+        Ok(execve(&program, &arguments, &environment)?)
+    }
+}
+
+/// A socket that the image before this one left open.
+#[derive(Debug)]
+pub struct Inherited {
+    /// Its name, as given to [`Origin::reexec`].
+    pub name: String,
+    /// The socket, closed on exec from now on.
+    pub fd: OwnedFd,
+}
+
+/// The inherited sockets; `None` when this is no reload. Removes the variable: call it once, at the very
+/// start, while there is one thread.
+pub fn take_inherited() -> Option<Vec<Inherited>> {
+    let text = env::var_os(VARIABLE)?;
+    // SAFETY: there is one thread yet.
+    unsafe { env::remove_var(VARIABLE) };
+    Some(decode(&text.to_string_lossy()).filter_map(|(name, fd)| adopt(name, fd)).collect())
+}
+
+/// A descriptor that was named to us and is really open becomes ours.
+fn adopt(name: String, fd: RawFd) -> Option<Inherited> {
+    // SAFETY: used for one call, which says whether the descriptor is open at all.
+    let borrowed = unsafe { BorrowedFd::borrow_raw(fd) };
+    fcntl(borrowed, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)).ok()?;
+    // SAFETY: it is open, above 2, and nothing in this young image has opened or owns it: it was open
+    // across exec, and the variable that names it can be taken once.
+    Some(Inherited { name, fd: unsafe { OwnedFd::from_raw_fd(fd) } })
+}
+
+fn encode(listeners: &[(String, RawFd)]) -> String {
+    listeners.iter().map(|(name, fd)| format!("{fd}={name}")).collect::<Vec<_>>().join("\n")
+}
+
+fn decode(text: &str) -> impl Iterator<Item = (String, RawFd)> {
+    text.lines().filter_map(|line| {
+        let (fd, name) = line.split_once('=')?;
+        let fd = fd.parse().ok().filter(|&fd: &RawFd| fd > 2)?;
+        Some((name.to_owned(), fd))
+    })
+}
+
+/// Marks every descriptor above 2 as closed on exec, but these.
+fn keep_only(kept: &[RawFd]) -> io::Result<()> {
+    let open: Vec<RawFd> = fs::read_dir("/proc/self/fd")?
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .filter(|&fd| fd > 2)
+        .collect();
+    for fd in open {
+        let flags = if kept.contains(&fd) { FdFlag::empty() } else { FdFlag::FD_CLOEXEC };
+        // SAFETY: used for this call only; a descriptor that is closed by now (the listing's own) gives EBADF.
+        match fcntl(unsafe { BorrowedFd::borrow_raw(fd) }, FcntlArg::F_SETFD(flags)) {
+            Ok(_) | Err(Errno::EBADF) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+/// As the shell does: a name with a slash is a path, another one is looked for in `PATH`.
+fn find_program(name: &OsStr, directory: &Path) -> Option<PathBuf> {
+    if name.as_bytes().contains(&b'/') {
+        return Some(directory.join(name)).filter(|path| path.is_file());
+    }
+    let path = env::var_os("PATH")?;
+    env::split_paths(&path)
+        .map(|folder| directory.join(folder).join(name))
+        .find(|file| file.is_file())
+}
+
+fn c_string(bytes: &[u8]) -> io::Result<CString> {
+    CString::new(bytes).map_err(|_| io::ErrorKind::InvalidInput.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_survive_the_variable() {
+        let listeners = vec![("127.0.0.1:80".to_owned(), 4), ("/a=b c.sock".to_owned(), 17)];
+        let decoded: Vec<_> = decode(&encode(&listeners)).collect();
+        assert_eq!(decoded, listeners);
+    }
+
+    #[test]
+    fn standard_descriptors_and_nonsense_are_not_adopted() {
+        assert_eq!(
+            decode("0=a\n2=b\nx=c\n-1=d\nplain\n\n3=e").collect::<Vec<_>>(),
+            [("e".to_owned(), 3)]
+        );
+    }
+
+    #[test]
+    fn a_program_is_found_by_path_and_by_name() {
+        let origin = Origin::capture().unwrap();
+        assert!(origin.program.is_file(), "{origin:?}");
+        assert!(find_program(OsStr::new("sh"), Path::new("/")).unwrap().is_absolute());
+        assert_eq!(find_program(OsStr::new("./no-such-program"), Path::new("/")), None);
+    }
+}

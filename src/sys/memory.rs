@@ -1,0 +1,77 @@
+//! Memory of this process and limits on it.
+
+use std::fs;
+
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::unistd::{SysconfVar, sysconf};
+
+/// What a process uses, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Resident memory.
+    pub rss_bytes: u64,
+    /// Address space.
+    pub vsz_bytes: u64,
+}
+
+/// Usage of this process; zeros where `/proc` is not mounted.
+pub fn usage() -> Usage {
+    fs::read_to_string("/proc/self/statm").ok().and_then(|text| parse(&text)).unwrap_or_default()
+}
+
+/// Size of a memory page in bytes.
+pub fn page_bytes() -> u64 {
+    sysconf(SysconfVar::PAGE_SIZE)
+        .ok()
+        .flatten()
+        .and_then(|size| u64::try_from(size).ok())
+        .unwrap_or(4096)
+}
+
+/// Limits the address space of this process and its children (`limit-as`).
+///
+/// # Errors
+/// When the hard limit is lower and the process may not raise it.
+pub fn limit_address_space(bytes: u64) -> std::io::Result<()> {
+    Ok(setrlimit(Resource::RLIMIT_AS, bytes, bytes)?)
+}
+
+/// Most processes of this user; `None` without a limit.
+pub fn processes_max() -> Option<u64> {
+    soft_limit(Resource::RLIMIT_NPROC)
+}
+
+/// Most open files of this process; `None` without a limit.
+pub fn open_files_max() -> Option<u64> {
+    soft_limit(Resource::RLIMIT_NOFILE)
+}
+
+fn soft_limit(resource: Resource) -> Option<u64> {
+    let (soft, _) = getrlimit(resource).ok()?;
+    (soft != nix::sys::resource::RLIM_INFINITY).then_some(soft)
+}
+
+/// `statm`: pages of address space, then resident pages.
+fn parse(statm: &str) -> Option<Usage> {
+    let mut pages = statm.split_ascii_whitespace().map(|field| field.parse::<u64>().ok());
+    let page = page_bytes();
+    let vsz_bytes = pages.next()?? * page;
+    Some(Usage { rss_bytes: pages.next()?? * page, vsz_bytes })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_process_uses_memory() {
+        let usage = usage();
+        assert!(usage.rss_bytes > 100_000 && usage.vsz_bytes > usage.rss_bytes, "{usage:?}");
+    }
+
+    #[test]
+    fn nonsense_is_no_usage() {
+        assert_eq!(parse("12"), None);
+        assert_eq!(parse("a b"), None);
+    }
+}

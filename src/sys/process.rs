@@ -1,0 +1,141 @@
+//! Processes: fork, wait, sessions, standard descriptors, names.
+
+#![allow(unsafe_code)]
+
+use std::fmt;
+use std::fs::File;
+use std::io;
+use std::os::fd::AsFd;
+use std::process::exit;
+
+use nix::errno::Errno;
+use nix::sys::prctl;
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::{
+    self, ForkResult, dup2_stderr, dup2_stdin, dup2_stdout, getpid, getppid, setsid,
+};
+
+pub use nix::unistd::Pid;
+
+/// Which side of a fork this is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fork {
+    /// The parent, with the child's process id.
+    Parent(Pid),
+    /// The child.
+    Child,
+}
+
+/// Forks. Only the calling thread exists in the child.
+///
+/// The caller is the master, whose own code has one thread. An application loaded before the fork may
+/// have started threads; whoever loaded it brackets the fork with its own hooks (Python's
+/// `PyOS_BeforeFork`), and the C library keeps its allocator usable.
+///
+/// # Errors
+/// Process limit or memory.
+pub fn fork() -> io::Result<Fork> {
+    // SAFETY: see above: no Rust lock of this program can be held by another thread at this point.
+    match unsafe { unistd::fork() }? {
+        ForkResult::Parent { child } => Ok(Fork::Parent(child)),
+        ForkResult::Child => Ok(Fork::Child),
+    }
+}
+
+/// How a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// It exited with this status.
+    Code(i32),
+    /// This signal killed it.
+    Signal(i32),
+}
+
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Code(code) => write!(f, "exited with {code}"),
+            Self::Signal(signal) => write!(f, "killed by signal {signal}"),
+        }
+    }
+}
+
+/// Takes the next ended child, whichever; `None` when none has ended. Never waits.
+pub fn reap() -> Option<(Pid, Ended)> {
+    loop {
+        match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
+            Ok(WaitStatus::Exited(pid, code)) => return Some((pid, Ended::Code(code))),
+            Ok(WaitStatus::Signaled(pid, signal, _)) => {
+                return Some((pid, Ended::Signal(signal as i32)));
+            }
+            Ok(WaitStatus::StillAlive) | Err(Errno::ECHILD) => return None,
+            // Interrupted, or stopped and continued children (which were not asked for).
+            Ok(_) | Err(_) => {}
+        }
+    }
+}
+
+/// Sends a signal to one process.
+///
+/// # Errors
+/// `NotFound`-like (`ESRCH`) when it is gone, `EPERM`.
+pub fn send_signal(pid: Pid, signal: Signal) -> io::Result<()> {
+    Ok(kill(pid, signal)?)
+}
+
+/// This process.
+pub fn current() -> Pid {
+    getpid()
+}
+
+/// Asks the kernel to kill this process when its parent ends (`no-orphans`). False when `parent` is
+/// gone already.
+///
+/// # Errors
+/// None on Linux.
+pub fn die_with_parent(parent: Pid) -> io::Result<bool> {
+    prctl::set_pdeathsig(Signal::SIGKILL)?;
+    Ok(getppid() == parent)
+}
+
+/// Leaves the terminal: two forks with a new session between them; both parents exit 0. Standard input
+/// becomes `/dev/null`, output and errors go to `log`.
+///
+/// Must run before any thread is started.
+///
+/// # Errors
+/// Process limit, or `/dev/null` cannot be opened.
+pub fn daemonize(log: impl AsFd) -> io::Result<()> {
+    let null = File::open("/dev/null")?;
+    if let Fork::Parent(_) = fork()? {
+        exit(0);
+    }
+    setsid()?;
+    // The session leader goes, so that no terminal can become ours again.
+    if let Fork::Parent(_) = fork()? {
+        exit(0);
+    }
+    dup2_stdin(&null)?;
+    redirect_output(log)
+}
+
+/// Sends standard output and standard error to `log`.
+///
+/// # Errors
+/// None on an open descriptor.
+pub fn redirect_output(log: impl AsFd) -> io::Result<()> {
+    dup2_stdout(&log)?;
+    Ok(dup2_stderr(&log)?)
+}
+
+/// Kernel id of the calling thread.
+pub fn thread_id() -> i32 {
+    unistd::gettid().as_raw()
+}
+
+/// Ends the process at once: no destructors, no exit hooks of libraries.
+pub fn exit_now(status: i32) -> ! {
+    // SAFETY: nothing of this process runs after the call.
+    unsafe { libc::_exit(status) }
+}

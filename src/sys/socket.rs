@@ -1,0 +1,155 @@
+//! Calls on connected sockets that nix and socket2 lack or make dear.
+#![allow(unsafe_code)]
+
+use std::io::{self, IoSlice};
+use std::mem::{self, MaybeUninit};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::time::Duration;
+
+use nix::poll::{PollFd, PollFlags, PollTimeout};
+
+/// Where a connection comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PeerAddress {
+    /// TCP: address and port.
+    Ip(IpAddr, u16),
+    /// A unix socket: no address.
+    Local,
+}
+
+/// Accepts one connection, non-blocking and close-on-exec, with its peer's address in the same call.
+///
+/// # Errors
+/// As accept4(2); `WouldBlock` where no connection waits.
+pub fn accept(listener: BorrowedFd<'_>) -> io::Result<(OwnedFd, PeerAddress)> {
+    let mut storage = MaybeUninit::<libc::sockaddr_storage>::zeroed();
+    let mut length = mem::size_of::<libc::sockaddr_storage>() as libc::socklen_t;
+    // SAFETY: `storage` and `length` are valid for writes, and `length` holds the size of `storage`.
+    let fd = unsafe {
+        libc::accept4(
+            listener.as_raw_fd(),
+            storage.as_mut_ptr().cast(),
+            &mut length,
+            libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC,
+        )
+    };
+    if fd < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: accept4 returned a new descriptor that nobody else owns.
+    let fd = unsafe { OwnedFd::from_raw_fd(fd) };
+    // SAFETY: the storage was zeroed, so every byte is initialised, whatever the kernel wrote.
+    let storage = unsafe { storage.assume_init() };
+    Ok((fd, peer_address(&storage)))
+}
+
+fn peer_address(storage: &libc::sockaddr_storage) -> PeerAddress {
+    let pointer: *const libc::sockaddr_storage = storage;
+    match i32::from(storage.ss_family) {
+        libc::AF_INET => {
+            // SAFETY: the family says that the storage, which is large and aligned enough, holds a sockaddr_in.
+            let address = unsafe { &*pointer.cast::<libc::sockaddr_in>() };
+            let ip = Ipv4Addr::from(u32::from_be(address.sin_addr.s_addr));
+            PeerAddress::Ip(ip.into(), u16::from_be(address.sin_port))
+        }
+        libc::AF_INET6 => {
+            // SAFETY: the family says that the storage, which is large and aligned enough, holds a sockaddr_in6.
+            let address = unsafe { &*pointer.cast::<libc::sockaddr_in6>() };
+            let ip = Ipv6Addr::from(address.sin6_addr.s6_addr);
+            let ip = ip.to_ipv4_mapped().map_or(IpAddr::V6(ip), IpAddr::V4);
+            PeerAddress::Ip(ip, u16::from_be(address.sin6_port))
+        }
+        _ => PeerAddress::Local,
+    }
+}
+
+/// Receives what is there; 0 means that the peer sent its end.
+///
+/// # Errors
+/// As recv(2); `WouldBlock` where nothing is there. An interrupted call is repeated.
+pub fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
+    loop {
+        // SAFETY: the pointer and the length describe `buffer`, which is borrowed for writing. The system call
+        // itself and not libc's function, which is a cancellation point and pays for it in every call.
+        let count = unsafe {
+            let (data, none) = (buffer.as_mut_ptr(), std::ptr::null::<u8>());
+            libc::syscall(libc::SYS_recvfrom, socket.as_raw_fd(), data, buffer.len(), libc::MSG_DONTWAIT, none, none)
+        };
+        if count >= 0 {
+            return Ok(count as usize);
+        }
+        let error = io::Error::last_os_error();
+        if error.kind() != io::ErrorKind::Interrupted {
+            return Err(error);
+        }
+    }
+}
+
+/// Sends as much of `parts` as the socket takes at once; never raises SIGPIPE.
+///
+/// # Errors
+/// As sendmsg(2); `WouldBlock` where the socket is full. An interrupted call is repeated.
+pub fn send(socket: BorrowedFd<'_>, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+    // SAFETY: all-zero bytes are a valid msghdr (null pointers, zero lengths).
+    let mut message: libc::msghdr = unsafe { mem::zeroed() };
+    message.msg_iov = parts.as_ptr().cast_mut().cast();
+    message.msg_iovlen = parts.len() as _;
+    loop {
+        let flags = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT;
+        let fd = socket.as_raw_fd();
+        // SAFETY: IoSlice has the layout of iovec; the slices are borrowed for the call and only read. The system
+        // calls themselves, as in `receive`.
+        let count = unsafe {
+            match parts {
+                [one] => {
+                    let none = std::ptr::null::<u8>();
+                    libc::syscall(libc::SYS_sendto, fd, one.as_ptr(), one.len(), flags, none, 0)
+                }
+                _ => libc::syscall(libc::SYS_sendmsg, fd, &raw const message, flags),
+            }
+        };
+        if count >= 0 {
+            return Ok(count as usize);
+        }
+        let error = io::Error::last_os_error();
+        if error.kind() != io::ErrorKind::Interrupted {
+            return Err(error);
+        }
+    }
+}
+
+/// Sends up to `length` bytes of `file` from `offset`; 0 means that the file ended early.
+///
+/// # Errors
+/// As sendfile(2); `WouldBlock` where the socket is full.
+pub fn send_file(socket: BorrowedFd<'_>, file: BorrowedFd<'_>, offset: u64, length: u64) -> io::Result<usize> {
+    let mut position = i64::try_from(offset).map_err(|_| io::ErrorKind::InvalidInput)?;
+    // One call moves at most about 2 GiB; the caller repeats.
+    let count = usize::try_from(length.min(0x7fff_f000)).map_err(|_| io::ErrorKind::InvalidInput)?;
+    Ok(nix::sys::sendfile::sendfile64(socket, file, Some(&mut position), count)?)
+}
+
+/// Waits until the socket can be read (or written, with `write`) or the time is over; false on time-out.
+///
+/// # Errors
+/// As poll(2).
+pub fn wait(socket: BorrowedFd<'_>, write: bool, timeout: Duration) -> io::Result<bool> {
+    let events = if write { PollFlags::POLLOUT } else { PollFlags::POLLIN };
+    let until = std::time::Instant::now() + timeout;
+    loop {
+        let left = until.saturating_duration_since(std::time::Instant::now());
+        let timeout = PollTimeout::try_from(left.as_millis() + 1).unwrap_or(PollTimeout::MAX);
+        match nix::poll::poll(&mut [PollFd::new(socket, events)], timeout) {
+            Ok(0) if left.is_zero() => return Ok(false),
+            Ok(0) | Err(nix::errno::Errno::EINTR) => {}
+            Ok(_) => return Ok(true),
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Ends one direction or both; errors are of no interest, the connection is going away.
+pub fn shut(socket: BorrowedFd<'_>, how: nix::sys::socket::Shutdown) {
+    let _ = nix::sys::socket::shutdown(socket.as_raw_fd(), how);
+}

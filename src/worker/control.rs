@@ -1,0 +1,204 @@
+//! The control thread of a worker: messages, signals, and requests that are stuck.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout};
+use nix::sys::signal::{Signal, raise};
+use uwsgi_plugin_api::CoreId;
+use uwsgi_protocol::http1;
+
+use super::message::{FromWorker, MESSAGE_BYTES, ToWorker};
+use super::message::exit_code;
+use super::run::Ending;
+use crate::config::Config;
+use crate::plugin::Registry;
+use crate::request::serve::Shared;
+use crate::sys::channel::Channel;
+use crate::sys::signal::SignalPipe;
+use crate::sys::{clock, process};
+
+/// How often a worker without a master looks at its own deadlines.
+const OWN_CHECK: Duration = Duration::from_secs(1);
+
+/// Signals of a worker, as bytes in a pipe: no signal is blocked, because children of the application would
+/// inherit that.
+pub(super) struct Signals(SignalPipe);
+
+impl Signals {
+    /// HUP: finish and go. INT and TERM: go.
+    pub(super) fn install() -> io::Result<Self> {
+        Ok(Self(SignalPipe::install(&[Signal::SIGHUP, Signal::SIGINT, Signal::SIGTERM])?))
+    }
+}
+
+/// See the module.
+pub(super) struct Control {
+    config: Arc<Config>,
+    shared: Arc<Shared>,
+    plugins: Registry,
+    ending: Arc<Ending>,
+    channel: Option<Arc<Channel>>,
+}
+
+impl Control {
+    pub(super) fn new(
+        config: Arc<Config>,
+        shared: Arc<Shared>,
+        plugins: Registry,
+        ending: Arc<Ending>,
+        channel: Option<Arc<Channel>>,
+    ) -> Self {
+        Self { config, shared, plugins, ending, channel }
+    }
+
+    /// Tells the master; without one, nobody.
+    pub(super) fn tell(&self, message: FromWorker) {
+        if let Some(channel) = &self.channel
+            && let Err(error) = channel.send(&message.encode())
+        {
+            crate::log::line(format_args!("cannot tell the master {message:?}: {error}"));
+        }
+    }
+
+    /// Listens until the process ends.
+    pub(super) fn run(mut self, signals: &Signals) {
+        loop {
+            let (channel_ready, signal_ready) = self.wait(signals.0.as_fd());
+            if signal_ready {
+                self.take_signals(signals);
+            }
+            if channel_ready {
+                self.take_messages();
+            }
+            if self.channel.is_none() {
+                self.check_own_deadlines();
+            }
+        }
+    }
+
+    fn wait(&self, signals: BorrowedFd<'_>) -> (bool, bool) {
+        let mut fds = vec![PollFd::new(signals, PollFlags::POLLIN)];
+        if let Some(channel) = &self.channel {
+            fds.push(PollFd::new(channel.as_fd(), PollFlags::POLLIN));
+        }
+        let timeout = match self.channel {
+            Some(_) => PollTimeout::NONE,
+            None => PollTimeout::try_from(OWN_CHECK).unwrap_or(PollTimeout::MAX),
+        };
+        if nix::poll::poll(&mut fds, timeout).is_err() {
+            return (false, false);
+        }
+        let ready = |at: usize| fds.get(at).and_then(|fd| fd.any()).unwrap_or(false);
+        (ready(1), ready(0))
+    }
+
+    fn take_signals(&self, signals: &Signals) {
+        while let Ok(Some(signal)) = signals.0.take() {
+            match signal {
+                Signal::SIGHUP => self.drain(exit_code::RECYCLE),
+                _ => self.end_now(),
+            }
+        }
+    }
+
+    fn end_now(&self) {
+        self.plugins.shutdown();
+        process::exit_now(exit_code::END);
+    }
+
+    fn drain(&self, status: i32) {
+        self.ending.set(status);
+        self.shared.hub.drain();
+        self.shared.stile.drain();
+        self.shared.board.worker(self.shared.worker).set_draining();
+    }
+
+    fn take_messages(&mut self) {
+        let Some(channel) = &self.channel else { return };
+        let mut buffer = [0; MESSAGE_BYTES];
+        match channel.receive(&mut buffer) {
+            Ok(Some(len)) => match ToWorker::decode(&buffer[..len]) {
+                Some(ToWorker::Drain) => self.drain(exit_code::RECYCLE),
+                Some(ToWorker::Harakiri { core }) => self.harakiri(core),
+                Some(ToWorker::Stop) => self.end_now(),
+                Some(ToWorker::Stacks) => self.dump_stacks(),
+                None => crate::log::line(format_args!("unknown message from the master")),
+            },
+            Ok(None) => {
+                // The master is gone. Whoever is being served is served to the end.
+                self.channel = None;
+                self.drain(exit_code::END);
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => crate::log::line(format_args!("cannot hear the master: {error}")),
+        }
+    }
+
+    fn dump_stacks(&self) {
+        for cell in &self.shared.cells {
+            self.plugins.iter().for_each(|plugin| plugin.dump_stack(cell.thread()));
+        }
+    }
+
+    /// Without a master nobody else looks at the deadlines.
+    fn check_own_deadlines(&self) {
+        let now_ms = clock::monotonic_ms();
+        for core in 0..self.shared.cells.len() as u16 {
+            let slot = self.shared.board.core(self.shared.worker, CoreId(core));
+            let over = |deadline: u64| deadline != 0 && now_ms > deadline;
+            if over(slot.deadline_ms.load(Ordering::Relaxed)) || over(slot.user_deadline_ms.load(Ordering::Relaxed)) {
+                self.log_harakiri(CoreId(core));
+                self.harakiri(CoreId(core));
+            }
+        }
+    }
+
+    /// What the master would say.
+    fn log_harakiri(&self, core: CoreId) {
+        let slot = self.shared.board.core(self.shared.worker, core);
+        let request = slot.current.read().unwrap_or_default();
+        let since = slot.started_unix.load(Ordering::Relaxed);
+        let (worker, pid) = (self.shared.worker, std::process::id());
+        crate::log::line(format_args!("*** HARAKIRI ON WORKER {worker} (pid: {pid}, try: 1, graceful: yes) ***"));
+        crate::log::line(format_args!(
+            "HARAKIRI [core {core}] {} since {since}",
+            String::from_utf8_lossy(&request).escape_debug()
+        ));
+    }
+
+    /// A request is stuck: shows where, answers in its place, lets the others finish, and ends the process.
+    fn harakiri(&self, core: CoreId) {
+        let Some(cell) = self.shared.cells.get(core.0 as usize) else { return };
+        self.plugins.iter().for_each(|plugin| plugin.dump_stack(cell.thread()));
+        cell.cut(&http1::error_response(504));
+        self.drain(exit_code::RECYCLE);
+        if self.others_are_stuck(core) {
+            // Nobody is left to begin them here.
+            self.shared.hand_over();
+        }
+        self.await_others(core);
+        // As a signal and not as an exit, so that the log reads as users know it.
+        let _ = raise(Signal::SIGKILL);
+    }
+
+    fn others_are_stuck(&self, stuck: CoreId) -> bool {
+        let others = self.shared.cells.iter().enumerate().filter(|(id, _)| *id != stuck.0 as usize);
+        others.into_iter().all(|(_, cell)| cell.is_busy())
+    }
+
+    /// Waits for the other cores, at most until each must have hit its own deadline.
+    fn await_others(&self, stuck: CoreId) {
+        let bound = self.config.processes.harakiri.unwrap_or(self.config.processes.worker_mercy);
+        let until = Instant::now() + bound;
+        let busy = |(id, cell): (usize, &crate::request::cell::Cell)| id != stuck.0 as usize && cell.is_busy();
+        while Instant::now() < until
+            && (self.shared.cells.iter().enumerate().any(busy) || self.shared.stile.others_wait())
+        {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}

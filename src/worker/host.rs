@@ -1,0 +1,164 @@
+//! The server's services, as plugins call them.
+
+use std::collections::HashSet;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use uwsgi_plugin_api::{CoreId, Host, WorkerId, WorkerStatus};
+
+use crate::config::Config;
+use crate::request::serve::Shared;
+use crate::shm::Board;
+use crate::sys::clock;
+
+/// One value for the life of the process; it learns in each worker who it is.
+pub struct ServerHost {
+    config: Arc<Config>,
+    board: Arc<Board>,
+    sockets: Vec<Arc<OwnedFd>>,
+    flags: HashSet<&'static str>,
+    worker: AtomicU16,
+    shared: OnceLock<Arc<Shared>>,
+}
+
+impl ServerHost {
+    /// Services of this server; `flags` are the names of the options that take no value.
+    pub fn new(
+        config: Arc<Config>,
+        board: Arc<Board>,
+        sockets: Vec<Arc<OwnedFd>>,
+        flags: HashSet<&'static str>,
+    ) -> Self {
+        Self { config, board, sockets, flags, worker: AtomicU16::new(0), shared: OnceLock::new() }
+    }
+
+    /// This process is a worker from now on.
+    pub fn become_worker(&self, worker: WorkerId) {
+        self.worker.store(worker.0, Ordering::Relaxed);
+    }
+
+    /// The worker's request threads exist from now on.
+    pub fn serve(&self, shared: Arc<Shared>) {
+        // Set once per process: a worker boots once.
+        let _ = self.shared.set(shared);
+    }
+
+    fn signal_master(&self, signal: Signal) -> bool {
+        match self.master_pid() {
+            0 => false,
+            pid => kill(Pid::from_raw(pid), signal).is_ok(),
+        }
+    }
+
+    fn status(&self, id: u16) -> WorkerStatus {
+        let slot = self.board.worker(WorkerId(id));
+        let mut status = WorkerStatus {
+            id,
+            pid: slot.pid.load(Ordering::Relaxed),
+            status: "idle",
+            last_spawn: slot.last_spawn_unix.load(Ordering::Relaxed),
+            respawn_count: slot.respawn_count.load(Ordering::Relaxed),
+            ..WorkerStatus::default()
+        };
+        for core in 0..self.config.processes.threads {
+            let core = self.board.core(WorkerId(id), CoreId(core));
+            status.requests += core.requests.load(Ordering::Relaxed);
+            status.delta_requests += core.life_requests.load(Ordering::Relaxed);
+            status.exceptions += core.exceptions.load(Ordering::Relaxed);
+            status.running_time += core.running_us.load(Ordering::Relaxed);
+            status.tx += core.tx_bytes.load(Ordering::Relaxed);
+            status.avg_rt = status.avg_rt.max(core.avg_rt_us.load(Ordering::Relaxed));
+            if core.in_request.load(Ordering::Relaxed) {
+                status.status = "busy";
+            }
+        }
+        status
+    }
+}
+
+impl Host for ServerHost {
+    fn option_is_flag(&self, name: &str) -> bool {
+        self.flags.contains(name)
+    }
+
+    fn log(&self, line: &str) {
+        crate::log::line(format_args!("{line}"));
+    }
+
+    fn worker_id(&self) -> WorkerId {
+        WorkerId(self.worker.load(Ordering::Relaxed))
+    }
+
+    fn master_pid(&self) -> i32 {
+        self.board.header().master_pid.load(Ordering::Relaxed)
+    }
+
+    fn worker_count(&self) -> u16 {
+        self.config.processes.workers
+    }
+
+    fn threads(&self) -> u16 {
+        self.config.processes.threads
+    }
+
+    fn buffer_size(&self) -> usize {
+        self.config.limits.head_bytes_max
+    }
+
+    fn started_on(&self) -> u64 {
+        self.board.header().started_unix.load(Ordering::Relaxed)
+    }
+
+    fn total_requests(&self) -> u64 {
+        self.board.requests_total()
+    }
+
+    fn core_requests(&self, core: CoreId) -> u64 {
+        match self.worker_id() {
+            WorkerId(0) => 0,
+            worker => self.board.core(worker, core).life_requests.load(Ordering::Relaxed),
+        }
+    }
+
+    fn workers(&self) -> Vec<WorkerStatus> {
+        (1..=self.config.processes.workers).map(|id| self.status(id)).collect()
+    }
+
+    fn sockets(&self) -> Vec<i32> {
+        self.sockets.iter().map(|socket| socket.as_raw_fd()).collect()
+    }
+
+    fn set_user_harakiri(&self, core: CoreId, seconds: u32) {
+        if let WorkerId(id @ 1..) = self.worker_id() {
+            let deadline_ms = match seconds {
+                0 => 0,
+                _ => clock::monotonic_ms() + Duration::from_secs(seconds.into()).as_millis() as u64,
+            };
+            self.board.core(WorkerId(id), core).user_deadline_ms.store(deadline_ms, Ordering::Relaxed);
+        }
+    }
+
+    fn reload(&self) -> bool {
+        self.signal_master(Signal::SIGHUP)
+    }
+
+    fn stop(&self) -> bool {
+        self.signal_master(Signal::SIGINT)
+    }
+
+    fn disconnect(&self, core: CoreId) -> bool {
+        self.shared
+            .get()
+            .and_then(|shared| shared.cells.get(core.0 as usize))
+            .is_some_and(|cell| cell.disconnect())
+    }
+
+    fn accepting(&self) -> bool {
+        self.shared.get().is_some_and(|shared| !shared.stile.is_draining())
+    }
+}

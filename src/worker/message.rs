@@ -1,0 +1,123 @@
+//! What master and worker say to each other, one type per direction, a few bytes each.
+//!
+//! Signals stay for people (`kill -HUP PID`); between our own processes a message cannot be confused
+//! with what the application does with signals, and it carries which core is meant.
+
+use uwsgi_plugin_api::CoreId;
+
+pub use crate::supervisor::exit_code;
+
+/// Longest encoded message in bytes.
+pub const MESSAGE_BYTES: usize = 3;
+
+/// From the master.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ToWorker {
+    /// Take nothing new, finish what runs, end with [`exit_code::RECYCLE`]. What SIGHUP does.
+    Drain,
+    /// End now, with exit hooks ([`exit_code::END`]). What SIGINT and SIGTERM do.
+    Stop,
+    /// The request on this core has run out of time: log its stack, answer 504 where nothing was sent,
+    /// take nothing new, finish the other cores' requests, hand over what was not started, then end by
+    /// SIGKILL.
+    Harakiri {
+        /// The stuck core.
+        core: CoreId,
+    },
+    /// Log the stacks of all request threads.
+    Stacks,
+}
+
+/// From a worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FromWorker {
+    /// The application is loaded and connections are accepted.
+    Ready,
+    /// It takes nothing new and ends by itself when its requests are done (`max-requests`, SIGHUP by
+    /// hand). From here on mercy is limited.
+    Draining,
+    /// The application asked for a graceful reload of the instance (`uwsgi.reload()`).
+    Reload,
+    /// The application asked to stop the instance (`uwsgi.stop()`).
+    StopInstance,
+}
+
+impl ToWorker {
+    /// Its bytes: a tag, and for a core its number.
+    pub fn encode(self) -> [u8; MESSAGE_BYTES] {
+        let (tag, number) = match self {
+            Self::Drain => (b'd', 0),
+            Self::Stop => (b's', 0),
+            Self::Harakiri { core } => (b'h', core.0),
+            Self::Stacks => (b't', 0),
+        };
+        let [low, high] = number.to_le_bytes();
+        [tag, low, high]
+    }
+
+    /// The message in `bytes`; `None` for what no master sends.
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        let &[tag, low, high] = bytes else { return None };
+        Some(match tag {
+            b'd' => Self::Drain,
+            b's' => Self::Stop,
+            b'h' => Self::Harakiri { core: CoreId(u16::from_le_bytes([low, high])) },
+            b't' => Self::Stacks,
+            _ => return None,
+        })
+    }
+}
+
+impl FromWorker {
+    /// Its byte.
+    pub fn encode(self) -> [u8; 1] {
+        [match self {
+            Self::Ready => b'r',
+            Self::Draining => b'd',
+            Self::Reload => b'l',
+            Self::StopInstance => b's',
+        }]
+    }
+
+    /// The message in `bytes`; `None` for what no worker sends.
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        let &[tag] = bytes else { return None };
+        Some(match tag {
+            b'r' => Self::Ready,
+            b'd' => Self::Draining,
+            b'l' => Self::Reload,
+            b's' => Self::StopInstance,
+            _ => return None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_message_survives_its_bytes() {
+        for core in [0, 1, 255, 256, u16::MAX] {
+            let message = ToWorker::Harakiri { core: CoreId(core) };
+            assert_eq!(ToWorker::decode(&message.encode()), Some(message));
+        }
+        for message in [ToWorker::Drain, ToWorker::Stop, ToWorker::Stacks] {
+            assert_eq!(ToWorker::decode(&message.encode()), Some(message));
+        }
+        use FromWorker::{Draining, Ready, Reload, StopInstance};
+        for message in [Ready, Draining, Reload, StopInstance] {
+            assert_eq!(FromWorker::decode(&message.encode()), Some(message));
+        }
+    }
+
+    #[test]
+    fn other_bytes_are_no_message() {
+        for bytes in [&b""[..], b"d", b"dd", b"x00", b"d000"] {
+            assert_eq!(ToWorker::decode(bytes), None);
+        }
+        for bytes in [&b""[..], b"x", b"rr"] {
+            assert_eq!(FromWorker::decode(bytes), None);
+        }
+    }
+}

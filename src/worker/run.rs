@@ -1,0 +1,216 @@
+//! Boot of a worker and its request threads.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::thread;
+
+use uwsgi_plugin_api::{CoreId, Outcome, WorkerId};
+
+use super::control::{self, Control};
+use super::host::ServerHost;
+use super::message::{FromWorker, exit_code};
+use crate::config::Config;
+use crate::net::connection::Bounds;
+use crate::net::rescue::Rescue;
+use crate::net::hub::Times;
+use crate::net::reactor::{Listening, Reactor};
+use crate::net::turnstile::Turnstile;
+use crate::net::upload::Policy;
+use crate::plugin::Registry;
+use crate::request::cell::Cell;
+use crate::request::serve::{Core, Routes, Shared};
+use crate::shm::Board;
+use crate::sys::channel::Channel;
+use crate::sys::{clock, process};
+
+/// Stack of a request thread in bytes: what Python's recursion limit expects of a thread.
+const STACK_BYTES: usize = 8 << 20;
+
+/// What a worker is made of.
+pub struct Boot {
+    /// The configuration.
+    pub config: Arc<Config>,
+    /// The scoreboard.
+    pub board: Arc<Board>,
+    /// Who it is.
+    pub worker: WorkerId,
+    /// Its listening sockets.
+    pub listeners: Vec<Listening>,
+    /// Its plugins.
+    pub plugins: Registry,
+    /// The server's services.
+    pub host: Arc<ServerHost>,
+    /// The way to the other workers, for connections of one that dies.
+    pub rescue: Option<Rescue>,
+    /// The way to the master, where there is one.
+    pub channel: Option<Channel>,
+}
+
+/// How this worker ends; the first reason stays.
+#[derive(Debug, Default)]
+pub(super) struct Ending(AtomicI32);
+
+impl Ending {
+    /// Sets the exit status; false where it was set before.
+    pub(super) fn set(&self, status: i32) -> bool {
+        self.0.compare_exchange(0, status, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+
+    fn status(&self) -> i32 {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+/// Serves until told to end; returns the exit status of the process.
+pub fn run(boot: Boot) -> i32 {
+    boot.host.become_worker(boot.worker);
+    boot.plugins.after_fork_child(boot.worker);
+    if boot.config.processes.lazy_apps
+        && let Some(status) = load_apps(&boot.config, &boot.plugins)
+    {
+        return status;
+    }
+    match serve(boot) {
+        Ok(status) => status,
+        Err(error) => {
+            crate::log::line(format_args!("worker cannot start: {error}"));
+            1
+        }
+    }
+}
+
+/// Loads the applications; an exit status where the server cannot go on without.
+pub fn load_apps(config: &Config, plugins: &Registry) -> Option<i32> {
+    match plugins.load() {
+        Ok(report) if report.apps == 0 && config.processes.need_app => {
+            crate::log::line(format_args!("no app loaded. going in full dynamic mode is forbidden by need-app"));
+            Some(exit_code::NO_APP)
+        }
+        Ok(_) => None,
+        Err(error) => {
+            crate::log::line(format_args!("{error}"));
+            Some(1)
+        }
+    }
+}
+
+fn serve(boot: Boot) -> io::Result<i32> {
+    let Boot { config, board, worker, listeners, plugins, host, rescue, channel } = boot;
+    let signals = control::Signals::install()?;
+    let several = config.processes.workers > 1;
+    let connections_max = config.limits.connections_max;
+    let (reactor, hub) = Reactor::new(listeners, bounds(&config), times(&config), connections_max, several, rescue)?;
+    let waker = hub.clone();
+    let stile = Arc::new(Turnstile::new(reactor, Box::new(move || waker.wake())));
+    let ending = Arc::new(Ending::default());
+    let channel = channel.map(Arc::new);
+    let after_request = after_request(&config, &board, worker, &hub, &stile, &ending, channel.clone());
+    let shared = Arc::new(Shared {
+        worker,
+        hub,
+        stile,
+        board: board.clone(),
+        cells: (0..config.processes.threads).map(|_| Cell::default()).collect(),
+        routes: Routes(plugins.routes()),
+        harakiri: config.processes.harakiri,
+        socket_timeout: config.limits.socket_timeout,
+        body_bytes_max: config.limits.body_bytes_max,
+        logging: config.logging.clone(),
+        after_request,
+    });
+    host.serve(shared.clone());
+    let control = Control::new(config.clone(), shared.clone(), plugins.clone(), ending.clone(), channel);
+    control.tell(FromWorker::Ready);
+    let control = thread::Builder::new()
+        .name("control".into())
+        .stack_size(256 * 1024)
+        .spawn(move || control.run(&signals))?;
+    board.worker(worker).set_ready();
+    let mut threads = Vec::new();
+    for id in 1..config.processes.threads {
+        let (shared, plugins) = (shared.clone(), plugins.clone());
+        let name = format!("core {id}");
+        threads.push(
+            thread::Builder::new()
+                .name(name)
+                .stack_size(STACK_BYTES)
+                .spawn(move || core(CoreId(id), shared, &plugins))?,
+        );
+    }
+    core(CoreId(0), shared, &plugins);
+    for thread in threads {
+        // A core that panicked outside of a request has logged it; the worker ends all the same.
+        let _ = thread.join();
+    }
+    plugins.shutdown();
+    drop(control);
+    Ok(ending.status())
+}
+
+fn core(id: CoreId, shared: Arc<Shared>, plugins: &Registry) {
+    let thread = process::thread_id();
+    shared.cells[id.0 as usize].belongs_to(thread);
+    shared.board.core(shared.worker, id).thread_id.store(thread, Ordering::Relaxed);
+    let handlers = plugins.iter().map(|plugin| plugin.handler(id)).collect();
+    Core::new(id, shared, handlers).run();
+}
+
+fn bounds(config: &Config) -> Bounds {
+    let limits = &config.limits;
+    Bounds {
+        packet: uwsgi_protocol::uwsgi::Limits { block_bytes_max: limits.head_bytes_max, vars_max: limits.vars_max },
+        head: uwsgi_protocol::http1::Limits {
+            line_bytes_max: limits.head_bytes_max.min(8190),
+            head_bytes_max: limits.head_bytes_max,
+            headers_max: 100,
+        },
+        body: Policy { bytes_max: limits.body_bytes_max, spool_from: limits.post_buffering_bytes },
+    }
+}
+
+fn times(config: &Config) -> Times {
+    let socket_ms = config.limits.socket_timeout.as_millis() as u64;
+    Times {
+        head_ms: socket_ms,
+        progress_ms: socket_ms,
+        keep_alive_ms: config.limits.keep_alive.as_millis() as u64,
+        linger_ms: 2_000,
+    }
+}
+
+type AfterRequest = Box<dyn Fn(Outcome) + Send + Sync>;
+
+/// `max-requests` and applications that end their worker.
+fn after_request(
+    config: &Config,
+    board: &Arc<Board>,
+    worker: WorkerId,
+    hub: &Arc<crate::net::hub::Hub>,
+    stile: &Arc<crate::request::serve::Stile>,
+    ending: &Arc<Ending>,
+    channel: Option<Arc<Channel>>,
+) -> AfterRequest {
+    let processes = &config.processes;
+    let delta = processes.max_requests_delta * u64::from(worker.0 - 1);
+    let limit = processes.max_requests.map_or(u64::MAX, |limit| limit.saturating_add(delta));
+    let oldest_ms = clock::monotonic_ms() + processes.min_worker_lifetime.as_millis() as u64;
+    let (threads, board) = (processes.threads, board.clone());
+    let (hub, stile, ending) = (hub.clone(), stile.clone(), ending.clone());
+    Box::new(move |outcome| {
+        let done = limit != u64::MAX && {
+            let core = |core| board.core(worker, CoreId(core)).life_requests.load(Ordering::Relaxed);
+            (0..threads).map(core).sum::<u64>() >= limit && clock::monotonic_ms() >= oldest_ms
+        };
+        if (done || outcome.end_worker) && ending.set(exit_code::RECYCLE) {
+            crate::log::line(format_args!("...The work of process {} is done. Seeya!", std::process::id()));
+            if let Some(channel) = &channel {
+                // A master that is gone needs no word.
+                let _ = channel.send(&FromWorker::Draining.encode());
+            }
+            board.worker(worker).set_draining();
+            hub.drain();
+            stile.drain();
+        }
+    })
+}
