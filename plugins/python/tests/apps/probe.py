@@ -402,6 +402,17 @@ def read_errors(environ, start_response):
     return text(start_response, "\n".join(lines))
 
 
+def read_again(environ, start_response):
+    file = environ["wsgi.input"]
+    steps = [file.read(), file.seek(0), file.tell(), file.read(5), file.seek(6), file.read(3)]
+    try:
+        file.seek(1000)
+    except OSError:
+        steps.append(OSError)
+    steps.append(file.tell())
+    return text(start_response, "[%s]" % ", ".join(getattr(s, "__name__", repr(s)) for s in steps))
+
+
 def read_busy(environ, start_response):
     """Another thread waits for the body while this one asks for it."""
     file = environ["wsgi.input"]
