@@ -193,6 +193,7 @@ def name_thread(name):
 def arm_stack_dump(number):
     import faulthandler
 
+    faulthandler.unregister(number)
     faulthandler.register(number, file=2, all_threads=False, chain=False)
 
 

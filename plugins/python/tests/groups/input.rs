@@ -14,6 +14,15 @@ pub fn run(python: &Path) {
     lines(&mut server);
     unknown_length(&mut server);
     errors(&mut server);
+    seeking(&mut server);
+}
+
+fn seeking(server: &mut Server) {
+    let spooled = MockBody { spooled: true, ..MockBody::new(&[b"again and again"]) };
+    assert_eq!(
+        server.post("/read_again", spooled).ok(),
+        "[b'again and again', 0, 0, b'again', 6, b'and', OSError, 9]"
+    );
 }
 
 fn whole(server: &mut Server) {
