@@ -27,3 +27,6 @@ pub mod worker;
 
 pub mod master;
 
+pub mod server;
+
+pub mod cli;

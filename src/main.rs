@@ -4,13 +4,13 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use uwsgi::plugin::Registry;
-use uwsgi::{cli, log};
+use uwsgi::{cli, log, server};
 
 fn main() -> ExitCode {
     let plugins = Registry::new(builtin());
     let status = match cli::parse(std::env::args_os(), &plugins) {
         cli::Command::Exit(status) => status,
-        cli::Command::Serve(config) => cli::serve(*config, plugins).unwrap_or_else(|error| {
+        cli::Command::Serve(config) => server::serve(*config, plugins).unwrap_or_else(|error| {
             log::line(format_args!("{error}"));
             1
         }),
@@ -22,7 +22,7 @@ fn main() -> ExitCode {
 fn builtin() -> Vec<Arc<dyn uwsgi_plugin_api::Plugin>> {
     vec![
         #[cfg(feature = "python")]
-        Arc::new(uwsgi_plugin_python::Python::default()),
+        Arc::new(uwsgi_plugin_python::PythonPlugin::new()),
         #[cfg(feature = "fixed")]
         Arc::new(uwsgi_plugin_fixed::Fixed),
     ]

@@ -9,6 +9,8 @@ pub mod http1;
 pub mod uwsgi;
 pub mod vars;
 
+#[doc(hidden)]
+pub mod fuzzing;
 mod names;
 mod reject;
 

@@ -163,6 +163,9 @@ pub(super) mod tests {
         Machine {
             cwd: "/srv/here".into(),
             hostname: "vm".to_owned(),
+            system: "Linux-6.1 #1 SMP".to_owned(),
+            architecture: "x86_64".to_owned(),
+            page_bytes: 4096,
             cores: 2,
             binary: "/usr/bin/uwsgi".into(),
             uid: 1000,

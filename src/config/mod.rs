@@ -32,8 +32,6 @@ use crate::sys::machine::Machine;
 pub struct Loaded {
     /// The configuration.
     pub config: Config,
-    /// Lines to log before everything else (files that were read).
-    pub notes: Vec<String>,
     /// Problems that do not stop the server.
     pub warnings: Vec<Diagnostic>,
     /// Lines of `show-config`, where it was asked for.
@@ -63,8 +61,7 @@ pub fn check(
     mut reading: Reading,
 ) -> Result<Loaded, Vec<Diagnostic>> {
     expand::expand(&mut reading, source);
-    let notes = std::mem::take(&mut reading.notes);
     let shown = reading.shows(registry).then(|| reading.show());
     let (config, warnings) = finish(reading, registry, machine)?;
-    Ok(Loaded { config, notes, warnings, shown })
+    Ok(Loaded { config, warnings, shown })
 }

@@ -166,9 +166,9 @@ impl Reader<'_> {
         let (file, _) = split_section(&argument);
         match file.rsplit_once('.').map(|(_, extension)| extension) {
             Some("ini") => {
-                let directive =
-                    Directive { key: argument, value: None, origin: Origin::CommandLine };
-                self.load_ini(&directive.key, &directive);
+                let (key, origin) = ("ini".to_owned(), Origin::CommandLine);
+                let directive = Directive { key, value: Some(argument), origin };
+                self.load_ini(directive.text(), &directive);
             }
             Some(extension) if OTHER_FORMATS.contains(&extension) => {
                 self.problem(Diagnostic::general(format!(

@@ -51,6 +51,10 @@ fn errors(args: &[&str]) -> Vec<String> {
     problems.iter().map(ToString::to_string).collect()
 }
 
+fn notes(args: &[&str]) -> Vec<String> {
+    read(&Registry::new(&[]), &Source::of_args(args), &magic::tests::machine()).notes
+}
+
 #[test]
 fn defaults_are_uwsgis() {
     let config = config(&[]);
@@ -286,7 +290,7 @@ fn files_may_name_files_and_their_own_sections() {
     assert_eq!((loaded.config.processes.threads, loaded.config.processes.workers), (2, 9));
     assert_eq!(loaded.config.runtime.chdir, Some(PathBuf::from(format!("{top}|sub"))));
     assert_eq!(loaded.config.runtime.config_files.len(), 3);
-    assert_eq!(loaded.notes[0], format!("[uWSGI] getting INI configuration from {top}"));
+    assert_eq!(notes(&["--ini", &top])[0], format!("[uWSGI] getting INI configuration from {top}"));
 }
 
 #[test]
@@ -308,7 +312,7 @@ fn a_missing_file_or_section_is_named() {
     );
     let ini = folder.file("a.ini", "[uwsgi]\n");
     assert_eq!(
-        loaded(&["--ini", &format!("{ini}:nope")]).notes[1],
+        notes(&["--ini", &format!("{ini}:nope")])[1],
         format!("*** WARNING: Can't find section \"nope\" in INI configuration file {ini} ***")
     );
 }
@@ -396,4 +400,55 @@ fn keep_alive_follows_http_keepalive() {
     assert_eq!(seconds(&["--http-keepalive=1"]), 75);
     assert_eq!(seconds(&["--http-keepalive=20"]), 20);
     assert_eq!(seconds(&["--http-keepalive=0"]), 0);
+}
+
+/// What uWSGI shows of a file, between its first and last line of the list.
+fn shown_by_original(program: &str, args: &[&str]) -> Vec<String> {
+    let output = std::process::Command::new(program)
+        .args(args)
+        .env_clear()
+        .env("HOME", "/root")
+        .output()
+        .expect("UWSGI_ORIGINAL runs");
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    listed(text.lines().map(str::to_owned))
+}
+
+fn listed(lines: impl Iterator<Item = String>) -> Vec<String> {
+    let inside = lines.skip_while(|line| line != "[uwsgi]").skip(1);
+    inside
+        .take_while(|line| line != ";end of configuration")
+        .map(|line| line.trim_end().to_owned())
+        .collect()
+}
+
+/// Runs the original where `UWSGI_ORIGINAL` names it (CI does).
+#[test]
+fn files_mean_what_they_mean_to_uwsgi() {
+    let Ok(program) = std::env::var("UWSGI_ORIGINAL") else {
+        return println!("skipped: UWSGI_ORIGINAL does not name the original uwsgi");
+    };
+    let folder = Folder::new();
+    folder.file("sub.ini", "[uwsgi]\nfrom-sub = %n %P %o\n[other]\nfrom-other = %x\n");
+    folder.file("text", "content\n");
+    for text in [
+        "[uwsgi]\nprocesses = 2 # two\nkey only\nquoted = \"a b\"\nenv = A=B=C\n  spaced  =  value \t\r\nu = $(HOME)",
+        "[uwsgi]\nv = %o|%p|%d|%s|%n|%e|%c|%x|%0|%1|%2|%3|%%|%z|%k|%u|%U|%g|%G|%h|%v|%i|%j|%[\n",
+        "[uwsgi]\nv = %O|%P|%D|%S|%N|%E|%C|%X|%I|%J\nini = :more\nini = %dsub.ini\nini = %dsub.ini:other\n[more]\nx=1\n",
+        "[uwsgi]\nlate = %(two)|%(lit)\ntwo = 2\nlit = %(3 + two)\na = %(two + two)\nb = %(two + nope)\nc = %(nope two)\n\
+         d = %(two + 3 two)\ne = %(3)\nf = %(3 3)\ng = %(two --)\nh = %(two * 3 + 1)\ni = %(two / 0)\nj = %(two - 5)\n",
+        "[uwsgi]\nset = ph=hello\nset = threads=3\na = %(ph)\nset-ph = z=1\nb = x%(ph)y%(z)$(HOME)$(NO) %(no)\nc = %(b)\n",
+        "[uwsgi]\na = @(%dtext)|@(%dtext)\ntwo = 1\ntwo = 2\nb = %(two)\n",
+        "a=0\n[x]\nb=1\n[uwsgi]\nc=2\n[y]\nd=3\n[uwsgi]\n;e=4\n # f=5\ng=6;\n[uwsgi]x\nh=7\n[ uwsgi ]\ni=8\n",
+        "[uwsgi]\nk%(two) = 1\nb1 = %(two\nb2 = $(HOME\nb3 = %()\nb4 = %( ph )\nph = 1\n",
+    ] {
+        let ini = folder.file("top.ini", text);
+        let args = ["--ini", &ini, "--show-config", "-C660", "--workers=3", "-C"];
+        let mut source = Source::of_args(args);
+        source.environment.push(("HOME".into(), "/root".into()));
+        let ours =
+            load(&Registry::new(&[]), &source, &Machine::detect()).expect("configuration is good");
+        let ours = listed(ours.shown.expect("show-config was given").into_iter());
+        assert_eq!(ours, shown_by_original(&program, &args), "{text}");
+    }
 }

@@ -10,7 +10,7 @@ use uwsgi_plugin_api::WireProtocol;
 use uwsgi_protocol::{Reject, http1};
 
 use super::connection::{Bounds, Connection, Pool, Step};
-use super::handover::Handover;
+use super::rescue::Rescue;
 use super::reactor::Listening;
 use super::table::{Table, Wait};
 use crate::sys::{clock, socket};
@@ -58,7 +58,7 @@ pub struct Hub {
     /// Memory of idle connections.
     pub pool: Pool,
     /// The way to the other workers.
-    pub(super) handover: Option<Handover>,
+    pub(super) rescue: Option<Rescue>,
 }
 
 impl Hub {
@@ -69,7 +69,7 @@ impl Hub {
         bounds: Bounds,
         times: Times,
         connections_max: usize,
-        handover: Option<Handover>,
+        rescue: Option<Rescue>,
     ) -> Self {
         Self {
             registry,
@@ -81,7 +81,7 @@ impl Hub {
             draining: AtomicBool::new(false),
             counts: Counts::default(),
             pool: Pool::default(),
-            handover,
+            rescue,
         }
     }
 

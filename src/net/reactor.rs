@@ -63,13 +63,13 @@ impl Reactor {
         times: super::hub::Times,
         connections_max: usize,
         shared: bool,
-        handover: Option<super::handover::Handover>,
+        rescue: Option<super::rescue::Rescue>,
     ) -> io::Result<(Self, Arc<Hub>)> {
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), mio::Token(WAKER))?;
         let set = ListenerSet::new(poll.registry())?;
         let registry = poll.registry().try_clone()?;
-        let hub = Arc::new(Hub::new(registry, waker, listeners, bounds, times, connections_max, handover));
+        let hub = Arc::new(Hub::new(registry, waker, listeners, bounds, times, connections_max, rescue));
         let mut reactor = Self {
             poll,
             events: Events::with_capacity(EVENTS_MAX),
@@ -86,8 +86,8 @@ impl Reactor {
     fn listen(&mut self, on: bool) -> io::Result<()> {
         if self.listening != on {
             self.listening = on;
-            if let Some(handover) = &self.hub.handover {
-                let fd = handover.receiver();
+            if let Some(rescue) = &self.hub.rescue {
+                let fd = rescue.receiver();
                 if on { self.set.add(fd, ADOPTION, self.shared)? } else { self.set.remove(fd)? }
             }
             for (index, listener) in self.hub.listeners.iter().enumerate() {

@@ -30,8 +30,12 @@ pub struct Sent {
     pub error: Option<io::Error>,
     /// The application gave up.
     pub aborted: bool,
+    /// Bytes that were announced and not sent.
+    pub missing: u64,
     /// A file was sent.
     pub sendfile: bool,
+    /// The server answered in the application's place.
+    pub replaced: bool,
 }
 
 /// See the module. Made for one request.
@@ -91,6 +95,7 @@ impl<'a> Answer<'a> {
         if !end.tail.is_empty() && self.send(&[IoSlice::new(end.tail)], true).is_err() {
             return false;
         }
+        self.sent.missing = end.missing;
         end.missing == 0 && end.keep_alive
     }
 
@@ -108,6 +113,7 @@ impl<'a> Answer<'a> {
     /// Sends a ready-made answer in place of the application's.
     pub fn replace(&mut self, whole: &[u8]) {
         self.sealed = true;
+        self.sent.replaced = true;
         let _ = self.flush_held();
         let _ = self.send_now(&[IoSlice::new(whole)]);
     }

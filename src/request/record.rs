@@ -1,40 +1,134 @@
-//! What is remembered of a request: its log line and its counters.
+//! What is remembered of a request: its counters and its log lines.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::AtomicU64;
 
 use uwsgi_plugin_api::{CoreId, Known, Listener, Outcome, VarsView};
 use uwsgi_protocol::http1::ResponseEncoder;
 
 use super::answer::Sent;
 use super::serve::{Begun, Shared};
+use crate::log::request_line::{self, RequestRecord, Rules, Via};
 use crate::net::peer::Peer;
 use crate::shm::CoreSlot;
+use crate::sys::memory;
 
-/// Where a request was served.
-pub struct Facts<'a> {
-    /// The worker.
-    pub shared: &'a Shared,
-    /// The core.
-    pub core: CoreId,
-    /// Its variables.
-    pub vars: VarsView<'a>,
-    /// The socket it came in by.
-    pub listener: &'a Listener,
-    /// Who sent it.
-    pub peer: &'a Peer,
+/// One request that is over.
+pub(super) struct Record<'a> {
+    pub(super) shared: &'a Shared,
+    pub(super) core: CoreId,
+    pub(super) vars: VarsView<'a>,
+    pub(super) listener: &'a Listener,
+    pub(super) peer: &'a Peer,
+    pub(super) encoder: &'a ResponseEncoder,
+    pub(super) sent: &'a Sent,
+    pub(super) outcome: &'a Outcome,
+    pub(super) begun: &'a Begun,
+    pub(super) duration_us: u64,
 }
 
-/// Updates the core's counters; this thread is their only writer.
-pub fn count(slot: &CoreSlot, sent: &Sent, outcome: &Outcome, head_bytes: u64, duration_us: u64) {
-    slot.end(duration_us, sent.body_bytes + head_bytes);
-    let add = |counter: &std::sync::atomic::AtomicU64, yes: bool| {
-        if yes {
-            counter.store(counter.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+impl Record<'_> {
+    /// Updates the core's counters; this thread is their only writer.
+    pub(super) fn count(&self, slot: &CoreSlot) {
+        let head = if self.sent.replaced { 0 } else { self.encoder.app_head_bytes() as u64 };
+        slot.end(self.duration_us, self.sent.body_bytes + head);
+        let add = |yes: bool, counter: fn(&CoreSlot) -> &AtomicU64| {
+            if yes {
+                slot.count(counter);
+            }
+        };
+        add(self.outcome.exception, |slot| &slot.exceptions);
+        add(self.sent.error.is_some(), |slot| &slot.write_errors);
+    }
+
+    /// Writes what the options ask for.
+    pub(super) fn log(&self, line: &mut Vec<u8>) {
+        self.log_faults();
+        let logging = &self.shared.logging;
+        let rules = Rules {
+            all: logging.requests,
+            with_4xx: logging.log_4xx,
+            with_5xx: logging.log_5xx,
+            slow: logging.log_slow,
+        };
+        if rules.select(self.status(), self.duration_us) {
+            line.clear();
+            request_line::write(line, &self.line());
+            crate::log::raw(line);
         }
-    };
-    add(&slot.exceptions, outcome.exception);
-    add(&slot.write_errors, sent.error.is_some());
-}
+    }
 
-/// x
-pub fn write(_f:&Facts<'_>,_e:&ResponseEncoder,_s:&Sent,_o:&Outcome,_b:&Begun,_d:u64,_l:&mut Vec<u8>){}
+    fn status(&self) -> u16 {
+        if self.sent.replaced || !self.encoder.started() { 500 } else { self.encoder.status() }
+    }
+
+    fn var(&self, known: Known) -> &[u8] {
+        self.vars.get(known).unwrap_or_default()
+    }
+
+    fn line(&self) -> RequestRecord<'_> {
+        let (shared, own) = (self.shared, !self.sent.replaced);
+        let forwarded = self.vars.get(Known::XForwardedFor).filter(|_| shared.logging.log_x_forwarded_for);
+        let fixed = &self.listener.static_vars;
+        let fixed_bytes: usize = fixed.iter().map(|(name, value)| 4 + name.as_str().len() + value.len()).sum();
+        RequestRecord {
+            memory: shared.logging.memory_report.then(|| {
+                let usage = memory::usage();
+                (usage.vsz_bytes, usage.rss_bytes)
+            }),
+            pid: std::process::id(),
+            app: self.outcome.app,
+            app_requests: shared.board.worker_requests(shared.worker),
+            requests: shared.board.requests_total(),
+            address: forwarded.unwrap_or_else(|| match self.var(Known::RemoteAddr) {
+                [] => self.peer.address(),
+                address => address,
+            }),
+            user: self.var(Known::RemoteUser),
+            vars: 2 * (self.vars.len() + fixed.len()) as u64,
+            vars_bytes: (self.vars.block_len() + fixed_bytes) as u64,
+            began: self.begun.unix_s,
+            method: self.var(Known::RequestMethod),
+            uri: self.var(Known::RequestUri),
+            body_bytes: self.sent.body_bytes,
+            duration_us: self.duration_us,
+            micros: shared.logging.micros,
+            via: if self.sent.sendfile { Via::Sendfile } else { Via::None },
+            protocol: self.var(Known::ServerProtocol),
+            status: self.status(),
+            headers: if own { u64::from(self.encoder.app_headers()) } else { 0 },
+            head_bytes: if own { self.encoder.app_head_bytes() as u64 } else { 0 },
+            switches: self.outcome.switches,
+            core: self.core.0,
+        }
+    }
+
+    /// Answers that did not arrive as the application meant them.
+    fn log_faults(&self) {
+        let logging = &self.shared.logging;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).escape_debug().to_string();
+        let during = || {
+            let (method, uri) = (text(self.var(Known::RequestMethod)), text(self.var(Known::RequestUri)));
+            format!("during {method} {uri} ({})", text(self.var(Known::RemoteAddr)))
+        };
+        match &self.sent.error {
+            Some(error) if !logging.ignore_write_errors => {
+                crate::log::line(format_args!("write error: {error} {}", during()));
+            }
+            _ => {}
+        }
+        if self.sent.dropped > 0 {
+            let dropped = self.sent.dropped;
+            crate::log::line(format_args!(
+                "{dropped} bytes over the announced Content-Length were not sent {}",
+                during()
+            ));
+        }
+        if self.sent.missing > 0 && self.sent.error.is_none() {
+            let missing = self.sent.missing;
+            crate::log::line(format_args!(
+                "the response is {missing} bytes shorter than its Content-Length, the connection is closed {}",
+                during()
+            ));
+        }
+    }
+}

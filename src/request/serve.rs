@@ -12,7 +12,7 @@ use uwsgi_protocol::http1::{self, ResponseEncoder, Rules, Wire};
 use super::answer::Answer;
 use super::body::{BodyBuffer, RequestBody};
 use super::cell::Cell;
-use super::record;
+use super::record::Record;
 use crate::net::connection::{Connection, Step};
 use crate::net::hub::Hub;
 use crate::net::reactor::Reactor;
@@ -239,17 +239,21 @@ impl Core {
         let sealed = answer.is_sealed();
         let sent = std::mem::take(&mut answer.sent);
         let duration_us = begun.elapsed_us();
-        record::write(
-            &record::Facts { shared: &shared, core: self.id, vars, listener: &listener, peer: &peer },
-            &self.encoder,
-            &sent,
-            &outcome,
-            &begun,
-            duration_us,
-            &mut self.line,
-        );
-        record::count(slot, &sent, &outcome, self.encoder.app_head_bytes() as u64, duration_us);
         cell.end();
+        let record = Record {
+            shared: &shared,
+            core: self.id,
+            vars,
+            listener: &listener,
+            peer: &peer,
+            encoder: &self.encoder,
+            sent: &sent,
+            outcome: &outcome,
+            begun: &begun,
+            duration_us,
+        };
+        record.count(slot);
+        record.log(&mut self.line);
         shared.stile.called(duration_us.min(u64::from(u32::MAX)) as u32);
         (shared.after_request)(outcome);
         fate(complete, open, sealed, &sent, &listener)

@@ -72,6 +72,11 @@ unsafe impl Send for Arena {}
 unsafe impl Sync for Arena {}
 
 impl Arena {
+    /// Bytes that are mapped.
+    pub(super) fn len(&self) -> usize {
+        self.length
+    }
+
     /// The values at `place`, which must come from this arena's own layout.
     pub(super) fn slice<T: Shareable>(&self, place: &Place<T>) -> &[T] {
         let end = place.offset + place.count * size_of::<T>();

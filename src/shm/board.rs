@@ -9,6 +9,7 @@ use uwsgi_plugin_api::{CoreId, WorkerId, WorkerStatus};
 
 use super::arena::{Arena, Layout, Place};
 use super::{CoreSlot, WorkerSlot};
+use crate::sys::clock;
 
 /// Facts of the whole instance.
 #[derive(Debug)]
@@ -16,7 +17,7 @@ use super::{CoreSlot, WorkerSlot};
 pub struct Header {
     /// Process id of the master, 0 without one. Writer: the master, once.
     pub master_pid: AtomicI32,
-    /// Unix time of the instance's start. Writer: the first process, before the first fork.
+    /// Unix time of the instance's start. Writer: who made the board, at once.
     pub started_unix: AtomicU64,
 }
 
@@ -41,14 +42,16 @@ impl Board {
         let header = layout.place(1);
         let worker_places = layout.place(usize::from(workers));
         let core_places = layout.place(usize::from(workers) * usize::from(cores));
-        Ok(Arc::new(Self {
+        let board = Self {
             arena: layout.map()?,
             header,
             workers: worker_places,
             cores: core_places,
             cores_per_worker: cores,
             worker_count: workers,
-        }))
+        };
+        board.header().started_unix.store(clock::unix_seconds(), Relaxed);
+        Ok(Arc::new(board))
     }
 
     /// Facts of the whole instance.
@@ -105,6 +108,16 @@ impl Board {
     #[inline]
     pub fn requests_total(&self) -> u64 {
         sum(self.arena.slice(&self.cores), |core| &core.requests)
+    }
+
+    /// Size of the mapping in bytes.
+    pub fn mapped_bytes(&self) -> usize {
+        self.arena.len()
+    }
+
+    /// Requests of one worker since the instance started.
+    pub fn worker_requests(&self, worker: WorkerId) -> u64 {
+        sum(self.cores_of(worker), |core| &core.requests)
     }
 
     /// Makes the worker's slots ready for a new process. For the process that forks, before the fork and

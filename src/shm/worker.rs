@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64};
 #[derive(Debug, Default)]
 #[repr(C, align(128))]
 pub struct WorkerSlot {
-    /// Its process, 0 while there is none. Writer: the master (the first process where there is none).
+    /// Its process, 0 while there is none. Writer: whoever forked it. (The new process writes the same
+    /// number, so as not to see 0.)
     pub pid: AtomicI32,
     /// Unix time of its last spawn. Writer: the master.
     pub last_spawn_unix: AtomicU64,
@@ -15,7 +16,7 @@ pub struct WorkerSlot {
     pub spawned_ms: AtomicU64,
     /// How often it was spawned again. Writer: the master.
     pub respawn_count: AtomicU64,
-    /// How often it was ended by harakiri. Writer: the master.
+    /// How many of its requests ran out of time. Writer: the master.
     pub harakiri_count: AtomicU64,
     /// It has loaded its application and takes requests. Writer: the worker; false again by the master
     /// before each fork.

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use nix::sys::resource::{Resource, getrlimit};
-use nix::unistd::{Gid, Group, Uid, User, gethostname};
+use nix::sys::utsname::uname;
+use nix::unistd::{Gid, Group, SysconfVar, Uid, User, gethostname, sysconf};
 
 /// What was found at start. A plain value, so that tests can invent one.
 #[derive(Clone, Debug)]
@@ -12,6 +13,12 @@ pub struct Machine {
     pub cwd: PathBuf,
     /// Host name.
     pub hostname: String,
+    /// Name, release and version of the operating system.
+    pub system: String,
+    /// Kind of processor (`x86_64`).
+    pub architecture: String,
+    /// Size of a memory page in bytes.
+    pub page_bytes: u64,
     /// Processor cores the process may use.
     pub cores: usize,
     /// This program's file.
@@ -42,6 +49,9 @@ impl Machine {
         Self {
             cwd: std::env::current_dir().unwrap_or_default(),
             hostname: hostname(),
+            system: system(),
+            architecture: std::env::consts::ARCH.to_owned(),
+            page_bytes: page_bytes(),
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             binary: std::env::current_exe().unwrap_or_default(),
             uid: uid.as_raw(),
@@ -61,8 +71,29 @@ pub fn hostname() -> String {
     name.filter(|name| !name.is_empty()).unwrap_or_else(|| "localhost".to_owned())
 }
 
+/// `Linux-6.1.0 #1 SMP`.
+fn system() -> String {
+    let Ok(name) = uname() else { return std::env::consts::OS.to_owned() };
+    let text = |part: &std::ffi::OsStr| part.to_string_lossy().into_owned();
+    format!("{}-{} {}", text(name.sysname()), text(name.release()), text(name.version()))
+}
+
+fn page_bytes() -> u64 {
+    let size = sysconf(SysconfVar::PAGE_SIZE).ok().flatten();
+    size.and_then(|size| u64::try_from(size).ok()).unwrap_or(4096)
+}
+
 /// The soft limit of a resource; `None` where it is unlimited or unknown.
 fn soft_limit(resource: Resource) -> Option<u64> {
     let (soft, _) = getrlimit(resource).ok()?;
     (soft != nix::libc::RLIM_INFINITY).then_some(soft)
+}
+
+/// IPv4 addresses of the network interfaces.
+///
+/// # Errors
+/// As getifaddrs(3).
+pub fn local_ipv4() -> std::io::Result<Vec<std::net::Ipv4Addr>> {
+    let all = nix::ifaddrs::getifaddrs()?;
+    Ok(all.filter_map(|interface| Some(interface.address?.as_sockaddr_in()?.ip())).collect())
 }

@@ -2,11 +2,14 @@
 
 pub mod channel;
 pub mod clock;
+pub mod environment;
 pub mod epoll;
 pub mod handover;
+pub mod listen;
 pub mod machine;
 pub mod memory;
 pub mod privileges;
 pub mod process;
 pub mod signal;
 pub mod socket;
+pub mod time;

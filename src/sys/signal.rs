@@ -19,7 +19,7 @@ use nix::unistd::getpid;
 pub use nix::sys::signal::Signal;
 
 /// Signals that a process of the server gives a meaning to; a new child gets their defaults back.
-const OURS: [Signal; 10] = [
+pub const OURS: [Signal; 10] = [
     Signal::SIGHUP,
     Signal::SIGINT,
     Signal::SIGQUIT,
@@ -45,11 +45,17 @@ impl SignalQueue {
     /// # Errors
     /// Out of descriptors or memory.
     pub fn new(signals: &[Signal]) -> io::Result<Self> {
-        let set: SigSet = signals.iter().copied().collect();
-        set.thread_block()?;
-        set_all(signals, SigHandler::SigDfl)?;
+        let set = block(signals)?;
         let fd = SignalFd::with_flags(&set, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?;
         Ok(Self { fd })
+    }
+
+    /// Blocks `signals` again after [`release`].
+    ///
+    /// # Errors
+    /// None with the signals of [`SignalQueue::new`].
+    pub fn resume(&self, signals: &[Signal]) -> io::Result<()> {
+        block(signals).map(drop)
     }
 
     /// The next pending signal; `None` when there is none.
@@ -75,6 +81,21 @@ impl AsFd for SignalQueue {
     }
 }
 
+fn block(signals: &[Signal]) -> io::Result<SigSet> {
+    let set: SigSet = signals.iter().copied().collect();
+    set.thread_block()?;
+    set_all(signals, SigHandler::SigDfl)?;
+    Ok(set)
+}
+
+/// Blocks nothing any more: before exec, which would hand the mask on.
+///
+/// # Errors
+/// None.
+pub fn release() -> io::Result<()> {
+    Ok(SigSet::all().thread_unblock()?)
+}
+
 /// Default dispositions and nothing blocked: for a new child, before it installs its own handlers.
 /// `SIGPIPE` stays ignored.
 ///
@@ -82,7 +103,7 @@ impl AsFd for SignalQueue {
 /// None with these signals.
 pub fn restore_defaults() -> io::Result<()> {
     set_all(&OURS, SigHandler::SigDfl)?;
-    Ok(SigSet::all().thread_unblock()?)
+    release()
 }
 
 /// Ignores `signals`, also across exec: during start, where their default would end the process and

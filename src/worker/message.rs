@@ -5,6 +5,8 @@
 
 use uwsgi_plugin_api::CoreId;
 
+pub use crate::supervisor::exit_code;
+
 /// Longest encoded message in bytes.
 pub const MESSAGE_BYTES: usize = 3;
 
@@ -38,20 +40,6 @@ pub enum FromWorker {
     Reload,
     /// The application asked to stop the instance (`uwsgi.stop()`).
     StopInstance,
-}
-
-/// Exit statuses of a worker, as in uWSGI.
-pub mod exit_code {
-    /// Nothing could be served.
-    pub const FAILURE: i32 = 1;
-    /// Ends because of an exception that was to end it (`reload-on-exception`).
-    pub const EXCEPTION: i32 = 5;
-    /// Ends to be replaced: drained, or `max-requests` reached.
-    pub const RECYCLE: i32 = 17;
-    /// No application and `need-app`.
-    pub const NO_APP: i32 = 22;
-    /// Was told to end at once.
-    pub const END: i32 = 30;
 }
 
 impl ToWorker {

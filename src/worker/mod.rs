@@ -10,4 +10,4 @@ pub mod message;
 mod run;
 
 pub use host::ServerHost;
-pub use run::{Boot, run};
+pub use run::{Boot, load_apps, run};

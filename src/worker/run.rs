@@ -12,7 +12,7 @@ use super::host::ServerHost;
 use super::message::{FromWorker, exit_code};
 use crate::config::Config;
 use crate::net::connection::Bounds;
-use crate::net::handover::Handover;
+use crate::net::rescue::Rescue;
 use crate::net::hub::Times;
 use crate::net::reactor::{Listening, Reactor};
 use crate::net::turnstile::Turnstile;
@@ -42,7 +42,7 @@ pub struct Boot {
     /// The server's services.
     pub host: Arc<ServerHost>,
     /// The way to the other workers, for connections of one that dies.
-    pub handover: Option<Handover>,
+    pub rescue: Option<Rescue>,
     /// The way to the master, where there is one.
     pub channel: Option<Channel>,
 }
@@ -96,11 +96,11 @@ pub fn load_apps(config: &Config, plugins: &Registry) -> Option<i32> {
 }
 
 fn serve(boot: Boot) -> io::Result<i32> {
-    let Boot { config, board, worker, listeners, plugins, host, handover, channel } = boot;
+    let Boot { config, board, worker, listeners, plugins, host, rescue, channel } = boot;
     let signals = control::Signals::install()?;
     let several = config.processes.workers > 1;
     let connections_max = config.limits.connections_max;
-    let (reactor, hub) = Reactor::new(listeners, bounds(&config), times(&config), connections_max, several, handover)?;
+    let (reactor, hub) = Reactor::new(listeners, bounds(&config), times(&config), connections_max, several, rescue)?;
     let waker = hub.clone();
     let stile = Arc::new(Turnstile::new(reactor, Box::new(move || waker.wake())));
     let ending = Arc::new(Ending::default());

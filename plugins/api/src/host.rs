@@ -60,6 +60,11 @@ pub trait Host: Send + Sync {
     fn stop(&self) -> bool;
     /// Closes the core's current connection once its answer is out, before the application returns.
     fn disconnect(&self, core: CoreId) -> bool;
+    /// Whether an option is a flag, so that its value `1` stands for "set" (`uwsgi.opt` shows `True`).
+    fn option_is_flag(&self, name: &str) -> bool {
+        let _ = name;
+        false
+    }
     /// Whether accept is on (`uwsgi.accepting()`), and tells the master that this worker is ready.
     fn accepting(&self) -> bool;
 }

@@ -12,6 +12,7 @@ pub mod request;
 pub mod response;
 
 pub use host::{Host, WorkerStatus};
+pub use mounts::{Chosen, MountRules, Mounts};
 pub use option::{OptionKind, OptionRow, Reload, Section, Settings};
 pub use plugin::{Handler, LoadReport, Outcome, Plugin, PluginError};
 pub use request::{Body, BodyError, CoreId, Fill, Listener, Request, WireProtocol, WorkerId};

@@ -1,1 +1,284 @@
-//! Python (WSGI) plugin.
+//! Python (WSGI) plugin: any CPython from 3.9 on, found and loaded at run time.
+//!
+//! One interpreter serves all applications of a process; isolation is by process. The folder `ffi` holds all
+//! contact with libpython, everything else is safe Rust over it; `boot.py` is what is easier said in Python.
+#![deny(unsafe_code)]
+
+mod embed;
+mod environ;
+mod ffi;
+mod find;
+mod input;
+mod load;
+mod module;
+mod names;
+mod options;
+mod respond;
+mod start_response;
+mod wsgi;
+
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock, mpsc};
+use std::time::Duration;
+
+use uwsgi_plugin_api::{
+    CoreId, Handler, Host, Listener, LoadReport, OptionRow, Plugin, PluginError, Settings, WorkerId,
+};
+
+use ffi::{Kept, Object, Py, Raised};
+use load::{Apps, Loader};
+use options::Options;
+
+pub use options::ARGUMENT;
+
+/// The Python plugin. A process has one.
+#[derive(Default)]
+pub struct PythonPlugin {
+    shared: OnceLock<Arc<Shared>>,
+}
+
+/// What all threads share.
+struct Shared {
+    options: Options,
+    host: Arc<dyn Host>,
+    host_name: Vec<u8>,
+    running: Kept<Running>,
+    apps: Kept<Apps>,
+    /// The first fork froze the garbage collector.
+    frozen: AtomicBool,
+    /// Process that has run its `post_fork_hook`.
+    hooked: parking_lot::Mutex<u32>,
+    /// Process that was forked last, 0 before the first fork.
+    forked: AtomicU32,
+}
+
+/// Python objects that exist once.
+struct Running {
+    boot: Object,
+    file_wrapper: Object,
+    starts: start_response::StartClass,
+    writers: start_response::WriterClass,
+    inputs: input::InputClass,
+}
+
+impl Running {
+    fn new(py: Py<'_>, boot: Object) -> Result<Self, Raised> {
+        let name = py.interned("FileWrapper")?;
+        Ok(Self {
+            file_wrapper: boot.borrowed().attribute(py, name.borrowed())?,
+            boot,
+            starts: ffi::Class::new(py)?,
+            writers: ffi::Class::new(py)?,
+            inputs: ffi::Class::new(py)?,
+        })
+    }
+}
+
+impl PythonPlugin {
+    /// A plugin that has not been started.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn shared(&self) -> Result<&Arc<Shared>, PluginError> {
+        self.shared.get().ok_or_else(|| PluginError(String::from("python was not started")))
+    }
+}
+
+impl Shared {
+    /// Runs a function of `boot.py`; an exception is logged.
+    fn boot(&self, py: Py<'_>, name: &str, arguments: &[ffi::Ref<'_>]) -> Option<Object> {
+        let running = self.running.get(py)?;
+        match embed::call(py, &running.boot, name, arguments) {
+            Ok(value) => Some(value),
+            Err(raised) => {
+                self.host.log(&format!("python: {name}: {}", raised.describe(py)));
+                None
+            }
+        }
+    }
+
+    /// `uwsgi.post_fork_hook`, once a process: after its fork and after its applications were loaded.
+    fn run_post_fork_hook(&self) {
+        let mut hooked = self.hooked.lock(); // others wait without the GIL until the hook is done
+        let process = std::process::id();
+        if *hooked == process {
+            return;
+        }
+        ffi::with(|py| {
+            if let Ok(name) = py.text("post_fork_hook") {
+                self.boot(py, "run_hook", &[name.borrowed()]);
+            }
+        });
+        *hooked = process;
+    }
+}
+
+impl Plugin for PythonPlugin {
+    fn name(&self) -> &'static str {
+        "python"
+    }
+
+    fn modifiers(&self) -> &'static [u8] {
+        &[0]
+    }
+
+    fn options(&self) -> &'static [OptionRow] {
+        options::ROWS
+    }
+
+    fn claims_argument(&self, argument: &str) -> bool {
+        options::claims_argument(argument)
+    }
+
+    fn start(
+        &self,
+        settings: &Settings,
+        host: Arc<dyn Host>,
+        _listeners: &[Listener],
+    ) -> Result<(), PluginError> {
+        let options = Options::read(settings).map_err(PluginError)?;
+        let shared = Arc::new(Shared {
+            options,
+            host,
+            host_name: load::host_name(),
+            running: Kept::new(),
+            apps: Kept::new(),
+            frozen: AtomicBool::new(false),
+            hooked: parking_lot::Mutex::new(0),
+            forked: AtomicU32::new(0),
+        });
+        embed::start(
+            &shared.options,
+            &shared.host,
+            |py| module::install(py, &shared.host, settings, &shared.host_name),
+            |py, boot| {
+                shared.running.set(py, Running::new(py, boot)?);
+                Ok(())
+            },
+        )
+        .map_err(PluginError)?;
+        let _ = self.shared.set(shared); // a second start was refused by the interpreter
+        Ok(())
+    }
+
+    fn load(&self) -> Result<LoadReport, PluginError> {
+        let shared = self.shared()?;
+        let report = ffi::with(|py| {
+            let Some(running) = shared.running.get(py) else { return Ok(LoadReport::default()) };
+            let loader =
+                Loader { options: &shared.options, host: &shared.host, boot: &running.boot };
+            let (apps, report) =
+                loader.load(py).map_err(|raised| PluginError(raised.describe(py)))?;
+            shared.apps.set(py, apps);
+            Ok::<_, PluginError>(report)
+        })?;
+        if shared.forked.load(Ordering::Relaxed) == std::process::id() {
+            shared.run_post_fork_hook();
+        }
+        Ok(report)
+    }
+
+    fn before_fork(&self) {
+        let Ok(shared) = self.shared() else { return };
+        if !shared.frozen.swap(true, Ordering::Relaxed) {
+            ffi::with(|py| {
+                let threads = shared.boot(py, "other_threads", &[]);
+                let count = threads.map_or(0, |threads| threads.borrowed().list_len(py));
+                if count > 0 {
+                    shared.host.log(&format!(
+                        "WARNING: the application has started {count} thread(s) while it was loaded; threads do not survive the fork of the workers. Start them in uwsgi.post_fork_hook, or use lazy-apps"
+                    ));
+                }
+                shared.boot(py, "freeze", &[]);
+            });
+        }
+        ffi::before_fork();
+    }
+
+    fn after_fork_parent(&self) {
+        if self.shared().is_ok() {
+            ffi::after_fork_parent();
+        }
+    }
+
+    fn after_fork_child(&self, _worker: WorkerId) {
+        let Ok(shared) = self.shared() else { return };
+        ffi::after_fork_child(); // reseeds `random` as well, by its own fork hook
+        shared.forked.store(std::process::id(), Ordering::Relaxed);
+        let loaded = ffi::with(|py| shared.apps.get(py).is_some());
+        if loaded {
+            shared.run_post_fork_hook();
+        }
+    }
+
+    fn handler(&self, core: CoreId) -> Box<dyn Handler> {
+        match self.shared() {
+            Ok(shared) => {
+                shared.run_post_fork_hook();
+                name_thread(shared, core);
+                Box::new(wsgi::WsgiHandler::new(Arc::clone(shared), core))
+            }
+            Err(_) => Box::new(Unstarted),
+        }
+    }
+
+    fn dump_stack(&self, thread: i32) {
+        if self.shared().is_ok() {
+            ffi::send_to_thread(thread, ffi::stack_dump_signal());
+        }
+    }
+
+    fn shutdown(&self) {
+        let Ok(shared) = self.shared() else { return };
+        if !gil_is_free() {
+            shared.host.log("python: a thread does not give the GIL back: exit hooks are not run");
+            return;
+        }
+        ffi::with(|py| drop(shared.boot(py, "run_exit_functions", &[])));
+    }
+}
+
+/// Names of request threads as uWSGI has them; the first one is Python's main thread.
+fn name_thread(shared: &Shared, core: CoreId) {
+    if core.0 == 0 {
+        return;
+    }
+    ffi::with(|py| {
+        let name = format!("uWSGIWorker{}Core{core}", shared.host.worker_id());
+        if let Ok(name) = py.text(&name) {
+            shared.boot(py, "name_thread", &[name.borrowed()]);
+        }
+    });
+}
+
+/// Whether the lock can be had within a bound: exit must not wait for a thread that is stuck in C.
+fn gil_is_free() -> bool {
+    const PATIENCE: Duration = Duration::from_secs(3);
+    if ffi::held() {
+        return true;
+    }
+    let (sender, receiver) = mpsc::channel();
+    let probe = std::thread::Builder::new().name(String::from("gil-probe")).spawn(move || {
+        ffi::with(|_| ());
+        ffi::leave_thread();
+        sender.send(())
+    });
+    probe.is_ok() && receiver.recv_timeout(PATIENCE).is_ok()
+}
+
+/// Stands in for a handler of a plugin that was not started.
+struct Unstarted;
+
+impl Handler for Unstarted {
+    fn handle(
+        &mut self,
+        _request: &mut uwsgi_plugin_api::Request<'_>,
+        response: &mut dyn uwsgi_plugin_api::Response,
+    ) -> uwsgi_plugin_api::Outcome {
+        response.abort();
+        uwsgi_plugin_api::Outcome::default()
+    }
+
+    fn park(&mut self) {}
+}

@@ -36,10 +36,13 @@ pub fn items(block: &[u8]) -> impl Iterator<Item = Result<&[u8], Reject>> {
     })
 }
 
+/// Name, value, and what follows them.
+pub(super) type Pair<'a> = (&'a [u8], &'a [u8], &'a [u8]);
+
 /// The pair at the start of `rest`, and what follows it. uWSGI steps over a name that runs over the end; that is
 /// not copied.
 #[inline]
-pub(super) fn pair(rest: &[u8]) -> Result<(&[u8], &[u8], &[u8]), Reject> {
+pub(super) fn pair(rest: &[u8]) -> Result<Pair<'_>, Reject> {
     // An empty name is told from a cut one by its length alone.
     if let [0, 0, ..] = rest {
         return Err(EMPTY_KEY);

@@ -3,5 +3,5 @@
 #[path = "../../../src/net/claim.rs"]
 pub mod claim;
 
-#[path = "../../../src/shm/seqlock.rs"]
-pub mod seqlock;
+#[path = "../../../src/shm/seq_bytes.rs"]
+pub mod seq_bytes;

@@ -18,12 +18,12 @@ use crate::sys::channel::{Channel, MESSAGE_BYTES_MAX};
 
 /// Both ends, inherited by every worker.
 #[derive(Clone, Debug)]
-pub struct Handover {
+pub struct Rescue {
     send: Arc<Channel>,
     take: Arc<Channel>,
 }
 
-impl Handover {
+impl Rescue {
     /// A new pair; made before the workers are.
     ///
     /// # Errors
@@ -45,7 +45,7 @@ const HEADER_BYTES: usize = 4;
 impl Hub {
     /// Gives a connection that runs no request to another worker; false where that is not possible.
     fn pass_on(&self, mut connection: Box<Connection>) -> bool {
-        let Some(handover) = &self.handover else { return false };
+        let Some(rescue) = &self.rescue else { return false };
         let passed = connection.can_move() && {
             let mut message = Vec::with_capacity(HEADER_BYTES + connection.input.len());
             message.extend_from_slice(&connection.listener.to_le_bytes());
@@ -53,7 +53,7 @@ impl Hub {
             message.push(connection.peer.address().len() as u8);
             message.extend_from_slice(connection.peer.address());
             message.extend_from_slice(connection.input.data());
-            match handover.send.send_with_fd(&message, connection.fd()) {
+            match rescue.send.send_with_fd(&message, connection.fd()) {
                 Ok(()) => true,
                 Err(error) => {
                     crate::log::line(format_args!("cannot hand a connection over: {error}"));
@@ -75,9 +75,9 @@ impl Hub {
 
     /// Takes one connection that another worker gave away.
     pub(super) fn adopt(&self, now_ms: u64) -> Option<Box<Connection>> {
-        let handover = self.handover.as_ref()?;
+        let rescue = self.rescue.as_ref()?;
         let mut buffer = vec![0; MESSAGE_BYTES_MAX];
-        let (message, fd) = match handover.take.receive_with_fd(&mut buffer) {
+        let (message, fd) = match rescue.take.receive_with_fd(&mut buffer) {
             Ok(Some((len, Some(fd)))) => (&buffer[..len], fd),
             // Another worker was faster.
             _ => return None,

@@ -1,0 +1,91 @@
+//! Starting the interpreter and setting it up as uWSGI's applications expect it.
+
+use std::sync::Arc;
+
+use uwsgi_plugin_api::Host;
+
+use crate::ffi::{self, Object, Py, Raised, Start};
+use crate::find::{self, Interpreter, Surroundings};
+use crate::module;
+use crate::options::Options;
+
+const BOOT: &std::ffi::CStr =
+    match std::ffi::CStr::from_bytes_with_nul(concat!(include_str!("boot.py"), "\0").as_bytes()) {
+        Ok(text) => text,
+        Err(_) => panic!("boot.py holds a NUL"),
+    };
+
+/// Finds, loads and starts the interpreter. `uwsgi` makes the module of this name, `finish` is given that of
+/// `boot.py`.
+///
+/// # Errors
+/// What the user is told.
+pub(crate) fn start(
+    options: &Options,
+    host: &Arc<dyn Host>,
+    uwsgi: impl FnOnce(Py<'_>) -> Result<(), Raised>,
+    finish: impl FnOnce(Py<'_>, Object) -> Result<(), Raised>,
+) -> Result<(), String> {
+    let interpreter = find::find(options, &Surroundings::of_process())?;
+    let version = ffi::start(&Start {
+        library: &interpreter.library,
+        version: &interpreter.version,
+        program: &interpreter.program,
+        home: interpreter.home.as_deref(),
+        optimize: options.optimize,
+    })?;
+    host.log(&format!("Python version: {}", version.replace('\n', "")));
+    ffi::with(|py| {
+        set_up(py, options, host, &interpreter, uwsgi).and_then(|boot| finish(py, boot)).map_err(
+            |raised| format!("the interpreter could not be set up: {}", raised.describe(py)),
+        )
+    })
+}
+
+fn set_up(
+    py: Py<'_>,
+    options: &Options,
+    host: &Arc<dyn Host>,
+    interpreter: &Interpreter,
+    uwsgi: impl FnOnce(Py<'_>) -> Result<(), Raised>,
+) -> Result<Object, Raised> {
+    let boot = py.run_module(c"_uwsgi_rs", c"<uwsgi-rs>", BOOT)?;
+    call(py, &boot, "open_stdio", &[])?;
+    py.set_sys(c"argv", py.list(vec![py.text("uwsgi")?])?.borrowed())?;
+    host.log(&format!("Python main interpreter initialized at 0x{:x}", py.interpreter_address()));
+    let facts = call(py, &boot, "describe", &[])?;
+    let fact =
+        |index| facts.borrowed().tuple_item(py, index).map_or_else(String::new, |f| f.text(py));
+    host.log(&format!(
+        "python interpreter: {} (version {}, prefix {}, library {}, named by {})",
+        fact(2),
+        fact(0),
+        fact(1),
+        interpreter.library.display(),
+        interpreter.named_by,
+    ));
+    uwsgi(py)?;
+    let directories = options
+        .pythonpath
+        .iter()
+        .map(|directory| py.path(directory.as_bytes()))
+        .collect::<Result<Vec<_>, _>>()?;
+    let log = module::log_function(py)?;
+    call(py, &boot, "set_path", &[py.list(directories)?.borrowed(), log.borrowed()])?;
+    let signal = py.integer(i64::from(ffi::stack_dump_signal()))?;
+    call(py, &boot, "arm_stack_dump", &[signal.borrowed()])?;
+    Ok(boot)
+}
+
+/// Calls a function of `boot.py`.
+///
+/// # Errors
+/// What it raises.
+pub(crate) fn call(
+    py: Py<'_>,
+    boot: &Object,
+    name: &str,
+    arguments: &[ffi::Ref<'_>],
+) -> Result<Object, Raised> {
+    boot.borrowed().call_method(py, name, arguments)
+}

@@ -1,0 +1,201 @@
+//! The plugin's option rows, and what they were set to.
+
+use std::path::PathBuf;
+
+use uwsgi_plugin_api::{OptionKind, OptionRow, Reload, Section, Settings};
+
+/// Name of the setting under which the server hands over a positional argument that
+/// [`uwsgi_plugin_api::Plugin::claims_argument`] accepted (`app.py`, `pkg.mod:app`).
+pub const ARGUMENT: &str = "argument";
+
+const fn row(
+    name: &'static str,
+    aliases: &'static [&'static str],
+    kind: OptionKind,
+    metavar: &'static str,
+    help: &'static str,
+) -> OptionRow {
+    OptionRow {
+        name,
+        aliases,
+        short: None,
+        kind,
+        metavar,
+        section: Section::Python,
+        reload: Reload::Workers,
+        implies: &[],
+        immediate: false,
+        help,
+    }
+}
+
+const fn short(letter: char, row: OptionRow) -> OptionRow {
+    OptionRow { short: Some(letter), ..row }
+}
+
+const fn exec(row: OptionRow) -> OptionRow {
+    OptionRow { reload: Reload::Exec, ..row }
+}
+
+/// All rows.
+#[rustfmt::skip] // a table
+pub(crate) const ROWS: &[OptionRow] = &[
+    short('w', row("module", &["wsgi"], OptionKind::Text, "MODULE[:CALLABLE]",
+        "Load the WSGI application of this module. The callable's name may end with () for a factory.")),
+    row("wsgi-file", &["file"], OptionKind::Text, "PATH",
+        "Load the WSGI application of this file."),
+    row("callable", &[], OptionKind::Text, "NAME",
+        "Name of the application in its module; default: application."),
+    exec(short('H', row("home", &["virtualenv", "venv", "pyhome"], OptionKind::Text, "DIR",
+        "The virtualenv (or the prefix) whose Python runs the application."))),
+    exec(row("python", &[], OptionKind::Text, "PATH",
+        "The Python interpreter to use where no virtualenv is given; default: python3 in PATH.")),
+    row("pythonpath", &["python-path", "pp"], OptionKind::TextList, "DIR",
+        "Put this directory in front of sys.path."),
+    row("mount", &[], OptionKind::TextList, "POINT=APP",
+        "Serve an application (module:callable, file.py or file.wsgi) under this path."),
+    row("manage-script-name", &[], OptionKind::Flag, "",
+        "Find the application by the longest mount point that PATH_INFO begins with, and move it to SCRIPT_NAME."),
+    row("ignore-script-name", &[], OptionKind::Flag, "",
+        "Do not choose the application by SCRIPT_NAME."),
+    row("no-default-app", &[], OptionKind::Flag, "",
+        "Requests that no mount point matches are not given to the default application."),
+    row("import", &["pyimport", "py-import", "python-import"], OptionKind::TextList, "MODULE",
+        "Import this module (or run this file) before the applications are loaded."),
+    row("catch-exceptions", &[], OptionKind::Flag, "",
+        "Answer an exception of the application with its traceback. Only for development."),
+    row("wsgi-disable-file-wrapper", &[], OptionKind::Flag, "",
+        "Leave wsgi.file_wrapper out of the environ."),
+    row("wsgi-accept-buffer", &["wsgi-accept-buffers"], OptionKind::Flag, "",
+        "Accept body items that are no bytes but have the buffer protocol (bytearray, memoryview)."),
+    exec(short('O', row("optimize", &[], OptionKind::Integer, "LEVEL",
+        "As python's -O (1) and -OO (2)."))),
+    short('i', row("single-interpreter", &[], OptionKind::Flag, "",
+        "Has no effect: all applications always share one interpreter.")),
+    row("py-call-osafterfork", &[], OptionKind::Flag, "",
+        "Has no effect: Python is always told about forks."),
+    row("wsgi-env-behaviour", &["wsgi-env-behavior"], OptionKind::Text, "cheat|holy",
+        "Has no effect: every request has an environ of its own (holy)."),
+];
+
+/// What the rows were set to.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Options {
+    pub(crate) home: Option<PathBuf>,
+    pub(crate) python: Option<PathBuf>,
+    pub(crate) optimize: Option<u8>,
+    pub(crate) pythonpath: Vec<String>,
+    pub(crate) imports: Vec<String>,
+    pub(crate) callable: Option<String>,
+    /// Applications without a mount point, in the order in which they are loaded.
+    pub(crate) sources: Vec<String>,
+    /// Mount points and what is mounted there.
+    pub(crate) mounts: Vec<(String, String)>,
+    pub(crate) manage_script_name: bool,
+    pub(crate) ignore_script_name: bool,
+    pub(crate) no_default_app: bool,
+    pub(crate) catch_exceptions: bool,
+    pub(crate) file_wrapper: bool,
+    pub(crate) accept_buffer: bool,
+}
+
+impl Options {
+    /// Reads the settings.
+    ///
+    /// # Errors
+    /// What is wrong with a value.
+    pub(crate) fn read(settings: &Settings) -> Result<Self, String> {
+        let list = |name| settings.all(name).map(str::to_owned).collect::<Vec<_>>();
+        let mut sources = Vec::new();
+        sources.extend(settings.text("module").map(str::to_owned));
+        sources.extend(settings.text("wsgi-file").map(str::to_owned));
+        sources.extend(list(ARGUMENT));
+        Ok(Self {
+            home: settings.text("home").map(PathBuf::from),
+            python: settings.text("python").map(PathBuf::from),
+            optimize: settings.number("optimize").map(|level| level.min(2) as u8),
+            pythonpath: list("pythonpath"),
+            imports: list("import"),
+            callable: settings.text("callable").map(str::to_owned),
+            sources,
+            mounts: settings.all("mount").map(mount).collect::<Result<_, _>>()?,
+            manage_script_name: settings.flag("manage-script-name"),
+            ignore_script_name: settings.flag("ignore-script-name"),
+            no_default_app: settings.flag("no-default-app"),
+            catch_exceptions: settings.flag("catch-exceptions"),
+            file_wrapper: !settings.flag("wsgi-disable-file-wrapper"),
+            accept_buffer: settings.flag("wsgi-accept-buffer"),
+        })
+    }
+}
+
+/// Splits `POINT=APP`; blanks around both do not count.
+fn mount(text: &str) -> Result<(String, String), String> {
+    let (point, source) = text
+        .split_once('=')
+        .ok_or_else(|| format!("mount = {text}: expected POINT=APP, as in /blog=blog.py"))?;
+    let (point, source) = (point.trim(), source.trim());
+    if source.is_empty() || !(point.is_empty() || point.starts_with('/')) {
+        return Err(format!("mount = {text}: expected POINT=APP with a POINT that begins with /"));
+    }
+    Ok((point.to_owned(), source.to_owned()))
+}
+
+/// Whether a positional argument is ours: `app.py`, `app.wsgi`, `pkg.mod:app`.
+pub(crate) fn claims_argument(argument: &str) -> bool {
+    if argument.ends_with(".py") || argument.ends_with(".wsgi") {
+        return true;
+    }
+    let Some((module, callable)) = argument.split_once(':') else { return false };
+    let callable = callable.strip_suffix("()").unwrap_or(callable);
+    let file = module.ends_with(".py") || module.ends_with(".wsgi");
+    (file || dotted_name(module)) && dotted_name(callable)
+}
+
+/// `a.b.c` of identifiers.
+fn dotted_name(text: &str) -> bool {
+    text.split('.').all(|part| {
+        let mut letters = part.chars();
+        letters.next().is_some_and(|first| first.is_alphabetic() || first == '_')
+            && letters.all(|letter| letter.is_alphanumeric() || letter == '_')
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_dashed() {
+        let mut names: Vec<&str> =
+            ROWS.iter().flat_map(|row| row.aliases.iter().copied().chain([row.name])).collect();
+        let count = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), count);
+        assert!(names.iter().all(|name| name.bytes().all(|b| b.is_ascii_lowercase() || b == b'-')));
+        for row in ROWS {
+            assert_eq!(row.kind == OptionKind::Flag, row.metavar.is_empty(), "{}", row.name);
+        }
+    }
+
+    #[test]
+    fn arguments_that_are_ours() {
+        for ours in ["app.py", "/srv/x/my-app.wsgi", "pkg.mod:app", "mod:make()", "dir/app.py:app"]
+        {
+            assert!(claims_argument(ours), "{ours}");
+        }
+        for other in ["app.ini", "127.0.0.1:8000", ":9090", "app", "a b:c", "pkg.mod:", "x.yml"] {
+            assert!(!claims_argument(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn mounts_are_split_at_the_first_equals_sign() {
+        assert_eq!(mount("/x = pkg.mod:app").unwrap(), ("/x".into(), "pkg.mod:app".into()));
+        assert_eq!(mount("=app.py").unwrap(), (String::new(), "app.py".into()));
+        assert!(mount("/x").is_err());
+        assert!(mount("x=app.py").is_err());
+        assert!(mount("/x=").is_err());
+    }
+}

@@ -1,0 +1,288 @@
+//! One request, from the choice of the application to `close()`.
+
+use std::sync::Arc;
+
+use uwsgi_plugin_api::{CoreId, Handler, Known, Outcome, Request, Response};
+
+use crate::embed::call;
+use crate::environ::{Environs, Facts};
+use crate::ffi::{self, Exception, Exchange, Loan, Object, Py, Raised, Ref};
+use crate::input::Input;
+use crate::load::Apps;
+use crate::module::{self, Current};
+use crate::respond::{Delivery, Stop};
+use crate::start_response::{StartResponse, Writer};
+use crate::{Running, Shared};
+
+/// Serves WSGI requests on one thread.
+pub(crate) struct WsgiHandler {
+    shared: Arc<Shared>,
+    core: CoreId,
+    /// `None` once it is dropped: its objects need the GIL.
+    parts: Option<Parts>,
+}
+
+/// The Python objects of a thread.
+struct Parts {
+    environs: Environs,
+    callables: Callables,
+    close: Object,
+    scratch: Vec<u8>,
+}
+
+/// The objects that an application is lent, reused while nobody keeps them.
+struct Callables {
+    exchange: Arc<Exchange>,
+    start_response: Object,
+    writer: Object,
+    input: Object,
+}
+
+impl Callables {
+    fn new(py: Py<'_>, running: &Running) -> Result<Self, Raised> {
+        let exchange = Arc::new(Exchange::default());
+        let writer = running.writers.instance(py, Writer::new(Arc::clone(&exchange)))?;
+        let start = StartResponse::new(py, Arc::clone(&exchange), writer.share(py));
+        Ok(Self {
+            start_response: running.starts.instance(py, start)?,
+            input: running.inputs.instance(py, Input::new(Arc::clone(&exchange)))?,
+            writer,
+            exchange,
+        })
+    }
+
+    /// Whether nobody but this thread has any of them (`start_response` has the writer).
+    #[inline]
+    fn unshared(&self, py: Py<'_>) -> bool {
+        self.start_response.reference_count(py) == 1
+            && self.input.reference_count(py) == 1
+            && self.writer.reference_count(py) == 2
+    }
+}
+
+impl WsgiHandler {
+    pub(crate) fn new(shared: Arc<Shared>, core: CoreId) -> Self {
+        Self { shared, core, parts: None }
+    }
+}
+
+impl Drop for WsgiHandler {
+    fn drop(&mut self) {
+        let parts = self.parts.take();
+        ffi::with(|_| drop(parts));
+        ffi::leave_thread();
+    }
+}
+
+impl Handler for WsgiHandler {
+    fn handle(&mut self, request: &mut Request<'_>, response: &mut dyn Response) -> Outcome {
+        module::set_current(Some(Current {
+            core: request.core,
+            connection: request.connection_fd,
+        }));
+        let outcome = ffi::keep(|py| self.serve(py, request, response));
+        module::set_current(None);
+        outcome
+    }
+
+    fn park(&mut self) {
+        ffi::park();
+    }
+}
+
+impl WsgiHandler {
+    fn serve(
+        &mut self,
+        py: Py<'_>,
+        request: &mut Request<'_>,
+        response: &mut dyn Response,
+    ) -> Outcome {
+        let shared = Arc::clone(&self.shared);
+        let running = shared.running.get(py);
+        let apps = shared.apps.get(py);
+        let (Some(running), Some(apps)) = (running, apps) else {
+            return no_application(response);
+        };
+        let vars = request.vars;
+        let chosen = apps.mounts.choose(
+            vars.get(Known::UwsgiAppid),
+            vars.get(Known::ScriptName),
+            vars.get(Known::PathInfo).unwrap_or_default(),
+        );
+        let Some(chosen) = chosen else { return no_application(response) };
+        let outcome = Outcome { app: Some(chosen.app), ..Outcome::default() };
+        let prepared = self.prepare(py, running).and_then(|parts| {
+            let input = parts.callables.input.borrowed();
+            let environ = parts.environs.build(py, request, chosen, input)?;
+            Ok((parts, environ))
+        });
+        match prepared {
+            Ok((parts, environ)) => {
+                let exchange = Arc::clone(&parts.callables.exchange);
+                let connection = request.connection_fd;
+                let loan = Loan { body: request.body, response, connection };
+                exchange.lend(py, loan, || {
+                    let run = Run { shared: &shared, running, apps, exchange: &exchange };
+                    run.application(py, parts, environ, outcome)
+                })
+            }
+            Err(raised) => {
+                module::log_line(&format!("cannot build the environ: {}", raised.describe(py)));
+                response.abort();
+                Outcome { exception: true, ..outcome }
+            }
+        }
+    }
+
+    /// The objects of this thread, with callables that nobody kept.
+    #[inline]
+    fn prepare(&mut self, py: Py<'_>, running: &Running) -> Result<&mut Parts, Raised> {
+        if self.parts.is_none() {
+            self.parts = Some(Parts::new(py, &self.shared, running, self.core)?);
+        }
+        let parts = self
+            .parts
+            .as_mut()
+            .ok_or_else(|| py.raise(Exception::RuntimeError, "no objects for this thread"))?;
+        if !parts.callables.unshared(py) {
+            parts.callables = Callables::new(py, running)?;
+        }
+        Ok(parts)
+    }
+}
+
+impl Parts {
+    fn new(py: Py<'_>, shared: &Shared, running: &Running, core: CoreId) -> Result<Self, Raised> {
+        let facts = Facts {
+            host_name: shared.host_name.clone(),
+            multithread: shared.host.threads() > 1,
+            multiprocess: shared.host.worker_count() > 1,
+            core: (shared.host.threads() > 1).then_some(core.0),
+        };
+        let wrapper = running.file_wrapper.share(py);
+        let wrapper = shared.options.file_wrapper.then_some(wrapper);
+        let errors = py.sys(c"stderr").unwrap_or_else(|| py.none().own(py));
+        Ok(Self {
+            environs: Environs::new(py, facts, wrapper, errors)?,
+            callables: Callables::new(py, running)?,
+            close: py.interned("close")?,
+            scratch: Vec::new(),
+        })
+    }
+}
+
+fn no_application(response: &mut dyn Response) -> Outcome {
+    module::log_line("--- no python application found, check your startup logs for errors ---");
+    response.abort();
+    Outcome::default()
+}
+
+/// A request that runs.
+struct Run<'a> {
+    shared: &'a Shared,
+    running: &'a Running,
+    apps: &'a Apps,
+    exchange: &'a Exchange,
+}
+
+impl Run<'_> {
+    #[inline]
+    fn application(
+        &self,
+        py: Py<'_>,
+        parts: &mut Parts,
+        environ: Object,
+        mut outcome: Outcome,
+    ) -> Outcome {
+        let app = outcome.app.and_then(|app| self.apps.callables.get(usize::from(app)));
+        let Some(app) = app else { return outcome };
+        let arguments = [environ.borrowed(), parts.callables.start_response.borrowed()];
+        match app.borrowed().call(py, &arguments) {
+            Ok(result) => self.answer(py, parts, result.borrowed(), &mut outcome),
+            Err(raised) => self.fail(py, raised, &mut outcome),
+        }
+        outcome
+    }
+
+    #[inline]
+    fn answer(&self, py: Py<'_>, parts: &mut Parts, result: Ref<'_>, outcome: &mut Outcome) {
+        let mut delivery = Delivery {
+            exchange: self.exchange,
+            boot: &self.running.boot,
+            file_wrapper: self.running.file_wrapper.borrowed(),
+            accept_buffer: self.shared.options.accept_buffer,
+            scratch: &mut parts.scratch,
+            items: 0,
+        };
+        let delivered = delivery.deliver(py, result);
+        outcome.switches = delivery.items;
+        match delivered {
+            Ok(()) => outcome.switches = outcome.switches.max(1),
+            Err(Stop::Disconnected) => {}
+            Err(Stop::Raised(raised)) => self.fail(py, raised, outcome),
+        }
+        if !(result.is_plain_list() || result.is_plain_tuple() || result.is_plain_bytes()) {
+            self.close(py, parts, result, outcome);
+        }
+    }
+
+    /// `close()`, once, however the response went.
+    fn close(&self, py: Py<'_>, parts: &Parts, result: Ref<'_>, outcome: &mut Outcome) {
+        let closed =
+            result.attribute_if_any(py, parts.close.borrowed()).and_then(|close| match close {
+                Some(close) => close.borrowed().call(py, &[]).map(drop),
+                None => Ok(()),
+            });
+        if let Err(raised) = closed {
+            self.report(py, raised, outcome);
+        }
+    }
+
+    /// An exception of the application: the answer cannot be completed.
+    fn fail(&self, py: Py<'_>, raised: Raised, outcome: &mut Outcome) {
+        let text = self.report(py, raised, outcome);
+        let answered = text.is_some_and(|text| self.show(py, &text));
+        if !answered {
+            let _ = self.exchange.response(py, |response| response.abort()); // gone with its request
+        }
+    }
+
+    /// Logs an exception; returns its text where the client is to see it.
+    fn report(&self, py: Py<'_>, raised: Raised, outcome: &mut Outcome) -> Option<Object> {
+        outcome.exception = true;
+        let caught = raised.take(py);
+        if caught.is(py, Exception::SystemExit) {
+            outcome.end_worker = true;
+            module::log_line("the application called sys.exit(): this worker ends");
+            return None;
+        }
+        let value = caught.value.borrowed();
+        if let Err(raised) = call(py, &self.running.boot, "print_exception", &[value]) {
+            module::log_line(&format!(
+                "an exception that cannot be shown: {}",
+                raised.describe(py)
+            ));
+        }
+        if !self.shared.options.catch_exceptions {
+            return None;
+        }
+        let text = call(py, &self.running.boot, "format_exception", &[value]);
+        text.map_err(|raised| raised.forget(py)).ok()
+    }
+
+    /// Answers with a traceback (`catch-exceptions`); false where the head is out.
+    fn show(&self, py: Py<'_>, text: &Object) -> bool {
+        let Ok(text) = text.borrowed().bytes(py) else { return false };
+        let shown = self.exchange.response(py, |response| {
+            if response.head_sent()
+                || response.start(b"500 Internal Server Error").is_err()
+                || response.header(b"Content-Type", b"text/plain").is_err()
+            {
+                return false;
+            }
+            response.whole_body(text.len() as u64);
+            response.write(text).is_ok()
+        });
+        shown == Ok(true)
+    }
+}

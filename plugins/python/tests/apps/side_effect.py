@@ -1,0 +1,5 @@
+import sys
+
+import uwsgi
+
+uwsgi.log("side effect %r" % (sys.path[:3],))

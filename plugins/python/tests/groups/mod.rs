@@ -1,0 +1,159 @@
+//! Groups of cases; each runs in a process of its own.
+
+mod environ;
+mod input;
+mod lifecycle;
+mod loading;
+mod reuse;
+mod uwsgi_module;
+mod wsgi;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use uwsgi_plugin_api::{CoreId, Handler, Listener, LoadReport, Outcome, Plugin, Settings};
+use uwsgi_plugin_python::PythonPlugin;
+
+use crate::support::{
+    MockBody, MockHead, MockHost, MockResponse, http_listener, plain, serve, uwsgi_listener,
+};
+
+type Group = (&'static str, fn(&Path));
+
+const GROUPS: &[Group] = &[
+    ("environ", environ::run),
+    ("wsgi", wsgi::run),
+    ("validate", wsgi::validate),
+    ("catch_exceptions", wsgi::catch_exceptions),
+    ("input", input::run),
+    ("reuse", reuse::run),
+    ("uwsgi_module", uwsgi_module::run),
+    ("mounts", loading::mounts),
+    ("applications", loading::applications),
+    ("factories_and_files", loading::factories_and_files),
+    ("failures", loading::failures),
+    ("virtualenv", loading::virtualenv),
+    ("missing_virtualenv", loading::missing_virtualenv),
+    ("fork", lifecycle::fork),
+    ("lazy_fork", lifecycle::lazy_fork),
+    ("threads", lifecycle::threads),
+    ("stack_dump", lifecycle::stack_dump),
+    ("shutdown", lifecycle::shutdown),
+];
+
+/// Names of all groups.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    GROUPS.iter().map(|(name, _)| *name)
+}
+
+/// Runs a group; panics where a case fails.
+pub fn run(name: &str, python: &Path) {
+    let (_, group) = GROUPS.iter().find(|(known, _)| *known == name).unwrap();
+    group(python);
+}
+
+/// A plugin with its applications and a handler on this thread.
+pub struct Server {
+    pub plugin: PythonPlugin,
+    pub host: Arc<MockHost>,
+    pub report: LoadReport,
+    pub http: Listener,
+    pub uwsgi: Listener,
+    handler: Option<Box<dyn Handler>>,
+}
+
+/// What a request brought.
+pub struct Answer {
+    pub outcome: Outcome,
+    pub response: MockResponse,
+}
+
+impl Answer {
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.response.body).into_owned()
+    }
+
+    pub fn status(&self) -> &str {
+        self.response.status.as_deref().unwrap_or("")
+    }
+
+    /// Asserts a complete answer without any exception, and returns its text.
+    pub fn ok(&self) -> String {
+        assert!(!self.outcome.exception && !self.response.aborted, "{:?}", self.outcome);
+        assert_eq!(self.status(), "200 OK");
+        self.text()
+    }
+}
+
+impl Server {
+    /// Starts the interpreter with these settings; no application yet.
+    pub fn start(python: &Path, settings: &[(&str, &str)]) -> Self {
+        let host = Arc::new(MockHost::default());
+        let mut pairs = vec![(String::from("python"), python.display().to_string())];
+        pairs.extend(
+            settings.iter().map(|(name, value)| (String::from(*name), String::from(*value))),
+        );
+        let plugin = PythonPlugin::new();
+        let (http, uwsgi) = (http_listener(), uwsgi_listener());
+        plugin.start(&Settings::new(pairs), host.clone(), &[http.clone(), uwsgi.clone()]).unwrap();
+        Self { plugin, host, report: LoadReport::default(), http, uwsgi, handler: None }
+    }
+
+    /// Starts and loads.
+    pub fn new(python: &Path, settings: &[(&str, &str)]) -> Self {
+        let mut server = Self::start(python, settings);
+        server.report = server.plugin.load().unwrap();
+        server
+    }
+
+    /// With the application of `probe.py`.
+    pub fn probe(python: &Path) -> Self {
+        let server = Self::new(python, &[("wsgi-file", "probe.py")]);
+        assert_eq!(server.report, LoadReport { apps: 1, failed: 0 });
+        server
+    }
+
+    pub fn get(&mut self, path: &str) -> Answer {
+        let (path, query) = path.split_once('?').unwrap_or((path, ""));
+        self.request(&plain(path, query), &mut MockBody::new(&[]), MockResponse::default())
+    }
+
+    pub fn post(&mut self, path: &str, mut body: MockBody) -> Answer {
+        self.request(&plain(path, ""), &mut body, MockResponse::default())
+    }
+
+    pub fn into(&mut self, path: &str, response: MockResponse) -> Answer {
+        self.request(&plain(path, ""), &mut MockBody::new(&[]), response)
+    }
+
+    pub fn request(
+        &mut self,
+        vars: &[(&str, &[u8])],
+        body: &mut MockBody,
+        response: MockResponse,
+    ) -> Answer {
+        let listener = self.http.clone();
+        self.request_by(&listener, vars, body, response)
+    }
+
+    pub fn request_by(
+        &mut self,
+        listener: &Listener,
+        vars: &[(&str, &[u8])],
+        body: &mut MockBody,
+        mut response: MockResponse,
+    ) -> Answer {
+        let handler = self.handler.get_or_insert_with(|| self.plugin.handler(CoreId(0)));
+        let head = MockHead::new(vars);
+        let outcome = serve(&mut **handler, listener, &head, body, &mut response);
+        self.host.requests.fetch_add(1, Ordering::Relaxed);
+        Answer { outcome, response }
+    }
+
+    pub fn park(&mut self) {
+        if let Some(handler) = &mut self.handler {
+            handler.park();
+        }
+    }
+}

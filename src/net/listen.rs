@@ -1,0 +1,379 @@
+//! Listening sockets: opened as configured, or taken over where they are open already.
+//!
+//! The master owns them; a worker only reads [`Socket::fd`] and [`Socket::info`]. Every problem is one line
+//! that names the option. Nothing is logged here: each socket carries its start-up line.
+
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use uwsgi_plugin_api::{Known, Listener, WireProtocol};
+
+use super::address::{self, Address, Host};
+use super::inherit::{Inheritance, Inherited, Reason};
+use super::socket_file;
+use crate::config::Config;
+use crate::config::model::SocketSpec;
+use crate::sys::listen::{self as system, Bound, TcpOptions};
+use crate::sys::machine;
+
+#[cfg(test)]
+mod tests;
+
+/// Why the server cannot listen. The text is one line for the user; the exit status is 1.
+#[derive(Debug, thiserror::Error)]
+pub enum ListenError {
+    /// A socket of the configuration.
+    #[error("cannot bind {place}: {reason}")]
+    Bind {
+        /// The option with its place and value.
+        place: String,
+        /// What is wrong and what helps.
+        reason: String,
+    },
+    /// A socket that was there at start.
+    #[error("cannot use the sockets that were left to this process: {0}")]
+    Inherited(String),
+    /// Nothing to serve.
+    #[error("The -s/--socket option is missing and stdin is not a socket.")]
+    Nothing,
+}
+
+/// An open listening socket: non-blocking, close-on-exec.
+#[derive(Debug)]
+pub struct Socket {
+    /// Its descriptor.
+    pub fd: OwnedFd,
+    /// What plugins and request threads see of it.
+    pub info: Listener,
+    /// The path of a unix socket that has a file, for `vacuum`.
+    pub path: Option<PathBuf>,
+    /// The start-up line, as uWSGI writes it.
+    pub line: String,
+    reason: Reason,
+}
+
+impl Socket {
+    /// The name under which the next image of the server finds this socket again (`sys::handover`).
+    pub fn handover_name(&self) -> String {
+        self.reason.name()
+    }
+}
+
+/// Checks the addresses of all sockets without opening any.
+pub fn check(config: &Config) -> Vec<ListenError> {
+    config.sockets.iter().filter_map(|spec| wanted(config, spec).err()).collect()
+}
+
+/// Opens all sockets of the configuration, in its order, and adds those that the starter activated.
+///
+/// # Errors
+/// The first socket's that cannot be opened.
+pub fn bind_all(config: &Config, mut inheritance: Inheritance) -> Result<Vec<Socket>, ListenError> {
+    let mut sockets = Vec::new();
+    let mut stdin_named = false;
+    for spec in &config.sockets {
+        let address = wanted(config, spec)?;
+        stdin_named |= address == Address::Fd(0);
+        let mut opened = open(config, spec, &address, &mut inheritance)?;
+        opened.options(config, spec.protocol).map_err(|error| failed(spec, &error.to_string()))?;
+        sockets.push(opened.socket(sockets.len(), spec.protocol, Some(spec)));
+    }
+    if inheritance.stdin && !stdin_named {
+        inheritance.sockets.push(standard_input()?);
+    }
+    for inherited in inheritance.sockets {
+        if let Reason::Activated(protocol) = inherited.reason {
+            let protocol = protocol.unwrap_or(config.default_protocol);
+            let mut opened = Opened::from(inherited);
+            opened
+                .options(config, protocol)
+                .map_err(|error| ListenError::Inherited(error.to_string()))?;
+            sockets.push(opened.socket(sockets.len(), protocol, None));
+        }
+    }
+    if sockets.is_empty() { Err(ListenError::Nothing) } else { Ok(sockets) }
+}
+
+/// The address of an option, with `abstract-socket` applied.
+/// Whether some port may only be bound by root, so that sockets must be opened before privileges are dropped.
+pub fn needs_root(config: &Config) -> bool {
+    const FIRST_FREE_PORT: u16 = 1024;
+    let privileged = |spec| match wanted(config, spec) {
+        Ok(Address::Tcp(_, port)) => port != 0 && port < FIRST_FREE_PORT,
+        _ => false,
+    };
+    config.sockets.iter().any(privileged)
+}
+
+fn wanted(config: &Config, spec: &SocketSpec) -> Result<Address, ListenError> {
+    let parsed = address::parse(spec.address.as_bytes())
+        .map_err(|error| failed(spec, &error.to_string()))?;
+    match parsed {
+        Address::Shared(_) => {
+            Err(failed(spec, "shared sockets are not supported yet; give the address itself"))
+        }
+        Address::Unix(path) if config.runtime.abstract_socket => Ok(Address::Abstract(path)),
+        address => Ok(address),
+    }
+}
+
+fn failed(spec: &SocketSpec, reason: &str) -> ListenError {
+    ListenError::Bind {
+        place: format!("{} {}", spec.origin, spec.address),
+        reason: reason.to_owned(),
+    }
+}
+
+/// A socket that is bound, and how it came about.
+struct Opened {
+    fd: OwnedFd,
+    bound: Bound,
+    reason: Reason,
+    /// It was there already.
+    inherited: bool,
+    /// The kernel chose the port.
+    auto_port: bool,
+}
+
+impl From<Inherited> for Opened {
+    fn from(inherited: Inherited) -> Self {
+        let Inherited { fd, bound, reason } = inherited;
+        Self { fd, bound, reason, inherited: true, auto_port: false }
+    }
+}
+
+fn open(
+    config: &Config,
+    spec: &SocketSpec,
+    address: &Address,
+    inheritance: &mut Inheritance,
+) -> Result<Opened, ListenError> {
+    let fail = |error: io::Error, hint: &str| failed(spec, &described(&error, hint));
+    let configured = Reason::Configured(spec.address.clone());
+    let target = match address {
+        Address::Tcp(host, port) => {
+            Bound::Tcp(resolve(host, *port).map_err(|error| failed(spec, &error))?)
+        }
+        Address::Unix(path) => Bound::Unix(PathBuf::from(std::ffi::OsStr::from_bytes(path))),
+        Address::Abstract(name) => Bound::Abstract(name.clone()),
+        Address::Shared(_) => return Err(failed(spec, "shared sockets are not supported yet")),
+        Address::Fd(fd) => {
+            if let Some(inherited) = inheritance.claim(&spec.address, None) {
+                return Ok(inherited.into());
+            }
+            let (fd, bound) = adopt(*fd).map_err(|error| fail(error, ""))?;
+            return Ok(Inherited { fd, bound, reason: configured }.into());
+        }
+    };
+    if let Some(inherited) = inheritance.claim(&spec.address, Some(&target)) {
+        return Ok(Opened { reason: configured, ..inherited.into() });
+    }
+    let fd = match &target {
+        Bound::Tcp(socket_address) => {
+            let bound = system::bind_tcp(*socket_address, config.runtime.reuse_port);
+            bound.map_err(|error| {
+                let hint = tcp_hint(&error, socket_address);
+                fail(error, hint)
+            })?
+        }
+        Bound::Unix(path) => bind_path(config, path).map_err(|reason| failed(spec, &reason))?,
+        Bound::Abstract(name) => {
+            let path = [b"\0", name.as_slice()].concat();
+            let bound = system::bind_unix(Path::new(std::ffi::OsStr::from_bytes(&path)));
+            bound.map_err(|error| fail(error, "another program listens there"))?
+        }
+    };
+    let auto_port = matches!(target, Bound::Tcp(address) if address.port() == 0);
+    let local = system::local_tcp(fd.as_fd()).map_err(|error| fail(error, ""))?;
+    let bound = local.map_or(target, Bound::Tcp);
+    Ok(Opened { fd, bound, reason: configured, inherited: false, auto_port })
+}
+
+/// A descriptor of the starter's.
+fn adopt(fd: RawFd) -> io::Result<(OwnedFd, Bound)> {
+    let copy = system::duplicate(fd)?;
+    let bound = system::bound(copy.as_fd())?;
+    Ok((copy, bound))
+}
+
+fn standard_input() -> Result<Inherited, ListenError> {
+    let (fd, bound) =
+        adopt(0).map_err(|error| ListenError::Inherited(format!("standard input: {error}")))?;
+    Ok(Inherited { fd, bound, reason: Reason::Activated(None) })
+}
+
+/// Binds a path, with its mode and owner set before anybody can connect.
+fn bind_path(config: &Config, path: &Path) -> Result<OwnedFd, String> {
+    socket_file::clear_the_way(path)?;
+    let fd =
+        system::bind_unix(path).map_err(|error| described(&error, &path_hint(&error, path)))?;
+    if let Some(mode) = config.runtime.chmod_socket {
+        socket_file::change_mode(path, mode).map_err(|error| format!("chmod-socket: {error}"))?;
+    }
+    if let Some(owner) = &config.runtime.chown_socket {
+        socket_file::change_owner(path, owner)
+            .map_err(|error| format!("chown-socket {owner}: {error}"))?;
+    }
+    Ok(fd)
+}
+
+/// The socket address of a host. Names prefer IPv4, as uWSGI does.
+fn resolve(host: &Host, port: u16) -> Result<SocketAddr, String> {
+    match host {
+        Host::V4(address) => Ok((*address, port).into()),
+        Host::V6(address, scope) => {
+            let scope_id = scope.as_deref().map_or(Ok(0), scope_id)?;
+            Ok(std::net::SocketAddrV6::new(*address, port, 0, scope_id).into())
+        }
+        Host::Name(name) => {
+            let found = (name.as_str(), port).to_socket_addrs();
+            let found: Vec<_> =
+                found.map_err(|error| format!("cannot resolve {name}: {error}"))?.collect();
+            let first = found.iter().find(|address| address.is_ipv4()).or(found.first());
+            first.copied().ok_or_else(|| format!("cannot resolve {name}: it has no address"))
+        }
+        Host::Wildcard(prefix) if prefix.is_empty() => Ok(([0, 0, 0, 0], port).into()),
+        Host::Wildcard(prefix) => {
+            let local = machine::local_ipv4().map_err(|error| error.to_string())?;
+            let found = local.into_iter().find(|address| address.to_string().starts_with(prefix));
+            let found = found
+                .ok_or_else(|| format!("this machine has no address that begins with {prefix}"))?;
+            Ok((found, port).into())
+        }
+    }
+}
+
+fn scope_id(scope: &str) -> Result<u32, String> {
+    if let Ok(number) = scope.parse() {
+        return Ok(number);
+    }
+    nix::net::if_::if_nametoindex(scope)
+        .map_err(|error| format!("no network interface {scope}: {error}"))
+}
+
+/// `address already in use (another program listens there)`.
+fn described(error: &io::Error, hint: &str) -> String {
+    let text = match error.raw_os_error() {
+        Some(code) => nix::errno::Errno::from_raw(code).desc().to_owned(),
+        None => error.to_string(),
+    };
+    let text = text.to_lowercase();
+    if hint.is_empty() { text } else { format!("{text} ({hint})") }
+}
+
+fn tcp_hint(error: &io::Error, address: &SocketAddr) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => "another program listens on this port, or reuse-port differs",
+        io::ErrorKind::AddrNotAvailable => "this machine has no such address",
+        io::ErrorKind::PermissionDenied if address.port() < 1024 => {
+            "ports below 1024 need root or CAP_NET_BIND_SERVICE"
+        }
+        _ => "",
+    }
+}
+
+fn path_hint(error: &io::Error, path: &Path) -> String {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let directory = parent.unwrap_or(Path::new(".")).display();
+    match error.kind() {
+        io::ErrorKind::NotFound => format!("the directory {directory} does not exist"),
+        io::ErrorKind::PermissionDenied => format!("this user may not create files in {directory}"),
+        io::ErrorKind::NotADirectory => format!("{directory} is not a directory"),
+        io::ErrorKind::ReadOnlyFilesystem => format!("{directory} cannot be written to"),
+        _ => String::new(),
+    }
+}
+
+impl Opened {
+    /// Options that connections inherit, and the queue. Inherited sockets get them anew: the
+    /// configuration may have changed.
+    fn options(&mut self, config: &Config, protocol: WireProtocol) -> io::Result<()> {
+        let runtime = &config.runtime;
+        if let Bound::Tcp(_) = self.bound {
+            let seconds = config.limits.socket_timeout.as_secs();
+            let options = TcpOptions {
+                no_delay: runtime.tcp_nodelay || protocol == WireProtocol::Http,
+                keep_alive: runtime.so_keepalive,
+                defer_seconds: match runtime.defer_accept {
+                    true => u32::try_from(seconds).unwrap_or(u32::MAX),
+                    false => 0,
+                },
+            };
+            system::set_tcp_options(self.fd.as_fd(), options)?;
+        }
+        system::listen(self.fd.as_fd(), runtime.backlog)
+    }
+
+    fn socket(self, id: usize, protocol: WireProtocol, spec: Option<&SocketSpec>) -> Socket {
+        let name = self.name(spec);
+        let line = self.line(id, &name, spec);
+        let static_vars = match protocol {
+            WireProtocol::Uwsgi => Vec::new(),
+            WireProtocol::Http => http_vars(&self.bound),
+        };
+        let id = u16::try_from(id).unwrap_or(u16::MAX);
+        let info = Listener { id, protocol, name, static_vars };
+        let path = match self.bound {
+            Bound::Unix(path) => Some(path),
+            _ => None,
+        };
+        Socket { fd: self.fd, info, path, line, reason: self.reason }
+    }
+
+    /// The address as written, with the port that it got.
+    fn name(&self, spec: Option<&SocketSpec>) -> String {
+        match (&self.bound, spec) {
+            (Bound::Tcp(address), Some(spec))
+                if !spec.address.trim_start().starts_with("fd://") =>
+            {
+                let host = spec.address.trim().rsplit_once(':').map_or("", |(host, _)| host);
+                format!("{host}:{}", address.port())
+            }
+            (Bound::Tcp(address), _) => address.to_string(),
+            (Bound::Unix(path), _) => path.display().to_string(),
+            (Bound::Abstract(name), _) => format!("@{}", String::from_utf8_lossy(name)),
+        }
+    }
+
+    /// uWSGI's line, whose texts scripts look for.
+    fn line(&self, id: usize, name: &str, spec: Option<&SocketSpec>) -> String {
+        let fd = self.fd.as_raw_fd();
+        if spec.is_some_and(|spec| spec.router) && !self.inherited {
+            return format!("uWSGI http bound on {name} fd {fd}");
+        }
+        match (&self.bound, self.inherited) {
+            (Bound::Tcp(_), true) => {
+                format!("uwsgi socket {id} inherited INET address {name} fd {fd}")
+            }
+            (_, true) => format!("uwsgi socket {id} inherited UNIX address {name} fd {fd}"),
+            (Bound::Tcp(_), false) if self.auto_port => {
+                format!(
+                    "uwsgi socket {id} bound to TCP address {name} (port auto-assigned) fd {fd}"
+                )
+            }
+            (Bound::Tcp(SocketAddr::V6(_)), false) => {
+                format!("uwsgi socket {id} bound to TCP6 address {name} fd {fd}")
+            }
+            (Bound::Tcp(_), false) => {
+                format!("uwsgi socket {id} bound to TCP address {name} fd {fd}")
+            }
+            (_, false) => format!("uwsgi socket {id} bound to UNIX address {name} fd {fd}"),
+        }
+    }
+}
+
+/// What uWSGI adds to each HTTP request of a socket (behaviour note 5.2).
+fn http_vars(bound: &Bound) -> Vec<(Known, Vec<u8>)> {
+    let port = match bound {
+        Bound::Tcp(address) => address.port().to_string(),
+        _ => "80".to_owned(),
+    };
+    vec![
+        (Known::ServerName, machine::hostname().into_bytes()),
+        (Known::ServerPort, port.into_bytes()),
+        (Known::ScriptName, Vec::new()),
+    ]
+}

@@ -1,0 +1,12 @@
+//! Exit statuses by which a worker says why it ended, as in uWSGI (behaviour note 3.1).
+
+/// Nothing could be served.
+pub const FAILURE: i32 = 1;
+/// An exception was to end the worker (`reload-on-exception`).
+pub const EXCEPTION: i32 = 5;
+/// Ends to be replaced: drained, or `max-requests` reached.
+pub const RECYCLE: i32 = 17;
+/// No application and `need-app`.
+pub const NO_APP: i32 = 22;
+/// Was told to end at once.
+pub const END: i32 = 30;

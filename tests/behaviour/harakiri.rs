@@ -1,0 +1,110 @@
+//! Requests that take too long.
+
+use crate::support::{Request, Server, Setup, Wire};
+
+fn stuck(server: &Server, target: &str) -> crate::support::Connection {
+    let mut connection = server.connect();
+    connection.send(match server.wire() {
+        Wire::Http => Request::get(target).to_http(),
+        Wire::Uwsgi => Request::get(target).to_packet(),
+    });
+    connection
+}
+
+#[test]
+fn stuck_worker_is_killed_and_the_log_says_why() {
+    let server = Setup::uwsgi().master(1).args(["-t", "1"]).start();
+    let victim = server.worker(1);
+    let _connection = stuck(&server, "/hang?now");
+    let mark = server.log.mark();
+    server.wait_for("Respawned uWSGI worker 1 (new pid: <N>)");
+    let sequence = [
+        format!("<*>*** HARAKIRI ON WORKER 1 (pid: {victim}, try: 1, graceful: <*>) ***"),
+        "<*>HARAKIRI !!! worker 1 status !!!".into(),
+        "<*>HARAKIRI [core 0] 192.0.2.9 - GET /hang?now since <N>".into(),
+        "<*>HARAKIRI !!! end of worker 1 status !!!".into(),
+        "<*>HARAKIRI triggered by worker 1 core 0 !!!".into(),
+        format!("DAMN ! worker 1 (pid: {victim}) died, killed by signal 9 :( trying respawn ..."),
+        "Respawned uWSGI worker 1 (new pid: <N>)".into(),
+    ];
+    let log = server.log.text();
+    let mut lines = log[mark..].lines();
+    for wanted in sequence {
+        assert!(
+            lines.any(|line| crate::support::pattern::matches(&wanted, line)),
+            "{wanted} in its place of\n{log}"
+        );
+    }
+    assert_eq!(server.get("/hello").text(), "hello");
+}
+
+#[test]
+fn quick_requests_are_left_alone() {
+    let server = Setup::uwsgi().master(1).args(["--harakiri", "2"]).start();
+    let before = server.worker(1);
+    // Together longer than the limit, each of them shorter.
+    for _ in 0..4 {
+        assert_eq!(server.get("/sleep?700").text(), format!("slept {before}"));
+    }
+}
+
+#[test]
+fn waiting_client_gets_504() {
+    ours_only!("it closes the connection without an answer");
+    for setup in Setup::both() {
+        let server = setup.master(1).args(["-t", "1"]).start();
+        assert_eq!(stuck(&server, "/hang").answer(false).status, 504);
+    }
+}
+
+#[test]
+fn stack_of_the_stuck_request_is_logged() {
+    ours_only!("it shows no Python");
+    let server = Setup::uwsgi().master(1).args(["-t", "1"]).start();
+    let _connection = stuck(&server, "/hang");
+    server.wait_for("<*>probe.py<*> in hang");
+}
+
+#[test]
+fn other_requests_of_the_worker_finish() {
+    ours_only!("it kills all threads of the worker");
+    let server = Setup::uwsgi().master(1).args(["-t", "2", "--threads", "2"]).start();
+    let mut hanging = stuck(&server, "/hang");
+    server.wait_for("spawned uWSGI worker 1 (<*>");
+    // Answered by the second thread: the hanging request holds the first.
+    server.get("/hello");
+    eventually_half_way();
+    let mut other = stuck(&server, "/sleep?1500");
+    assert_eq!(hanging.answer(false).status, 504);
+    assert!(other.answer(false).text().starts_with("slept "));
+}
+
+/// Lets the first request age, so that the second one is still running when the first is killed.
+fn eventually_half_way() {
+    let start = std::time::Instant::now();
+    crate::support::eventually("one second of the request's life", || {
+        start.elapsed().as_millis() > 1000
+    });
+}
+
+#[test]
+fn harakiri_works_without_master() {
+    let mut server = Setup::uwsgi().args(["-t", "1"]).start();
+    let mut connection = stuck(&server, "/hang");
+    connection.rest();
+    server.wait();
+    let log = server.log.text();
+    assert!(log.contains("HARAKIRI") || log.contains("Killing the current process"), "{log}");
+}
+
+#[test]
+fn application_may_set_its_own_limit() {
+    let server = Setup::uwsgi().master(1).start();
+    let victim = server.worker(1);
+    server.get("/module?uwsgi.set_user_harakiri(30)");
+    let _connection = stuck(&server, "/user-harakiri?1");
+    server.wait_for(&format!(
+        "DAMN ! worker 1 (pid: {victim}) died, killed by signal 9 :( trying respawn ..."
+    ));
+    assert!(server.log.text().contains("HARAKIRI"));
+}

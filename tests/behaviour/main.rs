@@ -1,0 +1,27 @@
+//! What users and peers see, on real processes and real sockets.
+
+#![allow(unreachable_pub)] // a test binary has no outside
+#![allow(clippy::unwrap_used)] // panicking is how a test fails
+
+#[macro_use]
+#[path = "../support/mod.rs"]
+mod support;
+
+mod body;
+mod daemon;
+mod environ;
+mod errors;
+mod frameworks;
+mod harakiri;
+mod http;
+mod loading;
+mod logging;
+mod nginx;
+mod processes;
+mod pythons;
+mod resilience;
+mod signals;
+mod slow;
+mod sockets;
+mod uwsgi_module;
+mod wsgi;
