@@ -1,5 +1,7 @@
 //! Every vector of the uwsgi protocol and of HTTP/1.1, whole and split at every byte.
 
+#![allow(clippy::unwrap_used)] // panicking is how a test fails
+
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use uwsgi_protocol::http1::{self, Chunk, ChunkedDecoder, Framing, HeadDecoder, Version};
