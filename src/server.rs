@@ -1,12 +1,13 @@
 //! From a checked configuration to a running server: the boot order (behaviour note 3.1), one step a line.
 
+use std::collections::HashSet;
 use std::io;
 use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use uwsgi_plugin_api::{Host, Listener, PluginError, Settings};
+use uwsgi_plugin_api::{Host, Listener, OptionKind, PluginError, Settings};
 
 use crate::config::Config;
 use crate::log::{self, LogError, banner};
@@ -15,6 +16,7 @@ use crate::net::inherit::Inheritance;
 use crate::net::listen::{self, ListenError, Socket};
 use crate::net::reactor::Listening;
 use crate::net::rescue::Rescue;
+use crate::options;
 use crate::plugin::Registry;
 use crate::shm::Board;
 use crate::sys::machine::Machine;
@@ -96,6 +98,7 @@ fn run(
         config.clone(),
         board.clone(),
         listeners.iter().map(|listener| listener.fd.clone()).collect(),
+        flags(&plugins),
     ));
     start_plugins(&config, &plugins, &host, &listeners)?;
     say(banner::serving(&banner::Serving {
@@ -114,11 +117,29 @@ fn run(
     if !config.runtime.vacuum {
         vacuum = Vacuum::new();
     }
+    let prefix = config.runtime.procname_prefix.clone();
+    let process_names = config.runtime.auto_procname.then(|| prefix.unwrap_or_default());
     let hooks = hooks(&config, &board, &plugins, &host, listeners)?;
     let (master, processes) = (processes.master, processes.clone());
-    let context =
-        MasterContext { processes, board, hooks, listeners: names, origin, reloaded, vacuum };
+    let context = MasterContext {
+        processes,
+        board,
+        hooks,
+        listeners: names,
+        origin,
+        process_names,
+        reloaded,
+        vacuum,
+    };
     Ok(if master { master::run(context) } else { master::run_without_master(context) })
+}
+
+/// Names of the options without a value.
+fn flags(plugins: &Registry) -> HashSet<&'static str> {
+    let rows: Vec<_> = plugins.iter().map(|plugin| plugin.options()).collect();
+    let registry = options::Registry::new(&rows);
+    let flags = registry.entries().iter().filter(|entry| !entry.row.kind.needs_value() && entry.row.kind != OptionKind::OptionalText);
+    flags.map(|entry| entry.row.name).collect()
 }
 
 fn say(lines: Vec<String>) {
@@ -182,8 +203,8 @@ fn open_sockets(
     identity.take()?;
     if let Some(directory) = &runtime.chdir {
         let name = directory.display();
-        log::line(format_args!("chdir() to {name}"));
         std::env::set_current_dir(directory).map_err(failed(format!("change to --chdir {name}")))?;
+        log::line(format_args!("chdir() to {name}"));
     }
     Ok(sockets)
 }
@@ -192,6 +213,9 @@ fn bind(config: &Config, inheritance: Inheritance) -> Result<Vec<Socket>, ServeE
     let sockets = listen::bind_all(config, inheritance)?;
     for socket in &sockets {
         log::line(format_args!("{}", socket.line));
+        if let Some(line) = &socket.router_line {
+            log::line(format_args!("{line}"));
+        }
     }
     Ok(sockets)
 }

@@ -70,7 +70,7 @@ fn standings(reading: &Reading, registry: &Registry, problems: &mut Vec<Diagnost
 /// An unknown key is a placeholder, as in uWSGI; it is named where nothing refers to it. Of the
 /// environment, which is full of other programs' variables, only likely typing errors are.
 fn unknown(reading: &Reading, registry: &Registry, directive: &Directive) -> Option<Diagnostic> {
-    if reading.referred.contains(&directive.key) {
+    if reading.referred.contains(&directive.key) || reading.refused.contains(&directive.key) {
         return None;
     }
     let near = registry.nearest(&directive.key);

@@ -35,7 +35,7 @@ pub struct SocketSpec {
     pub protocol: WireProtocol,
     /// The option that asked for it, with its place (`--socket` or `uwsgi.ini:3: socket`), for messages.
     pub origin: String,
-    /// Asked for by `http`, which uWSGI serves by a router process; only its start-up line differs.
+    /// Asked for by `http`, which uWSGI serves by a router process; only its start-up lines differ.
     pub router: bool,
 }
 

@@ -3,6 +3,7 @@
 //!
 //! Options marked `immediate` act here; all others only take their place in the list.
 
+use std::collections::HashSet;
 use std::ffi::OsString;
 use std::io::Read;
 use std::path::PathBuf;
@@ -77,7 +78,9 @@ pub struct Reading {
     /// The first question.
     pub question: Option<Question>,
     /// Keys that values refer to as placeholders; filled by the expansion.
-    pub(super) referred: std::collections::HashSet<String>,
+    pub(super) referred: HashSet<String>,
+    /// Keys that strict mode refused.
+    pub(super) refused: HashSet<String>,
 }
 
 impl Reading {
@@ -190,7 +193,10 @@ impl Reader<'_> {
         self.reading.directives.push(directive.clone());
         let Some(entry) = self.registry.find(&directive.key) else {
             if self.strict {
-                let text = format!("[strict-mode] unknown config directive: {}", directive.key);
+                let near = self.registry.nearest(&directive.key);
+                let meant = near.map(|name| format!(" (did you mean {name}?)")).unwrap_or_default();
+                let text = format!("[strict-mode] unknown config directive{meant}");
+                self.reading.refused.insert(directive.key.clone());
                 self.problem(Diagnostic::error(&directive, text));
             }
             return;
@@ -243,9 +249,11 @@ impl Reader<'_> {
                 format!("configuration files name each other more than {FILES_DEPTH_MAX} deep");
             return self.problem(Diagnostic::error(directive, text));
         }
-        self.reading.notes.push(format!("[uWSGI] getting INI configuration from {file}"));
         match content(&file) {
-            Ok(text) => self.ini_text(&file, section, &text, directive),
+            Ok(text) => {
+                self.reading.notes.push(format!("[uWSGI] getting INI configuration from {file}"));
+                self.ini_text(&file, section, &text, directive);
+            }
             Err(error) => {
                 let text = format!("cannot read the configuration file {file}: {error}");
                 self.problem(Diagnostic::error(directive, text));

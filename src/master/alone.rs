@@ -41,6 +41,7 @@ pub fn run_without_master(mut context: MasterContext) -> i32 {
     if let Err(error) = signal::restore_defaults() {
         log::line(format_args!("worker 1: {error}"));
     }
+    context.name_process(format_args!("worker 1"));
     let code = (context.hooks.worker)(WorkerId(1), None);
     context.vacuum.remove();
     code

@@ -23,11 +23,11 @@ pub(super) fn live(
     if let Err(error) = signal::restore_defaults() {
         crate::log::line(format_args!("worker {worker}: {error}"));
     }
-    let orphan =
-        context.processes.no_orphans && !process::die_with_parent(parent).unwrap_or(true);
+    let orphan = context.processes.no_orphans && !process::die_with_parent(parent).unwrap_or(true);
     if orphan {
         exit(exit_code::END);
     }
+    context.name_process(format_args!("worker {worker}"));
     let run = AssertUnwindSafe(|| (context.hooks.worker)(worker, channel));
     // A panic must not unwind into the master's loop, of which this process is a copy. The panic hook has
     // said what happened.

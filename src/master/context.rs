@@ -11,6 +11,7 @@ use crate::config::model::Processes;
 use crate::shm::Board;
 use crate::sys::channel::Channel;
 use crate::sys::handover::Origin;
+use crate::sys::title;
 
 /// Called around forks, in the forking thread.
 pub struct Hooks {
@@ -37,10 +38,21 @@ pub struct MasterContext {
     pub listeners: Vec<(String, RawFd)>,
     /// How the process was started: what a new image is.
     pub origin: Origin,
+    /// `auto-procname`: processes show what they are in `ps`, behind this prefix.
+    pub process_names: Option<String>,
     /// This image took the place of another.
     pub reloaded: bool,
     /// Files to remove at the end of the instance; empty without `vacuum`.
     pub vacuum: Vacuum,
+}
+
+impl MasterContext {
+    /// Names this process in `ps`, as uWSGI does, where that was asked for.
+    pub(super) fn name_process(&self, what: fmt::Arguments<'_>) {
+        if let Some(prefix) = &self.process_names {
+            title::set(&format!("{prefix}uWSGI {what}"));
+        }
+    }
 }
 
 impl fmt::Debug for MasterContext {

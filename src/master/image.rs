@@ -21,8 +21,8 @@ pub fn ignore_reload_signals(die_on_term: bool) -> io::Result<()> {
 /// Replaces the master. Returns only when that failed, listening to signals again.
 pub(super) fn replace(context: &MasterContext, signals: &SignalQueue) -> io::Error {
     say_what_happens(context);
-    let ready = ignore_reload_signals(context.processes.die_on_term)
-        .and_then(|()| signal::release());
+    let ready =
+        ignore_reload_signals(context.processes.die_on_term).and_then(|()| signal::release());
     let error = match ready.and_then(|()| context.origin.reexec(&context.listeners)) {
         Err(error) => error,
         Ok(never) => match never {},

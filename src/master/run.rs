@@ -29,6 +29,7 @@ const SIGNALS: Token = Token(0);
 pub fn run(context: MasterContext) -> i32 {
     let pid = process::current();
     context.board.header().master_pid.store(pid.as_raw(), Relaxed);
+    context.name_process(format_args!("master"));
     let how = if context.reloaded { "gracefully (RE)spawned" } else { "spawned" };
     log::line(format_args!("{how} uWSGI master process (pid: {pid})"));
     match Master::new(context).and_then(|mut master| master.serve()) {

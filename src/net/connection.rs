@@ -15,7 +15,7 @@ use super::input::Input;
 use super::peer::Peer;
 use super::spill::{Flushed, Spill};
 use super::table::{Token, Wait};
-use super::upload::{Policy, Rest, Upload};
+use super::upload::{Fault, Policy, Rest, Upload};
 use crate::sys::socket;
 
 /// Bytes that a read asks for at least, and the size of a fresh input buffer.
@@ -160,6 +160,8 @@ pub struct Connection {
     pub input_pending: bool,
     /// Monotonic milliseconds at which the present head must be complete.
     pub head_deadline_ms: u64,
+    /// Monotonic milliseconds at which lingering ends, once it began.
+    pub linger_until_ms: Option<u64>,
     /// An event said that the client has ended its direction: reads go on until they say so too.
     pub hung_up: bool,
     /// `EPOLLOUT` is asked for.
@@ -184,6 +186,7 @@ impl Connection {
             requests: 0,
             input_pending: true,
             head_deadline_ms,
+            linger_until_ms: None,
             hung_up: false,
             wants_write: false,
             decoder: http1::HeadDecoder::default(),
@@ -229,6 +232,15 @@ impl Connection {
         matches!(self.upload.rest, Rest::Nothing) && memchr::memmem::find(rest, b"\r\n\r\n").is_some()
     }
 
+    /// The body's time is over: the application runs and is told so when it reads on. False where no body is awaited.
+    pub fn give_up_body(&mut self) -> bool {
+        let awaited = self.phase == Phase::Body;
+        if awaited {
+            self.upload.fault = Some(Fault::Timeout);
+        }
+        awaited
+    }
+
     /// True while a request is incomplete: it was begun and would be lost by a close.
     pub fn has_begun(&self) -> bool {
         !self.input.is_empty() || self.phase == Phase::Body
@@ -265,6 +277,7 @@ impl Connection {
             }
             match self.receive(pool) {
                 Ok(0) if !self.has_begun() => return Step::Close,
+                Ok(0) if self.phase == Phase::Body => self.upload.fault = Some(Fault::Truncated),
                 Ok(0) => return Step::Refuse(Reject::new(400, "incomplete_request")),
                 Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.input_pending = false,
@@ -276,7 +289,7 @@ impl Connection {
     fn present_wait(&self) -> Wait {
         match self.phase {
             Phase::Body => Wait::Body,
-            _ if self.input.is_empty() && self.requests > 0 => Wait::KeepAlive,
+            _ if self.input.is_empty() => Wait::KeepAlive,
             _ => Wait::Head,
         }
     }

@@ -100,7 +100,7 @@ impl Hub {
 
     /// The first byte of a head starts its clock.
     pub(super) fn begin_head(&self, connection: &mut Connection, now_ms: u64) {
-        if connection.input.is_empty() && connection.requests > 0 {
+        if connection.input.is_empty() {
             connection.head_deadline_ms = now_ms + self.times.head_ms;
         }
     }
@@ -109,12 +109,16 @@ impl Hub {
     pub(super) fn park(
         &self,
         mut connection: Box<Connection>,
-        wait: Wait,
+        mut wait: Wait,
         now_ms: u64,
     ) -> Option<Box<Connection>> {
         if wait == Wait::KeepAlive && self.draining.load(Ordering::Acquire) {
-            self.close(connection);
-            return None;
+            if connection.requests > 0 {
+                self.close(connection);
+                return None;
+            }
+            // Accepted just now: its first request may be on its way, and nobody else would get it.
+            wait = Wait::Head;
         }
         if let Err(error) = self.register(&mut connection, wait == Wait::Flush) {
             crate::log::line(format_args!("cannot keep a connection: {error}"));
@@ -125,7 +129,8 @@ impl Hub {
             Wait::Head => connection.head_deadline_ms,
             Wait::Body | Wait::Flush => now_ms + self.times.progress_ms,
             Wait::KeepAlive => now_ms + self.times.keep_alive_ms,
-            Wait::Linger => now_ms + self.times.linger_ms,
+            // Absolute: a client that goes on sending gets no more time.
+            Wait::Linger => *connection.linger_until_ms.get_or_insert(now_ms + self.times.linger_ms),
         };
         self.pool.reclaim(&mut connection);
         let token = connection.token?;
@@ -144,6 +149,14 @@ impl Hub {
         drop(connection);
         if let Some(token) = token {
             self.table.close(token);
+        }
+    }
+
+    /// The worker drains: kept connections close, and those that have not asked yet get the time of one head.
+    pub(super) fn clear_resting(&self, now_ms: u64) {
+        let resting: Vec<_> = std::iter::from_fn(|| self.table.take(Wait::KeepAlive)).collect();
+        for connection in resting {
+            self.settle(connection, Step::Wait(Wait::KeepAlive), now_ms, &mut VecDeque::new());
         }
     }
 
@@ -181,6 +194,10 @@ impl Hub {
     ) {
         let begun = connection.has_begun();
         match wait {
+            Wait::Body if connection.give_up_body() => {
+                self.counts.timed_out.fetch_add(1, Ordering::Relaxed);
+                return self.progress(connection, now_ms, jobs);
+            }
             Wait::Head | Wait::Body if begun => {
                 self.counts.timed_out.fetch_add(1, Ordering::Relaxed);
                 if let Step::Wait(wait) = self.refuse(&mut connection, Reject::new(408, "request_timeout")) {
@@ -212,7 +229,7 @@ fn log_refusal(connection: &Connection, protocol: WireProtocol, head_max: usize,
             ]);
             format!("invalid request block size: {size} (max {head_max})...skip")
         }
-        (WireProtocol::Http, "headers_too_big" | "line_too_long" | "head_too_large") => {
+        (WireProtocol::Http, "headers_too_big" | "line_too_long") => {
             format!("invalid HTTP request size (max {head_max})...skip")
         }
         (_, "body_too_large") => "Invalid (too big) CONTENT_LENGTH. skip.".to_owned(),
@@ -220,5 +237,9 @@ fn log_refusal(connection: &Connection, protocol: WireProtocol, head_max: usize,
         (WireProtocol::Http, _) => "invalid HTTP request".to_owned(),
     };
     let peer = String::from_utf8_lossy(connection.peer.address()).into_owned();
+    if what.ends_with("skip") {
+        // uWSGI's own lines, which people look for.
+        return crate::log::line(format_args!("{what}"));
+    }
     crate::log::line(format_args!("{what} ({} {}, client {peer})", reject.status, reject.reason));
 }

@@ -52,6 +52,8 @@ pub struct Socket {
     pub path: Option<PathBuf>,
     /// The start-up line, as uWSGI writes it.
     pub line: String,
+    /// The line of uWSGI's HTTP router besides, for a socket of `http`.
+    pub router_line: Option<String>,
     reason: Reason,
 }
 
@@ -97,7 +99,6 @@ pub fn bind_all(config: &Config, mut inheritance: Inheritance) -> Result<Vec<Soc
     if sockets.is_empty() { Err(ListenError::Nothing) } else { Ok(sockets) }
 }
 
-/// The address of an option, with `abstract-socket` applied.
 /// Whether some port may only be bound by root, so that sockets must be opened before privileges are dropped.
 pub fn needs_root(config: &Config) -> bool {
     const FIRST_FREE_PORT: u16 = 1024;
@@ -108,6 +109,7 @@ pub fn needs_root(config: &Config) -> bool {
     config.sockets.iter().any(privileged)
 }
 
+/// The address of an option, with `abstract-socket` applied.
 fn wanted(config: &Config, spec: &SocketSpec) -> Result<Address, ListenError> {
     let parsed = address::parse(spec.address.as_bytes())
         .map_err(|error| failed(spec, &error.to_string()))?;
@@ -309,7 +311,11 @@ impl Opened {
 
     fn socket(self, id: usize, protocol: WireProtocol, spec: Option<&SocketSpec>) -> Socket {
         let name = self.name(spec);
-        let line = self.line(id, &name, spec);
+        let line = self.line(id, &name);
+        let router_line = spec.filter(|spec| spec.router).map(|_| {
+            let fd = self.fd.as_raw_fd();
+            format!("uWSGI http bound on {name} fd {fd}")
+        });
         let static_vars = match protocol {
             WireProtocol::Uwsgi => Vec::new(),
             WireProtocol::Http => http_vars(&self.bound),
@@ -320,7 +326,7 @@ impl Opened {
             Bound::Unix(path) => Some(path),
             _ => None,
         };
-        Socket { fd: self.fd, info, path, line, reason: self.reason }
+        Socket { fd: self.fd, info, path, line, router_line, reason: self.reason }
     }
 
     /// The address as written, with the port that it got.
@@ -338,30 +344,18 @@ impl Opened {
         }
     }
 
-    /// uWSGI's line, whose texts scripts look for.
-    fn line(&self, id: usize, name: &str, spec: Option<&SocketSpec>) -> String {
+    /// uWSGI's line, whose text scripts look for.
+    fn line(&self, id: usize, name: &str) -> String {
         let fd = self.fd.as_raw_fd();
-        if spec.is_some_and(|spec| spec.router) && !self.inherited {
-            return format!("uWSGI http bound on {name} fd {fd}");
-        }
-        match (&self.bound, self.inherited) {
-            (Bound::Tcp(_), true) => {
-                format!("uwsgi socket {id} inherited INET address {name} fd {fd}")
-            }
-            (_, true) => format!("uwsgi socket {id} inherited UNIX address {name} fd {fd}"),
-            (Bound::Tcp(_), false) if self.auto_port => {
-                format!(
-                    "uwsgi socket {id} bound to TCP address {name} (port auto-assigned) fd {fd}"
-                )
-            }
-            (Bound::Tcp(SocketAddr::V6(_)), false) => {
-                format!("uwsgi socket {id} bound to TCP6 address {name} fd {fd}")
-            }
-            (Bound::Tcp(_), false) => {
-                format!("uwsgi socket {id} bound to TCP address {name} fd {fd}")
-            }
-            (_, false) => format!("uwsgi socket {id} bound to UNIX address {name} fd {fd}"),
-        }
+        let (verb, to) = if self.inherited { ("inherited", "") } else { ("bound", "to ") };
+        let kind = match &self.bound {
+            Bound::Tcp(_) if self.inherited => "INET",
+            Bound::Tcp(SocketAddr::V6(_)) if !self.auto_port => "TCP6",
+            Bound::Tcp(_) => "TCP",
+            _ => "UNIX",
+        };
+        let assigned = if self.auto_port { " (port auto-assigned)" } else { "" };
+        format!("uwsgi socket {id} {verb} {to}{kind} address {name}{assigned} fd {fd}")
     }
 }
 

@@ -168,7 +168,7 @@ impl Turn<Box<Connection>> for Reactor {
             if let Err(error) = self.listen(false) {
                 crate::log::line(format_args!("cannot leave the listeners: {error}"));
             }
-            while self.hub.evict() {}
+            self.hub.clear_resting(clock::monotonic_ms());
         }
         let timeout = self.sleep_time(block);
         if block {

@@ -41,11 +41,11 @@ impl Token {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Wait {
-    /// For the rest of a request head (or its first byte on a new connection).
+    /// For the rest of a request head.
     Head,
     /// For the rest of a body that is buffered before the application runs.
     Body,
-    /// For the next request on a kept connection.
+    /// For the first byte of a request.
     KeepAlive,
     /// For the client to take the answer.
     Flush,

@@ -47,6 +47,15 @@ pub struct Policy {
     pub spool_from: Option<usize>,
 }
 
+/// Why a body stays incomplete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Nothing came for `socket-timeout`.
+    Timeout,
+    /// The client ended its direction.
+    Truncated,
+}
+
 /// The state of one body.
 #[derive(Debug)]
 pub struct Upload {
@@ -58,13 +67,15 @@ pub struct Upload {
     pub spool: Option<Spool>,
     /// It came chunked.
     pub chunked: bool,
+    /// It will not be completed: the application is told when it reads on.
+    pub fault: Option<Fault>,
     /// Decoded bytes so far, wherever they are.
     total: u64,
 }
 
 impl Default for Upload {
     fn default() -> Self {
-        Self { ready: 0, rest: Rest::Nothing, spool: None, chunked: false, total: 0 }
+        Self { ready: 0, rest: Rest::Nothing, spool: None, chunked: false, fault: None, total: 0 }
     }
 }
 
@@ -90,6 +101,7 @@ impl Upload {
     pub fn may_run(&self, policy: &Policy) -> bool {
         match &self.rest {
             Rest::Nothing => true,
+            _ if self.fault.is_some() => true,
             _ if policy.spool_from.is_some() => false,
             Rest::Length(left) => self.ready as u64 + left > BODY_MEMORY_MAX as u64,
             Rest::Chunked(_) => self.ready >= BODY_MEMORY_MAX,

@@ -8,7 +8,7 @@ use uwsgi_plugin_api::{Body, BodyError, Fill};
 use uwsgi_protocol::Reject;
 use uwsgi_protocol::http1::Chunk;
 
-use crate::net::upload::{Rest, Upload};
+use crate::net::upload::{Fault, Rest, Upload};
 use crate::sys::socket;
 
 /// Bytes read from the socket or the spool at once.
@@ -51,10 +51,14 @@ impl BodyBuffer {
 pub struct RequestBody<'a> {
     fd: BorrowedFd<'a>,
     memory: &'a [u8],
+    /// All that was in memory at first.
+    whole: &'a [u8],
     upload: &'a mut Upload,
     buffer: &'a mut BodyBuffer,
     timeout: Duration,
     bytes_max: Option<u64>,
+    /// `post-buffering` is on: complete bodies may be read again.
+    seekable: bool,
     read: u64,
     spool_left: u64,
     failed: bool,
@@ -69,6 +73,7 @@ impl<'a> RequestBody<'a> {
         buffer: &'a mut BodyBuffer,
         timeout: Duration,
         bytes_max: Option<u64>,
+        seekable: bool,
     ) -> Self {
         let mut spool_left = 0;
         let mut failed = false;
@@ -77,7 +82,7 @@ impl<'a> RequestBody<'a> {
             failed = spool.file.seek(SeekFrom::Start(0)).is_err();
         }
         let read = memory.len() as u64;
-        Self { fd, memory, upload, buffer, timeout, bytes_max, read, spool_left, failed }
+        Self { fd, memory, whole: memory, seekable, upload, buffer, timeout, bytes_max, read, spool_left, failed }
     }
 
     /// True where bytes of this body are still on the wire.
@@ -208,6 +213,30 @@ impl Body for RequestBody<'_> {
         if self.memory.is_empty() { &self.buffer.bytes[self.buffer.start..self.buffer.end] } else { self.memory }
     }
 
+    fn seek(&mut self, position: u64) -> bool {
+        if !self.seekable || self.is_open() || self.upload.fault.is_some() {
+            return false;
+        }
+        match &mut self.upload.spool {
+            None => match usize::try_from(position).ok().and_then(|at| self.whole.get(at..)) {
+                Some(rest) => {
+                    self.memory = rest;
+                    true
+                }
+                None => false,
+            },
+            Some(spool) => {
+                let found = position <= spool.len && spool.file.seek(SeekFrom::Start(position)).is_ok();
+                if found {
+                    self.spool_left = spool.len - position;
+                    self.memory = &[];
+                    self.buffer.clear();
+                }
+                found
+            }
+        }
+    }
+
     fn consume(&mut self, count: usize) {
         if self.memory.is_empty() {
             self.buffer.start = (self.buffer.start + count).min(self.buffer.end);
@@ -222,6 +251,11 @@ impl Body for RequestBody<'_> {
         }
         if self.failed {
             return Err(BodyError::Truncated);
+        }
+        match self.upload.fault {
+            Some(Fault::Timeout) => return Err(BodyError::Timeout),
+            Some(Fault::Truncated) => return Err(BodyError::Truncated),
+            None => {}
         }
         let result = if self.upload.spool.is_some() { self.fill_from_spool() } else { self.fill_from_socket() };
         self.failed = result.is_err();

@@ -1,5 +1,6 @@
 //! What is remembered of a request: its counters and its log lines.
 
+use std::io;
 use std::sync::atomic::AtomicU64;
 
 use uwsgi_plugin_api::{CoreId, Known, Listener, Outcome, VarsView};
@@ -111,6 +112,7 @@ impl Record<'_> {
             format!("during {method} {uri} ({})", text(self.var(Known::RemoteAddr)))
         };
         match &self.sent.error {
+            Some(error) if error.kind() == io::ErrorKind::BrokenPipe && logging.ignore_sigpipe => {}
             Some(error) if !logging.ignore_write_errors => {
                 crate::log::line(format_args!("write error: {error} {}", during()));
             }

@@ -208,7 +208,7 @@ impl Core {
             wire: wire(&listener),
             version: parts.head.version,
             head_request: parts.head.is_head,
-            keep_alive: parts.head.keep_alive && !shared.stile.is_draining(),
+            keep_alive: parts.head.keep_alive && shared.hub.times.keep_alive_ms > 0 && !shared.stile.is_draining(),
         });
         let vars = parts.vars.view(parts.head_bytes);
         let date = self.date.at(begun.unix_s);
@@ -222,6 +222,7 @@ impl Core {
             &mut self.body,
             shared.socket_timeout,
             shared.body_bytes_max,
+            shared.hub.bounds.body.spool_from.is_some(),
         );
         let mut request = Request {
             vars,

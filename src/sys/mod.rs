@@ -13,3 +13,4 @@ pub mod process;
 pub mod signal;
 pub mod socket;
 pub mod time;
+pub mod title;

@@ -2,7 +2,6 @@
 
 #![allow(unsafe_code)]
 
-use std::ffi::CString;
 use std::fmt;
 use std::fs::File;
 use std::io;
@@ -128,15 +127,6 @@ pub fn daemonize(log: impl AsFd) -> io::Result<()> {
 pub fn redirect_output(log: impl AsFd) -> io::Result<()> {
     dup2_stdout(&log)?;
     Ok(dup2_stderr(&log)?)
-}
-
-/// Sets the name of the calling thread, and of the process in `ps -C` and `top` when it is the main
-/// thread; the kernel keeps 15 bytes.
-pub fn set_thread_name(name: &str) {
-    if let Ok(name) = CString::new(name) {
-        // A name has no effect on the service; the call fails on no valid pointer.
-        let _ = prctl::set_name(&name);
-    }
 }
 
 /// Kernel id of the calling thread.

@@ -151,9 +151,23 @@ impl Control {
             let slot = self.shared.board.core(self.shared.worker, CoreId(core));
             let over = |deadline: u64| deadline != 0 && now_ms > deadline;
             if over(slot.deadline_ms.load(Ordering::Relaxed)) || over(slot.user_deadline_ms.load(Ordering::Relaxed)) {
+                self.log_harakiri(CoreId(core));
                 self.harakiri(CoreId(core));
             }
         }
+    }
+
+    /// What the master would say.
+    fn log_harakiri(&self, core: CoreId) {
+        let slot = self.shared.board.core(self.shared.worker, core);
+        let request = slot.current.read().unwrap_or_default();
+        let since = slot.started_unix.load(Ordering::Relaxed);
+        let (worker, pid) = (self.shared.worker, std::process::id());
+        crate::log::line(format_args!("*** HARAKIRI ON WORKER {worker} (pid: {pid}, try: 1, graceful: yes) ***"));
+        crate::log::line(format_args!(
+            "HARAKIRI [core {core}] {} since {since}",
+            String::from_utf8_lossy(&request).escape_debug()
+        ));
     }
 
     /// A request is stuck: shows where, answers in its place, lets the others finish, and ends the process.

@@ -1,5 +1,6 @@
 //! The server's services, as plugins call them.
 
+use std::collections::HashSet;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::OnceLock;
@@ -20,14 +21,20 @@ pub struct ServerHost {
     config: Arc<Config>,
     board: Arc<Board>,
     sockets: Vec<Arc<OwnedFd>>,
+    flags: HashSet<&'static str>,
     worker: AtomicU16,
     shared: OnceLock<Arc<Shared>>,
 }
 
 impl ServerHost {
-    /// Services of this server.
-    pub fn new(config: Arc<Config>, board: Arc<Board>, sockets: Vec<Arc<OwnedFd>>) -> Self {
-        Self { config, board, sockets, worker: AtomicU16::new(0), shared: OnceLock::new() }
+    /// Services of this server; `flags` are the names of the options that take no value.
+    pub fn new(
+        config: Arc<Config>,
+        board: Arc<Board>,
+        sockets: Vec<Arc<OwnedFd>>,
+        flags: HashSet<&'static str>,
+    ) -> Self {
+        Self { config, board, sockets, flags, worker: AtomicU16::new(0), shared: OnceLock::new() }
     }
 
     /// This process is a worker from now on.
@@ -75,6 +82,10 @@ impl ServerHost {
 }
 
 impl Host for ServerHost {
+    fn option_is_flag(&self, name: &str) -> bool {
+        self.flags.contains(name)
+    }
+
     fn log(&self, line: &str) {
         crate::log::line(format_args!("{line}"));
     }

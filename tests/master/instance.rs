@@ -69,6 +69,7 @@ fn serve(arguments: &[String]) -> i32 {
         },
         listeners: vec![(address.to_string(), listener.as_raw_fd())],
         origin,
+        process_names: has("names").then(|| "test ".to_owned()),
         reloaded,
         vacuum,
     };

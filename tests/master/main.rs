@@ -33,6 +33,7 @@ const TESTS: &[(&str, fn())] = &[
     ("signals_without_a_meaning_do_not_kill", signals_without_a_meaning_do_not_kill),
     ("orphans_of_the_application_are_reaped", orphans_of_the_application_are_reaped),
     ("vacuum_removes_the_pidfile_at_the_end_only", vacuum_removes_the_pidfile_at_the_end_only),
+    ("processes_show_what_they_are", processes_show_what_they_are),
     ("without_a_master", without_a_master),
     ("a_daemon_leaves_the_terminal", a_daemon_leaves_the_terminal),
     ("root_is_left_for_good", root_is_left_for_good),
@@ -261,6 +262,22 @@ fn vacuum_removes_the_pidfile_at_the_end_only() {
     instance.expect("VACUUM: pidfile removed.");
     assert_eq!(instance.status(), Some(0));
     assert!(!path.exists());
+}
+
+fn processes_show_what_they_are() {
+    let mut instance = Instance::start(&["obey", "names"]);
+    instance.wait_ready(2);
+    let shown = |pid: i32| {
+        let text = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap();
+        String::from_utf8(text).unwrap().trim_end_matches('\0').to_owned()
+    };
+    assert_eq!(shown(instance.pid()), "test uWSGI master");
+    assert_eq!(shown(instance.worker_pid(2)), "test uWSGI worker 2");
+    instance.signal(Signal::SIGHUP);
+    instance.expect("(RE)spawned uWSGI master process");
+    instance.wait_ready(2);
+    assert_eq!(shown(instance.pid()), "test uWSGI master");
+    instance.expect_silent_stop();
 }
 
 fn without_a_master() {

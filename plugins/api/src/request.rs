@@ -109,6 +109,12 @@ pub trait Body {
     /// Drops the first `count` available bytes; more than there are drops all.
     fn consume(&mut self, count: usize);
 
+    /// Goes to a place of the body, where it can be read again (`post-buffering`); false where it cannot.
+    fn seek(&mut self, position: u64) -> bool {
+        let _ = position;
+        false
+    }
+
     /// Waits for more bytes, at most `socket-timeout`; call it when nothing is available.
     ///
     /// # Errors

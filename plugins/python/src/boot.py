@@ -1,5 +1,6 @@
 """The parts of the Python plugin that are easier said in Python. None runs for every request."""
 
+import os
 import sys
 
 HERE = __file__ = "<uwsgi-rs>"
@@ -27,7 +28,8 @@ def describe():
 
 def import_module(name):
     """Imports a module by name, or runs a file as one."""
-    if name.endswith((".py", ".wsgi")) or "/" in name:
+    # `shop.wsgi` is a module of a package unless there is such a file: Django's own layout.
+    if name.endswith(".py") or "/" in name or (name.endswith(".wsgi") and os.path.isfile(name)):
         return run_file(name)
     __import__(name)
     return sys.modules[name]
@@ -191,6 +193,7 @@ def name_thread(name):
 def arm_stack_dump(number):
     import faulthandler
 
+    faulthandler.unregister(number)
     faulthandler.register(number, file=2, all_threads=False, chain=False)
 
 

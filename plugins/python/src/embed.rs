@@ -72,9 +72,17 @@ fn set_up(
         .collect::<Result<Vec<_>, _>>()?;
     let log = module::log_function(py)?;
     call(py, &boot, "set_path", &[py.list(directories)?.borrowed(), log.borrowed()])?;
-    let signal = py.integer(i64::from(ffi::stack_dump_signal()))?;
-    call(py, &boot, "arm_stack_dump", &[signal.borrowed()])?;
+    arm_stack_dump(py, &boot)?;
     Ok(boot)
+}
+
+/// Makes a signal print the Python stack of the thread that gets it, again where the handler was lost.
+///
+/// # Errors
+/// What Python raises.
+pub(crate) fn arm_stack_dump(py: Py<'_>, boot: &Object) -> Result<(), Raised> {
+    let signal = py.integer(i64::from(ffi::stack_dump_signal()))?;
+    call(py, boot, "arm_stack_dump", &[signal.borrowed()]).map(drop)
 }
 
 /// Calls a function of `boot.py`.

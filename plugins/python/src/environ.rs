@@ -3,10 +3,14 @@
 //! What is the same for every request of a socket lies in a template; a request gets a copy of it and sets what
 //! differs, with keys that were made once.
 
-use uwsgi_plugin_api::{Chosen, Known, Listener, Name, Request, WireProtocol};
+use uwsgi_plugin_api::{Chosen, Known, Listener, Name, Request, VarsView, WireProtocol};
 
 use crate::ffi::{Object, Py, Raised, Ref};
 use crate::names::Names;
+use crate::shapes::{Entry, Seen, Shape, Shapes, may_keep};
+
+/// About how many items an environ has besides the request's variables.
+const BASE_ITEMS: usize = 14;
 
 /// Facts that are the same for all requests of a core.
 #[derive(Clone, Debug)]
@@ -25,6 +29,7 @@ pub(crate) struct Environs {
     errors: Object,
     known: Vec<Object>,
     names: Names,
+    shapes: Shapes,
     templates: Vec<Option<Object>>,
     keys: Keys,
 }
@@ -53,11 +58,20 @@ impl Environs {
             http: py.interned("http")?,
             https: py.interned("https")?,
         };
-        let names = Names::default();
-        Ok(Self { facts, file_wrapper, errors, known, names, templates: Vec::new(), keys })
+        Ok(Self {
+            facts,
+            file_wrapper,
+            errors,
+            known,
+            names: Names::default(),
+            shapes: Shapes::default(),
+            templates: Vec::new(),
+            keys,
+        })
     }
 
     /// The environ of a request.
+    #[inline]
     pub(crate) fn build(
         &mut self,
         py: Py<'_>,
@@ -65,26 +79,67 @@ impl Environs {
         chosen: Chosen,
         input: Ref<'_>,
     ) -> Result<Object, Raised> {
-        let template = self.template(py, request.listener)?;
-        let environ = template.borrowed().copy_dict(py)?;
-        let dict = environ.borrowed();
-        dict.set_item(py, self.keys.input.borrowed(), input)?;
+        let environ = match self.shapes.look_up(request.listener.id, request.vars) {
+            Seen::Remembered(shape) => shape.environ(py, request.vars)?,
+            Seen::New => self.fresh(py, request)?,
+            Seen::Again(hash) => self.remember(py, request, hash)?,
+        };
+        environ.borrowed().set_item(py, self.keys.input.borrowed(), input)?;
+        self.set_rest(py, environ.borrowed(), request, chosen)?;
+        Ok(environ)
+    }
+
+    fn fresh(&mut self, py: Py<'_>, request: &Request<'_>) -> Result<Object, Raised> {
+        let environ = self.template(py, request.listener)?.borrowed().copy_dict(py)?;
         for (name, value) in request.vars.iter() {
-            let value = py.latin1(value)?;
-            match name {
-                Name::Known(known) => {
-                    dict.set_item(py, self.known[known as usize].borrowed(), value.borrowed())?;
-                }
-                Name::Other(span) => {
-                    let name = request.vars.bytes(span);
-                    if let Some(key) = self.names.key(py, name)? {
-                        dict.set_item(py, key, value.borrowed())?;
-                    }
-                }
+            if let Some(key) = self.key(py, request.vars, name)? {
+                let value = py.latin1(value)?;
+                environ.borrowed().set_item(py, key, value.borrowed())?;
             }
         }
-        self.set_rest(py, dict, request, chosen)?;
         Ok(environ)
+    }
+
+    /// Builds an environ and keeps another one for requests of the same shape.
+    fn remember(&mut self, py: Py<'_>, request: &Request<'_>, hash: u64) -> Result<Object, Raised> {
+        /// What applications and frameworks add.
+        const ROOM: usize = 8;
+        let vars = request.vars;
+        let size = BASE_ITEMS + vars.len() + ROOM;
+        let kept = self.base(py, request.listener, size)?;
+        let mut entries = Vec::with_capacity(vars.len());
+        for (name, value) in vars.iter() {
+            let key = self.key(py, vars, name)?.map(|key| key.own(py));
+            let value = Some(value).filter(|value| may_keep(name, value));
+            if let Some(key) = &key {
+                let object =
+                    value.map_or_else(|| Ok(py.none().own(py)), |value| py.latin1(value))?;
+                kept.borrowed().set_item(py, key.borrowed(), object.borrowed())?;
+            }
+            entries.push(Entry::new(vars, name, key, value));
+        }
+        match Shape::new(hash, request.listener.id, entries, kept) {
+            Some(mut shape) => {
+                let environ = shape.environ(py, vars);
+                self.shapes.remember(shape);
+                environ
+            }
+            None => self.fresh(py, request),
+        }
+    }
+
+    /// The key of a variable; `None` for one that the environ does not show.
+    #[inline]
+    fn key(
+        &mut self,
+        py: Py<'_>,
+        vars: VarsView<'_>,
+        name: Name,
+    ) -> Result<Option<Ref<'_>>, Raised> {
+        match name {
+            Name::Known(known) => Ok(Some(self.known[known as usize].borrowed())),
+            Name::Other(span) => self.names.key(py, vars.bytes(span)),
+        }
     }
 
     /// What follows from the variables.
@@ -142,17 +197,18 @@ impl Environs {
             self.templates.resize_with(id + 1, || None);
         }
         if self.templates[id].is_none() {
-            self.templates[id] = Some(self.make_template(py, listener)?);
+            /// Room for the variables of a browser's request, so that no copy has to grow.
+            const SIZE: usize = BASE_ITEMS + 28;
+            self.templates[id] = Some(self.base(py, listener, SIZE)?);
         }
         self.templates[id]
             .as_ref()
             .ok_or_else(|| py.raise(crate::ffi::Exception::RuntimeError, "no template"))
     }
 
-    fn make_template(&self, py: Py<'_>, listener: &Listener) -> Result<Object, Raised> {
-        /// Room for the variables of a browser's request, so that no copy has to grow.
-        const ROOM: usize = 40;
-        let template = py.roomy_dict(ROOM)?;
+    /// A new environ with everything but the request's own, and room for `size` items.
+    fn base(&self, py: Py<'_>, listener: &Listener, size: usize) -> Result<Object, Raised> {
+        let template = py.roomy_dict(size)?;
         let dict = template.borrowed();
         let known = |known: Known| self.known[known as usize].borrowed();
         dict.set_item(py, known(Known::QueryString), py.text("")?.borrowed())?;
@@ -162,6 +218,7 @@ impl Environs {
         let truth = |value| py.boolean(value).own(py);
         for (key, value) in [
             ("wsgi.version", py.tuple(vec![py.integer(1)?, py.integer(0)?])?),
+            ("wsgi.input", py.none().own(py)),
             ("wsgi.errors", self.errors.share(py)),
             ("wsgi.run_once", truth(false)),
             ("wsgi.multithread", truth(self.facts.multithread)),

@@ -190,7 +190,7 @@ fn lines(py: Py<'_>, this: &Input, hint: usize) -> Result<Object, Raised> {
     py.list(lines)
 }
 
-/// The body is a stream: only the place where it is can be gone to.
+/// A body that is complete (`post-buffering`) can be read again; of a stream, only the place where it is can be gone to.
 fn seek(py: Py<'_>, this: &Input, arguments: &[Ref<'_>]) -> Result<Object, Raised> {
     let position = this.exchange.position();
     let (offset, whence) = match arguments {
@@ -203,6 +203,15 @@ fn seek(py: Py<'_>, this: &Input, arguments: &[Ref<'_>]) -> Result<Object, Raise
         1 => offset == 0,
         _ => false,
     };
+    let target = u64::try_from(offset).ok().filter(|_| whence == 0);
+    let moved = target.filter(|_| !stays).filter(|target| {
+        // A body that was answered and is gone cannot be moved either.
+        this.exchange.body(py, |body| body.seek(*target)).unwrap_or(false)
+    });
+    if let Some(target) = moved {
+        this.exchange.note_place(target);
+        return py.unsigned(target);
+    }
     if !stays {
         let text = "seeking wsgi.input without post_buffering is IMPOSSIBLE !!!";
         return Err(py.raise(Exception::OSError, text));

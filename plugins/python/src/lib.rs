@@ -14,6 +14,7 @@ mod module;
 mod names;
 mod options;
 mod respond;
+mod shapes;
 mod start_response;
 mod wsgi;
 
@@ -100,6 +101,7 @@ impl Shared {
 
     /// `uwsgi.post_fork_hook`, once a process: after its fork and after its applications were loaded.
     fn run_post_fork_hook(&self) {
+        ffi::park();
         let mut hooked = self.hooked.lock(); // others wait without the GIL until the hook is done
         let process = std::process::id();
         if *hooked == process {
@@ -206,7 +208,14 @@ impl Plugin for PythonPlugin {
         let Ok(shared) = self.shared() else { return };
         ffi::after_fork_child(); // reseeds `random` as well, by its own fork hook
         shared.forked.store(std::process::id(), Ordering::Relaxed);
-        let loaded = ffi::with(|py| shared.apps.get(py).is_some());
+        let loaded = ffi::with(|py| {
+            let armed =
+                shared.running.get(py).map(|running| embed::arm_stack_dump(py, &running.boot));
+            if let Some(Err(raised)) = armed {
+                shared.host.log(&format!("python: no stack dumps: {}", raised.describe(py)));
+            }
+            shared.apps.get(py).is_some()
+        });
         if loaded {
             shared.run_post_fork_hook();
         }
@@ -215,6 +224,7 @@ impl Plugin for PythonPlugin {
     fn handler(&self, core: CoreId) -> Box<dyn Handler> {
         match self.shared() {
             Ok(shared) => {
+                ffi::let_through(ffi::stack_dump_signal());
                 shared.run_post_fork_hook();
                 name_thread(shared, core);
                 Box::new(wsgi::WsgiHandler::new(Arc::clone(shared), core))

@@ -47,6 +47,9 @@ impl Delivery<'_> {
             self.list(py, result, result.tuple_len(py), item)?;
         } else if result.is_bytes() {
             self.whole(py, result.bytes(py)?)?;
+        } else if result.is_str() {
+            self.items = 1;
+            self.item(py, result)?; // one line in the log, not one for each character
         } else if !(result.is_exactly(self.file_wrapper) && self.file(py, result)?) {
             self.iterate(py, result)?;
         }

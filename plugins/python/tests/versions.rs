@@ -71,7 +71,7 @@ fn pythons() -> Vec<PathBuf> {
         .flatten()
         .map(|entry| entry.path().join("bin/python3"))
         .chain([PathBuf::from("/usr/bin/python3"), PathBuf::from("/usr/local/bin/python3")])
-        .filter(|python| supported(python))
+        .filter(supported)
         .collect();
     found.sort();
     found

@@ -231,6 +231,8 @@ impl ResponseEncoder {
                 if is_connection && closes {
                     self.rules.keep_alive = false;
                 }
+                self.headers += 1;
+                self.app_bytes += name.len() + value.len() + 4;
                 return Ok(());
             }
             Kind::Length => {

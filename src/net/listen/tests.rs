@@ -71,9 +71,15 @@ fn port_0_tells_what_it_got_and_takes_connections() {
                 "uwsgi socket 1 bound to TCP address :{} (port auto-assigned) fd {}",
                 ports[1], fds[1]
             ),
-            format!("uWSGI http bound on localhost:{} fd {}", ports[2], fds[2]),
+            format!(
+                "uwsgi socket 2 bound to TCP address localhost:{} (port auto-assigned) fd {}",
+                ports[2], fds[2]
+            ),
         ]
     );
+    let router: Vec<_> = sockets.iter().map(|socket| socket.router_line.clone()).collect();
+    let line = format!("uWSGI http bound on localhost:{} fd {}", ports[2], fds[2]);
+    assert_eq!(router, [None, None, Some(line)]);
     for port in ports {
         TcpStream::connect(("127.0.0.1", port)).expect("the socket listens");
     }

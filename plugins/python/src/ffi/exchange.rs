@@ -186,6 +186,11 @@ impl Exchange {
         self.read.load(Ordering::Relaxed)
     }
 
+    /// Notes where the body is after a seek.
+    pub(crate) fn note_place(&self, position: u64) {
+        self.read.store(position, Ordering::Relaxed);
+    }
+
     /// Notes bytes that were read.
     pub(crate) fn note_read(&self, count: u64) {
         self.read.fetch_add(count, Ordering::Relaxed);

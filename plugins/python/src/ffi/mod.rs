@@ -16,6 +16,7 @@ mod library;
 mod make;
 mod native;
 mod object;
+mod operations;
 mod system;
 mod table;
 
@@ -28,7 +29,7 @@ pub(crate) use gil::{
 pub(crate) use init::{Start, start};
 pub(crate) use native::{Class, Function, Method, Methods, Payload, add_functions};
 pub(crate) use object::{Object, Ref};
-pub(crate) use system::{duplicate, send_to_thread, stack_dump_signal};
+pub(crate) use system::{duplicate, let_through, send_to_thread, stack_dump_signal};
 
 /// A value that is set once and read under the GIL, wherever it lives. Dropped without the GIL (at the end of
 /// the process) it leaves its objects to the interpreter.

@@ -10,10 +10,31 @@ pub(crate) fn stack_dump_signal() -> c_int {
     libc::SIGRTMIN() + OFFSET
 }
 
-/// Sends a signal to one thread of this process; false where there is none of this id.
+/// Lets a signal through to this thread, whatever mask it was started with.
+pub(crate) fn let_through(signal: c_int) {
+    // SAFETY: the set is ours and initialised by the first call.
+    unsafe {
+        let mut set = std::mem::zeroed::<libc::sigset_t>();
+        libc::sigemptyset(&mut set);
+        libc::sigaddset(&mut set, signal);
+        libc::pthread_sigmask(libc::SIG_UNBLOCK, &set, std::ptr::null_mut());
+    }
+}
+
+/// Sends a signal that has a handler to one thread of this process. False where there is no handler (the signal
+/// would end the process) or no thread of this id.
 pub(crate) fn send_to_thread(thread: i32, signal: c_int) -> bool {
-    // SAFETY: plain system calls without pointers.
-    unsafe { libc::syscall(libc::SYS_tgkill, libc::getpid(), thread, signal) == 0 }
+    // SAFETY: the action is a place of ours; the other calls have no pointers.
+    unsafe {
+        let mut action = std::mem::zeroed::<libc::sigaction>();
+        if libc::sigaction(signal, std::ptr::null(), &mut action) != 0
+            || action.sa_sigaction == libc::SIG_DFL
+            || action.sa_sigaction == libc::SIG_IGN
+        {
+            return false;
+        }
+        libc::syscall(libc::SYS_tgkill, libc::getpid(), thread, signal) == 0
+    }
 }
 
 /// A descriptor of our own for what `fd` is open on, closed at exec; `None` where it is not open.

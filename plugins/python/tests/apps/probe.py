@@ -87,6 +87,11 @@ def odd_items(environ, start_response):
     return [b"a", "unicode", None, b"c", 7]
 
 
+def text_body(environ, start_response):
+    simple(start_response)
+    return "text"
+
+
 def buffers(environ, start_response):
     simple(start_response)
     return [bytearray(b"ab"), memoryview(b"cd")]
@@ -395,6 +400,17 @@ def read_errors(environ, start_response):
         except Exception as error:
             lines.append("%s: %s" % (type(error).__name__, error))
     return text(start_response, "\n".join(lines))
+
+
+def read_again(environ, start_response):
+    file = environ["wsgi.input"]
+    steps = [file.read(), file.seek(0), file.tell(), file.read(5), file.seek(6), file.read(3)]
+    try:
+        file.seek(1000)
+    except OSError:
+        steps.append(OSError)
+    steps.append(file.tell())
+    return text(start_response, "[%s]" % ", ".join(getattr(s, "__name__", repr(s)) for s in steps))
 
 
 def read_busy(environ, start_response):

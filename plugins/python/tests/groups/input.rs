@@ -14,6 +14,15 @@ pub fn run(python: &Path) {
     lines(&mut server);
     unknown_length(&mut server);
     errors(&mut server);
+    seeking(&mut server);
+}
+
+fn seeking(server: &mut Server) {
+    let spooled = MockBody { spooled: true, ..MockBody::new(&[b"again and again"]) };
+    assert_eq!(
+        server.post("/read_again", spooled).ok(),
+        "[b'again and again', 0, 0, b'again', 6, b'and', OSError, 9]"
+    );
 }
 
 fn whole(server: &mut Server) {
@@ -56,8 +65,11 @@ fn unknown_length(server: &mut Server) {
     assert_eq!(server.post("/read_all", body).ok(), "b'chunked'");
 }
 
+/// An error, and the texts for read(100) and for what follows.
+type Case = (fn() -> BodyError, [&'static str; 2]);
+
 fn errors(server: &mut Server) {
-    let cases: [(fn() -> BodyError, [&str; 2]); 3] = [
+    let cases: [Case; 3] = [
         (
             || BodyError::Timeout,
             ["timeout during read(100) on wsgi.input", "timeout during read(0) on wsgi.input"],

@@ -73,6 +73,24 @@ pub fn lazy_fork(python: &Path) {
     assert_eq!(report.matches("post_fork").count(), 2, "once for each of two answers: {report}");
 }
 
+/// A signal handler that the child lost is set again, and without one nothing is sent that would end it.
+pub fn dump_after_fork(python: &Path) {
+    let mut server = Server::probe(python);
+    let signal = libc::SIGRTMIN() + 7;
+    // SAFETY: a plain system call.
+    unsafe { libc::signal(signal, libc::SIG_DFL) };
+    // SAFETY: as above.
+    server.plugin.dump_stack(unsafe { libc::gettid() });
+    let report = forked(&mut server, 1, |server| {
+        // SAFETY: as above.
+        server.plugin.dump_stack(unsafe { libc::gettid() });
+        // SAFETY: as above; it tells what was set.
+        let handler = unsafe { libc::signal(signal, libc::SIG_DFL) };
+        format!("{}", handler != libc::SIG_DFL)
+    });
+    assert_eq!(report, "true");
+}
+
 /// Request threads take turns, and a thread that waits for a client lets the others run.
 pub fn threads(python: &Path) {
     const THREADS: u16 = 6;

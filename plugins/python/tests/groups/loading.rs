@@ -120,7 +120,8 @@ pub fn failures(python: &Path) {
     assert!(!log.contains("<uwsgi-rs>"), "our own frames are not the user's business:\n{log}");
     assert_eq!(server.get("/good/x").ok(), "who '/good' '/x'");
     let answer = server.get("/nowhere");
-    assert!(answer.response.aborted && answer.outcome.app.is_none());
+    assert_eq!((answer.status(), answer.outcome.app), ("500 Internal Server Error", None));
+    assert_eq!(answer.text(), "Internal Server Error");
     let lines = server.host.take_lines();
     let last = lines.last().unwrap();
     assert_eq!(last, "--- no python application found, check your startup logs for errors ---");
@@ -153,21 +154,94 @@ fn captured<T>(work: impl FnOnce() -> T) -> (String, T) {
     (log, value)
 }
 
-/// A virtualenv that is made for the purpose: its packages are found, `sys` says what it should.
-pub fn virtualenv(python: &Path) {
+/// A virtualenv that is made for the purpose, or nothing where this Python makes none.
+fn with_virtualenv(python: &Path, work: impl FnOnce(&str)) {
     let folder = std::env::temp_dir().join(format!("uwsgi-venv-{}", std::process::id()));
     let made = Command::new(python).args(["-m", "venv", "--without-pip"]).arg(&folder).status();
     if !made.unwrap().success() {
         return println!("this Python makes no virtualenvs");
     }
-    let text = folder.display().to_string();
-    let mut server = Server::new(python, &[("home", &text), ("wsgi-file", "probe.py")]);
-    assert_eq!(server.get("/call_uwsgi?sys.prefix").ok(), format!("'{text}'"));
+    work(&folder.display().to_string());
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+/// Its packages are found and `sys` says what it should.
+fn is_in_virtualenv(server: &mut Server, folder: &str) {
+    assert_eq!(server.get("/call_uwsgi?sys.prefix").ok(), format!("'{folder}'"));
     assert_eq!(server.get("/call_uwsgi?sys.prefix!=sys.base_prefix").ok(), "True");
-    assert_eq!(server.get("/call_uwsgi?sys.executable").ok(), format!("'{text}/bin/python'"));
+    assert_eq!(server.get("/call_uwsgi?sys.executable").ok(), format!("'{folder}/bin/python'"));
     let found = "any(p.startswith(sys.prefix)and(p.endswith('site-packages'))for(p)in(sys.path))";
     assert_eq!(server.get(&format!("/call_uwsgi?{found}")).ok(), "True");
+}
+
+pub fn virtualenv(python: &Path) {
+    with_virtualenv(python, |folder| {
+        let mut server = Server::search(&[("home", folder), ("wsgi-file", "probe.py")]).loaded();
+        is_in_virtualenv(&mut server, folder);
+    });
+}
+
+pub fn virtual_env_variable(python: &Path) {
+    with_virtualenv(python, |folder| {
+        // SAFETY: no other thread reads the environment now.
+        unsafe { std::env::set_var("VIRTUAL_ENV", folder) };
+        let mut server = Server::search(&[("wsgi-file", "probe.py")]).loaded();
+        is_in_virtualenv(&mut server, folder);
+        let lines = server.host.take_lines();
+        assert!(lines.iter().any(|line| line.ends_with("named by VIRTUAL_ENV)")), "{lines:?}");
+    });
+}
+
+/// A folder that is no virtualenv is taken as PYTHONHOME.
+pub fn prefix(python: &Path) {
+    let prefix = python.parent().unwrap().parent().unwrap().display().to_string();
+    let mut server = Server::search(&[("home", &prefix), ("wsgi-file", "probe.py")]).loaded();
+    assert_eq!(server.get("/call_uwsgi?sys.prefix").ok(), format!("'{prefix}'"));
+    assert_eq!(server.get("/call_uwsgi?__import__('json').loads('[1]')").ok(), "[1]");
+}
+
+/// pyenv's `python3` is a script that runs another one.
+pub fn shim_in_path(python: &Path) {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = std::env::temp_dir().join(format!("uwsgi-shim-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let shim = folder.join("python3");
+    std::fs::write(&shim, format!("#!/bin/sh\nexec {} \"$@\"\n", python.display())).unwrap();
+    std::fs::set_permissions(&shim, PermissionsExt::from_mode(0o755)).unwrap();
+    // SAFETY: no other thread reads the environment now.
+    unsafe { std::env::set_var("PATH", format!("/no/such/folder:{}", folder.display())) };
+    let mut server = Server::search(&[("wsgi-file", "probe.py")]).loaded();
+    assert_eq!(
+        server.get("/call_uwsgi?sys.executable").ok(),
+        format!("'{}'", python.display()),
+        "not the script"
+    );
     std::fs::remove_dir_all(&folder).unwrap();
+}
+
+/// The locale gives the encodings that the `python` command has.
+pub fn locale(python: &Path) {
+    for name in ["LANG", "LC_CTYPE"] {
+        // SAFETY: no other thread reads the environment now.
+        unsafe { std::env::remove_var(name) };
+    }
+    // SAFETY: as above.
+    unsafe { std::env::set_var("LC_ALL", "C") };
+    let expression = "(sys.getfilesystemencoding(),sys.flags.utf8_mode,\
+                      __import__('locale').getpreferredencoding(False))"
+        .replace(' ', "");
+    let own = Command::new(python)
+        .args(["-c", &format!("import sys; print({expression})")])
+        .output()
+        .unwrap();
+    let mut server = Server::probe(python);
+    let ours = server.get(&format!("/call_uwsgi?{expression}")).ok();
+    assert_eq!(ours, String::from_utf8(own.stdout).unwrap().trim_end());
+}
+
+pub fn optimize(python: &Path) {
+    let mut server = Server::new(python, &[("optimize", "2"), ("wsgi-file", "probe.py")]);
+    assert_eq!(server.get("/call_uwsgi?sys.flags.optimize").ok(), "2");
 }
 
 pub fn missing_virtualenv(python: &Path) {

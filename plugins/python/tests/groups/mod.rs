@@ -34,11 +34,17 @@ const GROUPS: &[Group] = &[
     ("factories_and_files", loading::factories_and_files),
     ("failures", loading::failures),
     ("virtualenv", loading::virtualenv),
+    ("virtual_env_variable", loading::virtual_env_variable),
+    ("prefix", loading::prefix),
+    ("shim_in_path", loading::shim_in_path),
+    ("locale", loading::locale),
+    ("optimize", loading::optimize),
     ("missing_virtualenv", loading::missing_virtualenv),
     ("fork", lifecycle::fork),
     ("lazy_fork", lifecycle::lazy_fork),
     ("threads", lifecycle::threads),
     ("stack_dump", lifecycle::stack_dump),
+    ("dump_after_fork", lifecycle::dump_after_fork),
     ("shutdown", lifecycle::shutdown),
 ];
 
@@ -89,11 +95,16 @@ impl Answer {
 impl Server {
     /// Starts the interpreter with these settings; no application yet.
     pub fn start(python: &Path, settings: &[(&str, &str)]) -> Self {
+        let python = python.display().to_string();
+        let mut all = vec![("python", python.as_str())];
+        all.extend_from_slice(settings);
+        Self::search(&all)
+    }
+
+    /// Starts with these settings alone, so that the interpreter is looked for.
+    pub fn search(settings: &[(&str, &str)]) -> Self {
         let host = Arc::new(MockHost::default());
-        let mut pairs = vec![(String::from("python"), python.display().to_string())];
-        pairs.extend(
-            settings.iter().map(|(name, value)| (String::from(*name), String::from(*value))),
-        );
+        let pairs = settings.iter().map(|(k, v)| (String::from(*k), String::from(*v))).collect();
         let plugin = PythonPlugin::new();
         let (http, uwsgi) = (http_listener(), uwsgi_listener());
         plugin.start(&Settings::new(pairs), host.clone(), &[http.clone(), uwsgi.clone()]).unwrap();
@@ -102,9 +113,13 @@ impl Server {
 
     /// Starts and loads.
     pub fn new(python: &Path, settings: &[(&str, &str)]) -> Self {
-        let mut server = Self::start(python, settings);
-        server.report = server.plugin.load().unwrap();
-        server
+        Self::start(python, settings).loaded()
+    }
+
+    /// Loads.
+    pub fn loaded(mut self) -> Self {
+        self.report = self.plugin.load().unwrap();
+        self
     }
 
     /// With the application of `probe.py`.

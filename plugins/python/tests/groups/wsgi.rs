@@ -48,6 +48,9 @@ fn bodies(server: &mut Server) {
         "{lines:?}"
     );
     assert!(lines[1].starts_with("[ERROR] Unhandled object from iterator: 7 (0x"), "{lines:?}");
+    assert_eq!(server.get("/text_body").ok(), "");
+    let lines = server.host.take_lines();
+    assert!(matches!(&lines[..], [line] if line.contains("'text'")), "{lines:?}");
     assert_eq!(server.get("/buffers").ok(), "", "only with wsgi-accept-buffer");
 }
 

@@ -109,6 +109,8 @@ pub struct MockBody {
     pub offset: usize,
     pub length: Option<u64>,
     pub chunked: bool,
+    /// It is complete and can be read again.
+    pub spooled: bool,
     /// What comes after the last piece instead of the end.
     pub error: Option<fn() -> BodyError>,
     pub fills: u32,
@@ -147,6 +149,14 @@ impl Body for MockBody {
     fn consume(&mut self, count: usize) {
         let Some(piece) = self.pieces.get(self.at) else { return };
         self.offset = (self.offset + count).min(piece.len());
+    }
+
+    fn seek(&mut self, position: u64) -> bool {
+        if self.spooled && self.pieces.len() == 1 && position <= self.pieces[0].len() as u64 {
+            (self.at, self.offset) = (0, position as usize);
+            return true;
+        }
+        false
     }
 
     fn fill(&mut self) -> Result<Fill, BodyError> {
