@@ -19,9 +19,9 @@ use crate::net::rescue::Rescue;
 use crate::options;
 use crate::plugin::Registry;
 use crate::shm::Board;
+use crate::sys::handover::Origin;
 use crate::sys::machine::Machine;
 use crate::sys::privileges::{Identity, PrivilegesError};
-use crate::sys::handover::Origin;
 use crate::sys::{clock, environment, memory, process};
 use crate::worker::{self, Boot, ServerHost};
 
@@ -92,7 +92,8 @@ fn run(
         .map(|socket| Listening { fd: Arc::new(socket.fd), info: Arc::new(socket.info) })
         .collect();
     let processes = &config.processes;
-    let board = Board::new(processes.workers, processes.threads).map_err(failed("map shared memory"))?;
+    let board =
+        Board::new(processes.workers, processes.threads).map_err(failed("map shared memory"))?;
     board.header().started_unix.store(clock::unix_seconds(), Ordering::Relaxed);
     let host = Arc::new(ServerHost::new(
         config.clone(),
@@ -138,7 +139,9 @@ fn run(
 fn flags(plugins: &Registry) -> HashSet<&'static str> {
     let rows: Vec<_> = plugins.iter().map(|plugin| plugin.options()).collect();
     let registry = options::Registry::new(&rows);
-    let flags = registry.entries().iter().filter(|entry| !entry.row.kind.needs_value() && entry.row.kind != OptionKind::OptionalText);
+    let flags = registry.entries().iter().filter(|entry| {
+        !entry.row.kind.needs_value() && entry.row.kind != OptionKind::OptionalText
+    });
     flags.map(|entry| entry.row.name).collect()
 }
 
@@ -198,12 +201,14 @@ fn open_sockets(
 ) -> Result<Result<Vec<Socket>, Inheritance>, ServeError> {
     let runtime = &config.runtime;
     let identity = Identity::resolve(runtime.uid.as_deref(), runtime.gid.as_deref())?;
-    let early = runtime.chown_socket.is_some() || (runtime.uid.is_some() && listen::needs_root(config));
+    let early =
+        runtime.chown_socket.is_some() || (runtime.uid.is_some() && listen::needs_root(config));
     let sockets = if early { Ok(bind(config, inheritance)?) } else { Err(inheritance) };
     identity.take()?;
     if let Some(directory) = &runtime.chdir {
         let name = directory.display();
-        std::env::set_current_dir(directory).map_err(failed(format!("change to --chdir {name}")))?;
+        std::env::set_current_dir(directory)
+            .map_err(failed(format!("change to --chdir {name}")))?;
         log::line(format_args!("chdir() to {name}"));
     }
     Ok(sockets)
@@ -225,8 +230,11 @@ fn limit_memory(config: &Config) -> Result<(), ServeError> {
         Some(bytes) => {
             log::line(format_args!("limiting address space of processes..."));
             let megabytes = bytes >> 20;
-            memory::limit_address_space(bytes).map_err(failed(format!("set --limit-as {megabytes}")))?;
-            log::line(format_args!("your process address space limit is {bytes} bytes ({megabytes} MB)"));
+            memory::limit_address_space(bytes)
+                .map_err(failed(format!("set --limit-as {megabytes}")))?;
+            log::line(format_args!(
+                "your process address space limit is {bytes} bytes ({megabytes} MB)"
+            ));
             Ok(())
         }
         None => Ok(()),
@@ -261,7 +269,8 @@ fn hooks(
         false => None,
     };
     let (before, after) = (plugins.clone(), plugins.clone());
-    let (config, board, plugins, host) = (config.clone(), board.clone(), plugins.clone(), host.clone());
+    let (config, board, plugins, host) =
+        (config.clone(), board.clone(), plugins.clone(), host.clone());
     Ok(Hooks {
         before_fork: Box::new(move || before.before_fork()),
         after_fork_parent: Box::new(move || after.after_fork_parent()),

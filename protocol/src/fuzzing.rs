@@ -18,7 +18,8 @@ pub fn uwsgi_packet(input: &[u8], cut: usize) {
     let limits = uwsgi::Limits { block_bytes_max: 4096, vars_max: 128 };
     let decode = |input: &[u8]| {
         let mut vars = Vars::default();
-        uwsgi::decode(input, &limits, &mut vars).map(|head| head.map(|head| (head, owned(&vars, input))))
+        uwsgi::decode(input, &limits, &mut vars)
+            .map(|head| head.map(|head| (head, owned(&vars, input))))
     };
     let whole = decode(input);
     match decode(&input[..cut.min(input.len())]) {
@@ -32,7 +33,10 @@ pub fn http_stream(input: &[u8], step: usize) {
     let whole = http_events(input, input.len().max(1));
     let pieces = http_events(input, step.max(1));
     // Where the input has several faults, which one is seen first may depend on the cut.
-    assert_eq!((&whole.head, &whole.body, whole.complete), (&pieces.head, &pieces.body, pieces.complete));
+    assert_eq!(
+        (&whole.head, &whole.body, whole.complete),
+        (&pieces.head, &pieces.body, pieces.complete)
+    );
     assert_eq!(whole.error.is_some(), pieces.error.is_some(), "{whole:?} {pieces:?}");
 }
 

@@ -13,6 +13,10 @@ pub struct Span {
 }
 
 const SCRATCH: u32 = 1 << 31;
+/// Largest scratch area that is kept for the next request, in bytes.
+const SCRATCH_BYTES_KEPT: usize = 64 * 1024;
+/// Variables whose position fits into the index.
+const INDEXED_MAX: usize = u8::MAX as usize;
 
 impl Span {
     /// A span of the head buffer. `start + len` must lie within it (head buffers are below 2 GiB).
@@ -108,7 +112,7 @@ pub struct Vars {
     entries: Vec<Var>,
     scratch: Vec<u8>,
     /// Position in `entries` plus one of each known name, 0 where it is absent.
-    /// Positions above 254 are not indexed (limits keep requests well below).
+    /// Positions above 254 are not indexed; they are searched for.
     index: [u8; Known::COUNT],
 }
 
@@ -119,10 +123,11 @@ impl Default for Vars {
 }
 
 impl Vars {
-    /// Forgets all variables and keeps the memory.
+    /// Forgets all variables and keeps the memory (but not that of an extraordinary request).
     pub fn clear(&mut self) {
         self.entries.clear();
         self.scratch.clear();
+        self.scratch.shrink_to(SCRATCH_BYTES_KEPT);
         self.index = [0; Known::COUNT];
     }
 
@@ -171,12 +176,49 @@ impl Vars {
 
     /// Position of a known variable in [`Vars::entries`].
     pub fn position(&self, known: Known) -> Option<usize> {
-        (self.index[known as usize] as usize).checked_sub(1)
+        match self.index[known as usize] {
+            0 if self.entries.len() > INDEXED_MAX => self.search(known),
+            place => usize::from(place).checked_sub(1),
+        }
+    }
+
+    #[cold]
+    fn search(&self, known: Known) -> Option<usize> {
+        let unindexed = &self.entries[INDEXED_MAX..];
+        let at = unindexed.iter().position(|var| var.name == Name::Known(known))?;
+        Some(INDEXED_MAX + at)
     }
 
     /// Replaces the value of the variable at `position`.
     pub fn replace(&mut self, position: usize, value: Span) {
         self.entries[position].value = value;
+    }
+
+    /// Appends `glue` and the bytes of `more` to the value of the variable at `position`.
+    pub fn join(&mut self, position: usize, head: &[u8], glue: &[u8], more: Span) {
+        let first = self.entries[position].value;
+        let start = (first.start & !SCRATCH) as usize;
+        let end = start + first.len();
+        let is_last = first.start & SCRATCH != 0 && end == self.scratch.len();
+        // A value that is the last of the scratch area grows in place: joining many costs no more than their bytes.
+        let begin = if is_last { start } else { self.scratch.len() };
+        if !is_last {
+            self.append(head, first);
+        }
+        self.scratch.extend_from_slice(glue);
+        self.append(head, more);
+        let len = (self.scratch.len() - begin) as u32;
+        self.replace(position, Span { start: begin as u32 | SCRATCH, len });
+    }
+
+    fn append(&mut self, head: &[u8], span: Span) {
+        let start = (span.start & !SCRATCH) as usize;
+        let range = start..start + span.len();
+        if span.start & SCRATCH != 0 {
+            self.scratch.extend_from_within(range);
+        } else {
+            self.scratch.extend_from_slice(&head[range]);
+        }
     }
 
     /// The bytes of a span.

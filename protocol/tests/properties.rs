@@ -6,17 +6,44 @@ use uwsgi_protocol::fuzzing;
 /// Text that looks like HTTP often enough to get past the first line.
 fn http_like() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop::sample::select(vec![
-        "GET / HTTP/1.1\r\n", "POST /a%2fb?q HTTP/1.1\r\n", "HEAD http://h/x HTTP/1.0\r\n", "Host: h\r\n", "\r\n",
-        "Transfer-Encoding: chunked\r\n", "Content-Length: 3\r\n", "X-A: b\r\n", "x-a:c\r\n", "Cookie: a\r\n", "5\r\nhello\r\n",
-        "0\r\n\r\n", "a;x=y\r\n", "\n", "\r", " ", ":", "\0", "Connection: close, upgrade\r\n", "Expect: 100-continue\r\n",
+        "GET / HTTP/1.1\r\n",
+        "POST /a%2fb?q HTTP/1.1\r\n",
+        "HEAD http://h/x HTTP/1.0\r\n",
+        "Host: h\r\n",
+        "\r\n",
+        "Transfer-Encoding: chunked\r\n",
+        "Content-Length: 3\r\n",
+        "X-A: b\r\n",
+        "x-a:c\r\n",
+        "Cookie: a\r\n",
+        "5\r\nhello\r\n",
+        "0\r\n\r\n",
+        "a;x=y\r\n",
+        "\n",
+        "\r",
+        " ",
+        ":",
+        "\0",
+        "Connection: close, upgrade\r\n",
+        "Expect: 100-continue\r\n",
     ]);
-    prop::collection::vec(prop_oneof![9 => piece.prop_map(|text| text.as_bytes().to_vec()), 1 => any::<Vec<u8>>()], 0..14)
-        .prop_map(|pieces| pieces.concat())
+    prop::collection::vec(
+        prop_oneof![9 => piece.prop_map(|text| text.as_bytes().to_vec()), 1 => any::<Vec<u8>>()],
+        0..14,
+    )
+    .prop_map(|pieces| pieces.concat())
 }
 
 /// Pairs with now and then a wrong length.
 fn packet_like() -> impl Strategy<Value = Vec<u8>> {
-    let name = prop::sample::select(vec!["REQUEST_METHOD", "HTTP_HOST", "CONTENT_LENGTH", "X", "HTTP_COOKIE", ""]);
+    let name = prop::sample::select(vec![
+        "REQUEST_METHOD",
+        "HTTP_HOST",
+        "CONTENT_LENGTH",
+        "X",
+        "HTTP_COOKIE",
+        "",
+    ]);
     let value = prop::sample::select(vec!["GET", "h", "12", "", "1x", "99999999999999999999"]);
     let pairs = prop::collection::vec((name, value, 0u16..40), 0..10);
     (pairs, any::<u8>(), 0usize..40).prop_map(|(pairs, modifier, shift)| {

@@ -1,5 +1,7 @@
 //! Every vector of the uwsgi protocol and of HTTP/1.1, whole and split at every byte.
 
+#![allow(clippy::unwrap_used)] // panicking is how a test fails
+
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use uwsgi_protocol::http1::{self, Chunk, ChunkedDecoder, Framing, HeadDecoder, Version};
@@ -20,7 +22,10 @@ fn input(vector: &Value) -> Vec<u8> {
 }
 
 fn hex(text: &str) -> Vec<u8> {
-    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
+    (0..text.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap())
+        .collect()
 }
 
 fn latin1(bytes: &[u8]) -> String {
@@ -114,15 +119,21 @@ fn uwsgi_vectors() {
             "uwsgi.request" => {
                 for whole in [true, false] {
                     let got = uwsgi_request(&vector, &bytes, whole);
-                    let stricter = got["error"].as_str().is_some_and(|reason| STRICTER.contains(&reason));
+                    let stricter =
+                        got["error"].as_str().is_some_and(|reason| STRICTER.contains(&reason));
                     if got != *expect && !stricter {
-                        failures.push(format!("{} whole={whole}\n  got  {got}\n  want {expect}", vector["id"]));
+                        failures.push(format!(
+                            "{} whole={whole}\n  got  {got}\n  want {expect}",
+                            vector["id"]
+                        ));
                     }
                 }
             }
             "uwsgi.array" => {
                 let items = uwsgi_packet(&bytes).and_then(|(_, block)| {
-                    uwsgi::items(block).map(|item| item.ok().map(latin1)).collect::<Option<Vec<_>>>()
+                    uwsgi::items(block)
+                        .map(|item| item.ok().map(latin1))
+                        .collect::<Option<Vec<_>>>()
                 });
                 let error = expect["error"].as_str();
                 let fits = match error {
@@ -146,10 +157,14 @@ fn uwsgi_vectors() {
                 };
                 if let Some(dict) = ok["dict"].as_array() {
                     let pairs: Vec<_> = uwsgi::pairs(block)
-                        .map(|pair| pair.map(|(name, value)| json!([latin1(name), latin1(value)])).unwrap())
+                        .map(|pair| {
+                            pair.map(|(name, value)| json!([latin1(name), latin1(value)])).unwrap()
+                        })
                         .collect();
                     let head = json!([header.modifier1, header.datasize, header.modifier2]);
-                    if pairs != *dict || head != json!([ok["modifier1"], ok["datasize"], ok["modifier2"]]) {
+                    if pairs != *dict
+                        || head != json!([ok["modifier1"], ok["datasize"], ok["modifier2"]])
+                    {
                         failures.push(format!("{}: {pairs:?}", vector["id"]));
                     }
                 }
@@ -199,7 +214,9 @@ fn http_stream(vector: &Value, bytes: &[u8], step: usize) -> Value {
     };
     match problem {
         None => json!({"ok": requests}),
-        Some(Ok(reject)) => json!({"error": reject.reason, "status": reject.status, "before": requests}),
+        Some(Ok(reject)) => {
+            json!({"error": reject.reason, "status": reject.status, "before": requests})
+        }
         Some(Err(_)) => json!({"incomplete": true, "before": requests}),
     }
 }
@@ -224,7 +241,9 @@ fn http_one(vector: &Value, bytes: &[u8], step: usize) -> Result<Option<(Value, 
     let too_large = Reject::new(413, "body_too_large");
     let (body, chunks, used) = match head.framing {
         Framing::None => (Vec::new(), None, 0),
-        Framing::Length(length) if body_max.is_some_and(|max| length > max) => return Err(too_large),
+        Framing::Length(length) if body_max.is_some_and(|max| length > max) => {
+            return Err(too_large);
+        }
         Framing::Length(length) if (rest.len() as u64) < length => return Ok(None),
         Framing::Length(length) => (rest[..length as usize].to_vec(), None, length as usize),
         Framing::Chunked => match chunked(rest, step, body_max)? {
@@ -260,9 +279,16 @@ fn chunked(rest: &[u8], step: usize, max: Option<u64>) -> Result<Option<(Vec<u8>
     }
 }
 
-fn request_json(bytes: &[u8], head: &http1::Head, vars: &Vars, body: &[u8], chunked: bool) -> Value {
+fn request_json(
+    bytes: &[u8],
+    head: &http1::Head,
+    vars: &Vars,
+    body: &[u8],
+    chunked: bool,
+) -> Value {
     let view = vars.view(bytes);
-    let environ: Vec<_> = view.iter().map(|(name, value)| json!([latin1(view.name(name)), latin1(value)])).collect();
+    let environ: Vec<_> =
+        view.iter().map(|(name, value)| json!([latin1(view.name(name)), latin1(value)])).collect();
     let line_start = if bytes.starts_with(b"\r\n") { 2 } else { 0 };
     let line = bytes[line_start..].split(|byte| *byte == b'\r').next().unwrap();
     let mut words = line.split(|byte| *byte == b' ').map(latin1);
@@ -284,13 +310,19 @@ fn request_json(bytes: &[u8], head: &http1::Head, vars: &Vars, body: &[u8], chun
 /// What the vector's request must look like in our form; the environ is built from its headers by the CGI rules.
 fn same_request(got: &Value, want: &Value) -> bool {
     let environ = got["environ"].as_array().unwrap();
-    let var = |name: &str| environ.iter().find(|pair| pair[0] == name).map(|pair| pair[1].as_str().unwrap());
+    let var = |name: &str| {
+        environ.iter().find(|pair| pair[0] == name).map(|pair| pair[1].as_str().unwrap())
+    };
     let mut headers: Vec<(String, String)> = Vec::new();
     let absolute = want["form"] == "absolute";
     for header in want["headers"].as_array().unwrap() {
         let (name, value) = (header[0].as_str().unwrap(), header[1].as_str().unwrap());
         let lower = name.to_lowercase();
-        if name.contains('_') || lower == "proxy" || lower == "content-length" || (absolute && lower == "host") {
+        if name.contains('_')
+            || lower == "proxy"
+            || lower == "content-length"
+            || (absolute && lower == "host")
+        {
             continue;
         }
         let key = match lower.as_str() {
@@ -303,8 +335,10 @@ fn same_request(got: &Value, want: &Value) -> bool {
             None => headers.push((key, value.to_owned())),
         }
     }
-    let extra = environ.iter().filter(|pair| pair[0].as_str().unwrap().starts_with("HTTP_")).count();
-    let expected = headers.iter().filter(|(name, _)| name.starts_with("HTTP_")).count() + usize::from(absolute);
+    let extra =
+        environ.iter().filter(|pair| pair[0].as_str().unwrap().starts_with("HTTP_")).count();
+    let expected = headers.iter().filter(|(name, _)| name.starts_with("HTTP_")).count()
+        + usize::from(absolute);
     headers.iter().all(|(name, value)| var(name) == Some(value))
         && extra == expected
         && var("REQUEST_METHOD") == want["method"].as_str()
@@ -312,7 +346,9 @@ fn same_request(got: &Value, want: &Value) -> bool {
         && var("PATH_INFO").is_some()
         && (want["form"] != "origin" || var("REQUEST_URI") == want["target"].as_str())
         && var("HTTP_PROXY").is_none()
-        && ["method", "target", "framing", "body", "keep_alive", "expect_100"].iter().all(|key| got[*key] == want[*key])
+        && ["method", "target", "framing", "body", "keep_alive", "expect_100"]
+            .iter()
+            .all(|key| got[*key] == want[*key])
         && got["upgrade"].is_null() == want["upgrade"].is_null()
         && got["bytes_after"] == want["bytes_after"]
 }
@@ -364,7 +400,9 @@ fn encode(rules: http1::Rules, app: &Value) -> (Vec<u8>, http1::End) {
     encoder.reset(rules);
     encoder.start(app["status"].as_str().unwrap_or("200 OK").as_bytes()).unwrap();
     for header in app["headers"].as_array().unwrap() {
-        encoder.header(header[0].as_str().unwrap().as_bytes(), header[1].as_str().unwrap().as_bytes()).unwrap();
+        encoder
+            .header(header[0].as_str().unwrap().as_bytes(), header[1].as_str().unwrap().as_bytes())
+            .unwrap();
     }
     let parts: Vec<&str> = match app["body_parts"].as_array() {
         Some(parts) => parts.iter().map(|part| part.as_str().unwrap()).collect(),
@@ -392,7 +430,8 @@ fn encode(rules: http1::Rules, app: &Value) -> (Vec<u8>, http1::End) {
 fn comparable(answer: &[u8]) -> (Vec<String>, String) {
     let text = latin1(answer);
     let (head, body) = text.split_once("\r\n\r\n").unwrap();
-    let mut lines: Vec<_> = head.split("\r\n").filter(|line| !line.starts_with("Date: ")).map(str::to_owned).collect();
+    let mut lines: Vec<_> =
+        head.split("\r\n").filter(|line| !line.starts_with("Date: ")).map(str::to_owned).collect();
     lines[1..].sort();
     (lines, body.to_owned())
 }

@@ -1,7 +1,7 @@
 //! argv, environment and files become ordered directives, then one checked [`Config`].
 //!
 //! The steps, each in its file: [`read()`] collects [`Directive`]s from the environment, the command line and
-//! the files it names, in the order in which uWSGI applies them; [`expand`] fills placeholders in; [`finish()`]
+//! the files it names, in the order in which uWSGI applies them; `expand` fills placeholders in; [`finish()`]
 //! checks all of it and gives every problem at once. No step prints, and none but `read` opens a file.
 
 mod argv;

@@ -85,6 +85,7 @@ pub struct Pool(Mutex<Kept>);
 #[derive(Default)]
 struct Kept {
     inputs: Vec<Vec<u8>>,
+    #[expect(clippy::vec_box, reason = "the boxes themselves are lent to connections")]
     vars: Vec<Box<Vars>>,
 }
 
@@ -222,14 +223,17 @@ impl Connection {
     /// True where all that was received lies in the input as it came, so that another process can go on.
     pub fn can_move(&self) -> bool {
         let decoded_in_place = self.upload.chunked || self.upload.spool.is_some();
-        matches!(self.phase, Phase::Head | Phase::Body) && self.spill.is_empty() && !decoded_in_place
+        matches!(self.phase, Phase::Head | Phase::Body)
+            && self.spill.is_empty()
+            && !decoded_in_place
     }
 
     /// True where the next request's head lies complete behind the present request.
     pub fn next_is_here(&self) -> bool {
         let used = self.head.len + self.upload.ready;
         let rest = self.input.data().get(used..).unwrap_or_default();
-        matches!(self.upload.rest, Rest::Nothing) && memchr::memmem::find(rest, b"\r\n\r\n").is_some()
+        matches!(self.upload.rest, Rest::Nothing)
+            && memchr::memmem::find(rest, b"\r\n\r\n").is_some()
     }
 
     /// The body's time is over: the application runs and is told so when it reads on. False where no body is awaited.
@@ -264,7 +268,9 @@ impl Connection {
                 Phase::Body => {}
             }
             if self.phase == Phase::Body {
-                if let Err(reject) = self.upload.absorb(&mut self.input, self.head.len, &bounds.body) {
+                if let Err(reject) =
+                    self.upload.absorb(&mut self.input, self.head.len, &bounds.body)
+                {
                     return Step::Refuse(reject);
                 }
                 if self.upload.may_run(&bounds.body) {
@@ -280,7 +286,9 @@ impl Connection {
                 Ok(0) if self.phase == Phase::Body => self.upload.fault = Some(Fault::Truncated),
                 Ok(0) => return Step::Refuse(Reject::new(400, "incomplete_request")),
                 Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.input_pending = false,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.input_pending = false
+                }
                 Err(_) => return Step::Close,
             }
         }
@@ -313,7 +321,12 @@ impl Connection {
         Ok(count)
     }
 
-    fn decode(&mut self, listener: &Listener, bounds: &Bounds, pool: &Pool) -> Result<bool, Reject> {
+    fn decode(
+        &mut self,
+        listener: &Listener,
+        bounds: &Bounds,
+        pool: &Pool,
+    ) -> Result<bool, Reject> {
         if self.input.is_empty() {
             return Ok(false);
         }
@@ -366,7 +379,8 @@ impl Connection {
     /// RFC 9110, 10.1.1. A socket that cannot take 25 bytes now is in no state to be promised anything: the
     /// client will send its body after its own time-out.
     fn send_continue(&self) {
-        let _ = socket::send(self.fd.as_fd(), &[io::IoSlice::new(b"HTTP/1.1 100 Continue\r\n\r\n")]);
+        let _ =
+            socket::send(self.fd.as_fd(), &[io::IoSlice::new(b"HTTP/1.1 100 Continue\r\n\r\n")]);
     }
 
     /// The request is answered: drops its bytes, so that the next one is first in the input.
@@ -416,7 +430,9 @@ impl Connection {
             match socket::receive(self.fd.as_fd(), &mut sink) {
                 Ok(0) => return Step::Close,
                 Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Step::Wait(Wait::Linger),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return Step::Wait(Wait::Linger);
+                }
                 Err(_) => return Step::Close,
             }
         }

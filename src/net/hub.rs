@@ -10,8 +10,8 @@ use uwsgi_plugin_api::WireProtocol;
 use uwsgi_protocol::{Reject, http1};
 
 use super::connection::{Bounds, Connection, Pool, Step};
-use super::rescue::Rescue;
 use super::reactor::Listening;
+use super::rescue::Rescue;
 use super::table::{Table, Wait};
 use crate::sys::{clock, socket};
 
@@ -130,7 +130,9 @@ impl Hub {
             Wait::Body | Wait::Flush => now_ms + self.times.progress_ms,
             Wait::KeepAlive => now_ms + self.times.keep_alive_ms,
             // Absolute: a client that goes on sending gets no more time.
-            Wait::Linger => *connection.linger_until_ms.get_or_insert(now_ms + self.times.linger_ms),
+            Wait::Linger => {
+                *connection.linger_until_ms.get_or_insert(now_ms + self.times.linger_ms)
+            }
         };
         self.pool.reclaim(&mut connection);
         let token = connection.token?;
@@ -200,7 +202,9 @@ impl Hub {
             }
             Wait::Head | Wait::Body if begun => {
                 self.counts.timed_out.fetch_add(1, Ordering::Relaxed);
-                if let Step::Wait(wait) = self.refuse(&mut connection, Reject::new(408, "request_timeout")) {
+                if let Step::Wait(wait) =
+                    self.refuse(&mut connection, Reject::new(408, "request_timeout"))
+                {
                     if let Some(back) = self.park(connection, wait, now_ms) {
                         self.progress(back, now_ms, jobs);
                     }

@@ -53,7 +53,10 @@ mod tests {
     #[test]
     fn the_longest_address_fits() {
         let long = "2001:1111:2222:3333:4444:5555:6666:7777".parse().unwrap();
-        assert_eq!(Peer::new(PeerAddress::Ip(long, 1)).address(), b"2001:1111:2222:3333:4444:5555:6666:7777");
+        assert_eq!(
+            Peer::new(PeerAddress::Ip(long, 1)).address(),
+            b"2001:1111:2222:3333:4444:5555:6666:7777"
+        );
         assert_eq!(Peer::new(PeerAddress::Local).address(), b"");
     }
 }

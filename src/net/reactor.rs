@@ -69,7 +69,8 @@ impl Reactor {
         let waker = Waker::new(poll.registry(), mio::Token(WAKER))?;
         let set = ListenerSet::new(poll.registry())?;
         let registry = poll.registry().try_clone()?;
-        let hub = Arc::new(Hub::new(registry, waker, listeners, bounds, times, connections_max, rescue));
+        let hub =
+            Arc::new(Hub::new(registry, waker, listeners, bounds, times, connections_max, rescue));
         let mut reactor = Self {
             poll,
             events: Events::with_capacity(EVENTS_MAX),
@@ -120,9 +121,13 @@ impl Reactor {
         if self.shared {
             // To the tail of the kernel's queue of waiters: the next connection goes to another worker.
             let fd = listener.fd.as_fd();
-            let again = self.set.remove(fd).and_then(|()| self.set.add(fd, LISTENERS + index, true));
+            let again =
+                self.set.remove(fd).and_then(|()| self.set.add(fd, LISTENERS + index, true));
             if let Err(error) = again {
-                crate::log::line(format_args!("cannot re-arm listener {}: {error}", listener.info.name));
+                crate::log::line(format_args!(
+                    "cannot re-arm listener {}: {error}",
+                    listener.info.name
+                ));
             }
         }
     }
@@ -156,7 +161,8 @@ impl Reactor {
             return Duration::ZERO;
         }
         let now_ms = clock::monotonic_ms();
-        let until = self.hub.table.next_deadline().map_or(SLEEP_MS_MAX, |at| at.saturating_sub(now_ms));
+        let until =
+            self.hub.table.next_deadline().map_or(SLEEP_MS_MAX, |at| at.saturating_sub(now_ms));
         // One more millisecond: epoll must not wake just before the deadline.
         Duration::from_millis(until.min(SLEEP_MS_MAX) + 1)
     }
@@ -222,12 +228,20 @@ impl Hub {
         }
         match connection.token {
             Some(token) if write != connection.wants_write => {
-                self.registry.reregister(&mut SourceFd(&fd), mio::Token(token.to_usize()), interest)?;
+                self.registry.reregister(
+                    &mut SourceFd(&fd),
+                    mio::Token(token.to_usize()),
+                    interest,
+                )?;
             }
             Some(_) => {}
             None => {
                 let token = self.open_slot()?;
-                let registered = self.registry.register(&mut SourceFd(&fd), mio::Token(token.to_usize()), interest);
+                let registered = self.registry.register(
+                    &mut SourceFd(&fd),
+                    mio::Token(token.to_usize()),
+                    interest,
+                );
                 if let Err(error) = registered {
                     self.table.close(token);
                     return Err(error);

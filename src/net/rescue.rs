@@ -69,7 +69,8 @@ impl Hub {
     /// Gives away the unstarted jobs and every connection that is waiting for input; returns how many went.
     pub fn pass_on_all(&self, unstarted: VecDeque<Box<Connection>>) -> usize {
         let resting = [Wait::Head, Wait::Body, Wait::KeepAlive];
-        let resting = resting.into_iter().flat_map(|wait| std::iter::from_fn(move || self.table.take(wait)));
+        let resting =
+            resting.into_iter().flat_map(|wait| std::iter::from_fn(move || self.table.take(wait)));
         unstarted.into_iter().chain(resting).map(|one| usize::from(self.pass_on(one))).sum()
     }
 
@@ -88,8 +89,12 @@ impl Hub {
         let rest = &message[HEADER_BYTES + 1..];
         let (address, input) = rest.split_at_checked(address_len)?;
         self.listeners.get(listener as usize)?;
-        let mut connection =
-            Connection::new(fd, listener, Peer::from_text(address, port), now_ms + self.times.head_ms);
+        let mut connection = Connection::new(
+            fd,
+            listener,
+            Peer::from_text(address, port),
+            now_ms + self.times.head_ms,
+        );
         connection.input.extend(input);
         Some(connection)
     }

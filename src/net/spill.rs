@@ -69,12 +69,18 @@ impl Spill {
         while let Some(piece) = self.pieces.front_mut() {
             let result = match piece {
                 Piece::Bytes { bytes, sent } => socket::send(fd, &[IoSlice::new(&bytes[*sent..])]),
-                Piece::File { file, offset, left } => socket::send_file(fd, file.as_fd(), *offset, *left),
+                Piece::File { file, offset, left } => {
+                    socket::send_file(fd, file.as_fd(), *offset, *left)
+                }
             };
             let count = match result {
-                Ok(0) => return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "file ended early")),
+                Ok(0) => {
+                    return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "file ended early"));
+                }
                 Ok(count) => count,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(Flushed::Blocked),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return Ok(Flushed::Blocked);
+                }
                 Err(error) => return Err(error),
             };
             *sent += count as u64;
@@ -133,7 +139,13 @@ mod tests {
 
     fn tempfile() -> std::fs::File {
         let path = std::env::temp_dir().join(format!("spill-{}", std::process::id()));
-        let file = std::fs::File::options().read(true).write(true).create(true).truncate(true).open(&path).unwrap();
+        let file = std::fs::File::options()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .open(&path)
+            .unwrap();
         std::fs::remove_file(&path).unwrap();
         file
     }

@@ -229,7 +229,8 @@ impl Table {
             if !slot.claim.take() {
                 // Busy: looked at again later. The entry must stay, its owner counts on the bit in `queued`.
                 const BUSY_RECHECK_MS: u64 = 1000;
-                queue.push_back(Entry { deadline_ms: entry.deadline_ms + BUSY_RECHECK_MS, ..entry });
+                queue
+                    .push_back(Entry { deadline_ms: entry.deadline_ms + BUSY_RECHECK_MS, ..entry });
                 busy += 1;
                 if busy > queue.len() {
                     return None;
@@ -244,6 +245,9 @@ impl Table {
 
     /// Earliest possible deadline, in monotonic milliseconds.
     pub fn next_deadline(&self) -> Option<u64> {
-        self.queues.iter().filter_map(|queue| queue.lock().front().map(|entry| entry.deadline_ms)).min()
+        self.queues
+            .iter()
+            .filter_map(|queue| queue.lock().front().map(|entry| entry.deadline_ms))
+            .min()
     }
 }

@@ -121,7 +121,12 @@ impl Upload {
     ///
     /// # Errors
     /// A [`Reject`] for broken chunks and bodies over the limit.
-    pub fn absorb(&mut self, input: &mut Input, head_len: usize, policy: &Policy) -> Result<(), Reject> {
+    pub fn absorb(
+        &mut self,
+        input: &mut Input,
+        head_len: usize,
+        policy: &Policy,
+    ) -> Result<(), Reject> {
         let from = head_len + self.ready;
         let raw = input.len() - from;
         match &mut self.rest {
@@ -148,7 +153,12 @@ impl Upload {
         Ok(())
     }
 
-    fn absorb_chunks(&mut self, input: &mut Input, from: usize, policy: &Policy) -> Result<(), Reject> {
+    fn absorb_chunks(
+        &mut self,
+        input: &mut Input,
+        from: usize,
+        policy: &Policy,
+    ) -> Result<(), Reject> {
         let (mut write, mut read) = (from, from);
         let mut complete = false;
         while let Rest::Chunked(decoder) = &mut self.rest {
@@ -181,7 +191,12 @@ impl Upload {
         Ok(())
     }
 
-    fn spool_if_large(&mut self, input: &mut Input, head_len: usize, policy: &Policy) -> Result<(), Reject> {
+    fn spool_if_large(
+        &mut self,
+        input: &mut Input,
+        head_len: usize,
+        policy: &Policy,
+    ) -> Result<(), Reject> {
         let Some(from) = policy.spool_from else { return Ok(()) };
         let expected = match self.rest {
             Rest::Length(left) => self.total.saturating_add(left),

@@ -4,7 +4,9 @@
 
 use std::sync::Arc;
 
-use uwsgi_plugin_api::{Host, Listener, LoadReport, OptionRow, Plugin, PluginError, Settings, WorkerId};
+use uwsgi_plugin_api::{
+    Host, Listener, LoadReport, OptionRow, Plugin, PluginError, Settings, WorkerId,
+};
 
 /// The plugins of this server, in the order in which they were named.
 #[derive(Clone)]

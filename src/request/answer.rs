@@ -65,7 +65,18 @@ impl<'a> Answer<'a> {
         timeout: Duration,
     ) -> Self {
         let sent = Sent::default();
-        Self { fd, cell, encoder, spill, date, timeout, hold: false, holding: false, sealed: false, sent }
+        Self {
+            fd,
+            cell,
+            encoder,
+            spill,
+            date,
+            timeout,
+            hold: false,
+            holding: false,
+            sealed: false,
+            sent,
+        }
     }
 
     /// Lets small answers wait for the next one; `holding` says that earlier ones wait already.
@@ -163,7 +174,8 @@ impl<'a> Answer<'a> {
     }
 
     fn fail(&mut self, error: io::Error) -> WriteError {
-        let copy = error.raw_os_error().map_or_else(|| error.kind().into(), io::Error::from_raw_os_error);
+        let copy =
+            error.raw_os_error().map_or_else(|| error.kind().into(), io::Error::from_raw_os_error);
         self.sent.error = Some(error);
         WriteError::Disconnected(copy)
     }
@@ -224,7 +236,12 @@ impl Response for Answer<'_> {
             self.encoder.return_head(head);
             return result.map(|()| self.flow());
         }
-        let parts = [IoSlice::new(&head), IoSlice::new(frame.prefix()), IoSlice::new(frame.data), IoSlice::new(frame.suffix)];
+        let parts = [
+            IoSlice::new(&head),
+            IoSlice::new(frame.prefix()),
+            IoSlice::new(frame.data),
+            IoSlice::new(frame.suffix),
+        ];
         let used = if first { &parts[..] } else { &parts[1..] };
         let result =
             if used.iter().all(|part| part.is_empty()) { Ok(()) } else { self.send(used, true) };

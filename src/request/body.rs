@@ -82,7 +82,19 @@ impl<'a> RequestBody<'a> {
             failed = spool.file.seek(SeekFrom::Start(0)).is_err();
         }
         let read = memory.len() as u64;
-        Self { fd, memory, whole: memory, seekable, upload, buffer, timeout, bytes_max, read, spool_left, failed }
+        Self {
+            fd,
+            memory,
+            whole: memory,
+            seekable,
+            upload,
+            buffer,
+            timeout,
+            bytes_max,
+            read,
+            spool_left,
+            failed,
+        }
     }
 
     /// True where bytes of this body are still on the wire.
@@ -121,7 +133,9 @@ impl<'a> RequestBody<'a> {
                         return Err(BodyError::Timeout);
                     }
                 }
-                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Err(BodyError::Truncated),
+                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {
+                    return Err(BodyError::Truncated);
+                }
                 Err(error) => return Err(error.into()),
             }
         }
@@ -189,7 +203,9 @@ impl<'a> RequestBody<'a> {
     fn check_size(&mut self, count: u64) -> Result<(), BodyError> {
         self.read += count;
         match self.bytes_max {
-            Some(max) if self.read > max => Err(BodyError::Malformed(Reject::new(413, "body_too_large"))),
+            Some(max) if self.read > max => {
+                Err(BodyError::Malformed(Reject::new(413, "body_too_large")))
+            }
             _ => Ok(()),
         }
     }
@@ -197,7 +213,8 @@ impl<'a> RequestBody<'a> {
 
 impl Body for RequestBody<'_> {
     fn remaining(&self) -> Option<u64> {
-        let here = (self.memory.len() + self.buffer.end - self.buffer.start) as u64 + self.spool_left;
+        let here =
+            (self.memory.len() + self.buffer.end - self.buffer.start) as u64 + self.spool_left;
         match &self.upload.rest {
             Rest::Nothing => Some(here),
             Rest::Length(left) => Some(here + left),
@@ -210,7 +227,11 @@ impl Body for RequestBody<'_> {
     }
 
     fn available(&self) -> &[u8] {
-        if self.memory.is_empty() { &self.buffer.bytes[self.buffer.start..self.buffer.end] } else { self.memory }
+        if self.memory.is_empty() {
+            &self.buffer.bytes[self.buffer.start..self.buffer.end]
+        } else {
+            self.memory
+        }
     }
 
     fn seek(&mut self, position: u64) -> bool {
@@ -226,7 +247,8 @@ impl Body for RequestBody<'_> {
                 None => false,
             },
             Some(spool) => {
-                let found = position <= spool.len && spool.file.seek(SeekFrom::Start(position)).is_ok();
+                let found =
+                    position <= spool.len && spool.file.seek(SeekFrom::Start(position)).is_ok();
                 if found {
                     self.spool_left = spool.len - position;
                     self.memory = &[];
@@ -257,7 +279,11 @@ impl Body for RequestBody<'_> {
             Some(Fault::Truncated) => return Err(BodyError::Truncated),
             None => {}
         }
-        let result = if self.upload.spool.is_some() { self.fill_from_spool() } else { self.fill_from_socket() };
+        let result = if self.upload.spool.is_some() {
+            self.fill_from_spool()
+        } else {
+            self.fill_from_socket()
+        };
         self.failed = result.is_err();
         result
     }

@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicI32, AtomicU8, Ordering};
 use nix::sys::socket::MsgFlags;
 use parking_lot::Mutex;
 
-
 const IDLE: u8 = 0;
 const RUNNING: u8 = 1;
 const ANSWERING: u8 = 2;
@@ -48,7 +47,8 @@ impl Cell {
 
     /// The first byte of an answer is about to leave; false where somebody answered already.
     pub fn begin_answer(&self) -> bool {
-        let now = self.stage.compare_exchange(RUNNING, ANSWERING, Ordering::AcqRel, Ordering::Acquire);
+        let now =
+            self.stage.compare_exchange(RUNNING, ANSWERING, Ordering::AcqRel, Ordering::Acquire);
         now.is_ok() || now == Err(ANSWERING)
     }
 

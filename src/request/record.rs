@@ -68,9 +68,11 @@ impl Record<'_> {
 
     fn line(&self) -> RequestRecord<'_> {
         let (shared, own) = (self.shared, !self.sent.replaced);
-        let forwarded = self.vars.get(Known::XForwardedFor).filter(|_| shared.logging.log_x_forwarded_for);
+        let forwarded =
+            self.vars.get(Known::XForwardedFor).filter(|_| shared.logging.log_x_forwarded_for);
         let fixed = &self.listener.static_vars;
-        let fixed_bytes: usize = fixed.iter().map(|(name, value)| 4 + name.as_str().len() + value.len()).sum();
+        let fixed_bytes: usize =
+            fixed.iter().map(|(name, value)| 4 + name.as_str().len() + value.len()).sum();
         RequestRecord {
             memory: shared.logging.memory_report.then(|| {
                 let usage = memory::usage();
@@ -108,7 +110,8 @@ impl Record<'_> {
         let logging = &self.shared.logging;
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).escape_debug().to_string();
         let during = || {
-            let (method, uri) = (text(self.var(Known::RequestMethod)), text(self.var(Known::RequestUri)));
+            let (method, uri) =
+                (text(self.var(Known::RequestMethod)), text(self.var(Known::RequestUri)));
             format!("during {method} {uri} ({})", text(self.var(Known::RemoteAddr)))
         };
         match &self.sent.error {

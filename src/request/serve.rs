@@ -6,7 +6,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use uwsgi_plugin_api::{CoreId, Handler, Known, Listener, Outcome, Request, Response, WireProtocol, WorkerId};
+use uwsgi_plugin_api::{
+    CoreId, Handler, Known, Listener, Outcome, Request, Response, WireProtocol, WorkerId,
+};
 use uwsgi_protocol::http1::{self, ResponseEncoder, Rules, Wire};
 
 use super::answer::Answer;
@@ -179,7 +181,8 @@ impl Core {
             Fate::Linger => connection.begin_linger(),
             Fate::Reset => {
                 // Zero linger time turns the close into a reset (socket(7)).
-                let reset = socket2::SockRef::from(&connection.fd()).set_linger(Some(Duration::ZERO));
+                let reset =
+                    socket2::SockRef::from(&connection.fd()).set_linger(Some(Duration::ZERO));
                 if let Err(error) = reset {
                     crate::log::line(format_args!("cannot reset a connection: {error}"));
                 }
@@ -208,12 +211,20 @@ impl Core {
             wire: wire(&listener),
             version: parts.head.version,
             head_request: parts.head.is_head,
-            keep_alive: parts.head.keep_alive && shared.hub.times.keep_alive_ms > 0 && !shared.stile.is_draining(),
+            keep_alive: parts.head.keep_alive
+                && shared.hub.times.keep_alive_ms > 0
+                && !shared.stile.is_draining(),
         });
         let vars = parts.vars.view(parts.head_bytes);
         let date = self.date.at(begun.unix_s);
-        let mut answer =
-            Answer::new(parts.fd, cell, &mut self.encoder, parts.spill, date, shared.socket_timeout);
+        let mut answer = Answer::new(
+            parts.fd,
+            cell,
+            &mut self.encoder,
+            parts.spill,
+            date,
+            shared.socket_timeout,
+        );
         answer.pipelined(hold, *holding);
         let mut body = RequestBody::new(
             parts.fd,
@@ -261,13 +272,21 @@ impl Core {
     }
 
     fn begin(&self, connection: &Connection, slot: &CoreSlot, cell: &Cell, begun: &Begun) {
-        let deadline_ms =
-            self.shared.harakiri.map_or(0, |limit| begun.monotonic_us / 1000 + limit.as_millis() as u64);
+        let deadline_ms = self
+            .shared
+            .harakiri
+            .map_or(0, |limit| begun.monotonic_us / 1000 + limit.as_millis() as u64);
         if let Some(vars) = connection.vars() {
             let vars = vars.view(connection.input.data());
             let var = |known| vars.get(known).unwrap_or_default();
             let address = var(Known::RemoteAddr);
-            slot.current.write(&[address, b" - ", var(Known::RequestMethod), b" ", var(Known::RequestUri)]);
+            slot.current.write(&[
+                address,
+                b" - ",
+                var(Known::RequestMethod),
+                b" ",
+                var(Known::RequestUri),
+            ]);
         }
         slot.begin(begun.monotonic_us / 1000, deadline_ms, begun.unix_s);
         cell.begin(connection.fd().as_raw_fd());
@@ -347,7 +366,9 @@ fn call(handler: &mut dyn Handler, request: &mut Request<'_>, answer: &mut Answe
     match catch_unwind(AssertUnwindSafe(|| handler.handle(request, answer))) {
         Ok(outcome) => outcome,
         Err(_) => {
-            crate::log::line(format_args!("a request handler panicked; the request is answered with 500"));
+            crate::log::line(format_args!(
+                "a request handler panicked; the request is answered with 500"
+            ));
             answer.abort();
             Outcome { exception: true, ..Outcome::default() }
         }
@@ -365,7 +386,13 @@ fn finish(answer: &mut Answer<'_>) -> bool {
     answer.finish()
 }
 
-fn fate(complete: bool, open: bool, sealed: bool, sent: &super::answer::Sent, listener: &Listener) -> Fate {
+fn fate(
+    complete: bool,
+    open: bool,
+    sealed: bool,
+    sent: &super::answer::Sent,
+    listener: &Listener,
+) -> Fate {
     if complete && !open {
         return Fate::Keep;
     }

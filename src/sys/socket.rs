@@ -74,7 +74,15 @@ pub fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8]) -> io::Result<usize> {
         // itself and not libc's function, which is a cancellation point and pays for it in every call.
         let count = unsafe {
             let (data, none) = (buffer.as_mut_ptr(), std::ptr::null::<u8>());
-            libc::syscall(libc::SYS_recvfrom, socket.as_raw_fd(), data, buffer.len(), libc::MSG_DONTWAIT, none, none)
+            libc::syscall(
+                libc::SYS_recvfrom,
+                socket.as_raw_fd(),
+                data,
+                buffer.len(),
+                libc::MSG_DONTWAIT,
+                none,
+                none,
+            )
         };
         if count >= 0 {
             return Ok(count as usize);
@@ -123,10 +131,16 @@ pub fn send(socket: BorrowedFd<'_>, parts: &[IoSlice<'_>]) -> io::Result<usize> 
 ///
 /// # Errors
 /// As sendfile(2); `WouldBlock` where the socket is full.
-pub fn send_file(socket: BorrowedFd<'_>, file: BorrowedFd<'_>, offset: u64, length: u64) -> io::Result<usize> {
+pub fn send_file(
+    socket: BorrowedFd<'_>,
+    file: BorrowedFd<'_>,
+    offset: u64,
+    length: u64,
+) -> io::Result<usize> {
     let mut position = i64::try_from(offset).map_err(|_| io::ErrorKind::InvalidInput)?;
     // One call moves at most about 2 GiB; the caller repeats.
-    let count = usize::try_from(length.min(0x7fff_f000)).map_err(|_| io::ErrorKind::InvalidInput)?;
+    let count =
+        usize::try_from(length.min(0x7fff_f000)).map_err(|_| io::ErrorKind::InvalidInput)?;
     Ok(nix::sys::sendfile::sendfile64(socket, file, Some(&mut position), count)?)
 }
 

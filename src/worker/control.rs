@@ -11,8 +11,8 @@ use nix::sys::signal::{Signal, raise};
 use uwsgi_plugin_api::CoreId;
 use uwsgi_protocol::http1;
 
-use super::message::{FromWorker, MESSAGE_BYTES, ToWorker};
 use super::message::exit_code;
+use super::message::{FromWorker, MESSAGE_BYTES, ToWorker};
 use super::run::Ending;
 use crate::config::Config;
 use crate::plugin::Registry;
@@ -150,7 +150,9 @@ impl Control {
         for core in 0..self.shared.cells.len() as u16 {
             let slot = self.shared.board.core(self.shared.worker, CoreId(core));
             let over = |deadline: u64| deadline != 0 && now_ms > deadline;
-            if over(slot.deadline_ms.load(Ordering::Relaxed)) || over(slot.user_deadline_ms.load(Ordering::Relaxed)) {
+            if over(slot.deadline_ms.load(Ordering::Relaxed))
+                || over(slot.user_deadline_ms.load(Ordering::Relaxed))
+            {
                 self.log_harakiri(CoreId(core));
                 self.harakiri(CoreId(core));
             }
@@ -163,7 +165,9 @@ impl Control {
         let request = slot.current.read().unwrap_or_default();
         let since = slot.started_unix.load(Ordering::Relaxed);
         let (worker, pid) = (self.shared.worker, std::process::id());
-        crate::log::line(format_args!("*** HARAKIRI ON WORKER {worker} (pid: {pid}, try: 1, graceful: yes) ***"));
+        crate::log::line(format_args!(
+            "*** HARAKIRI ON WORKER {worker} (pid: {pid}, try: 1, graceful: yes) ***"
+        ));
         crate::log::line(format_args!(
             "HARAKIRI [core {core}] {} since {since}",
             String::from_utf8_lossy(&request).escape_debug()
@@ -194,7 +198,9 @@ impl Control {
     fn await_others(&self, stuck: CoreId) {
         let bound = self.config.processes.harakiri.unwrap_or(self.config.processes.worker_mercy);
         let until = Instant::now() + bound;
-        let busy = |(id, cell): (usize, &crate::request::cell::Cell)| id != stuck.0 as usize && cell.is_busy();
+        let busy = |(id, cell): (usize, &crate::request::cell::Cell)| {
+            id != stuck.0 as usize && cell.is_busy()
+        };
         while Instant::now() < until
             && (self.shared.cells.iter().enumerate().any(busy) || self.shared.stile.others_wait())
         {

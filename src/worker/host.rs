@@ -139,7 +139,10 @@ impl Host for ServerHost {
                 0 => 0,
                 _ => clock::monotonic_ms() + Duration::from_secs(seconds.into()).as_millis() as u64,
             };
-            self.board.core(WorkerId(id), core).user_deadline_ms.store(deadline_ms, Ordering::Relaxed);
+            self.board
+                .core(WorkerId(id), core)
+                .user_deadline_ms
+                .store(deadline_ms, Ordering::Relaxed);
         }
     }
 

@@ -12,9 +12,9 @@ use super::host::ServerHost;
 use super::message::{FromWorker, exit_code};
 use crate::config::Config;
 use crate::net::connection::Bounds;
-use crate::net::rescue::Rescue;
 use crate::net::hub::Times;
 use crate::net::reactor::{Listening, Reactor};
+use crate::net::rescue::Rescue;
 use crate::net::turnstile::Turnstile;
 use crate::net::upload::Policy;
 use crate::plugin::Registry;
@@ -84,7 +84,9 @@ pub fn run(boot: Boot) -> i32 {
 pub fn load_apps(config: &Config, plugins: &Registry) -> Option<i32> {
     match plugins.load() {
         Ok(report) if report.apps == 0 && config.processes.need_app => {
-            crate::log::line(format_args!("no app loaded. going in full dynamic mode is forbidden by need-app"));
+            crate::log::line(format_args!(
+                "no app loaded. going in full dynamic mode is forbidden by need-app"
+            ));
             Some(exit_code::NO_APP)
         }
         Ok(_) => None,
@@ -100,12 +102,14 @@ fn serve(boot: Boot) -> io::Result<i32> {
     let signals = control::Signals::install()?;
     let several = config.processes.workers > 1;
     let connections_max = config.limits.connections_max;
-    let (reactor, hub) = Reactor::new(listeners, bounds(&config), times(&config), connections_max, several, rescue)?;
+    let (reactor, hub) =
+        Reactor::new(listeners, bounds(&config), times(&config), connections_max, several, rescue)?;
     let waker = hub.clone();
     let stile = Arc::new(Turnstile::new(reactor, Box::new(move || waker.wake())));
     let ending = Arc::new(Ending::default());
     let channel = channel.map(Arc::new);
-    let after_request = after_request(&config, &board, worker, &hub, &stile, &ending, channel.clone());
+    let after_request =
+        after_request(&config, &board, worker, &hub, &stile, &ending, channel.clone());
     let shared = Arc::new(Shared {
         worker,
         hub,
@@ -120,7 +124,8 @@ fn serve(boot: Boot) -> io::Result<i32> {
         after_request,
     });
     host.serve(shared.clone());
-    let control = Control::new(config.clone(), shared.clone(), plugins.clone(), ending.clone(), channel);
+    let control =
+        Control::new(config.clone(), shared.clone(), plugins.clone(), ending.clone(), channel);
     control.tell(FromWorker::Ready);
     let control = thread::Builder::new()
         .name("control".into())
@@ -159,7 +164,10 @@ fn core(id: CoreId, shared: Arc<Shared>, plugins: &Registry) {
 fn bounds(config: &Config) -> Bounds {
     let limits = &config.limits;
     Bounds {
-        packet: uwsgi_protocol::uwsgi::Limits { block_bytes_max: limits.head_bytes_max, vars_max: limits.vars_max },
+        packet: uwsgi_protocol::uwsgi::Limits {
+            block_bytes_max: limits.head_bytes_max,
+            vars_max: limits.vars_max,
+        },
         head: uwsgi_protocol::http1::Limits {
             line_bytes_max: limits.head_bytes_max.min(8190),
             head_bytes_max: limits.head_bytes_max,
@@ -199,11 +207,15 @@ fn after_request(
     let (hub, stile, ending) = (hub.clone(), stile.clone(), ending.clone());
     Box::new(move |outcome| {
         let done = limit != u64::MAX && {
-            let core = |core| board.core(worker, CoreId(core)).life_requests.load(Ordering::Relaxed);
+            let core =
+                |core| board.core(worker, CoreId(core)).life_requests.load(Ordering::Relaxed);
             (0..threads).map(core).sum::<u64>() >= limit && clock::monotonic_ms() >= oldest_ms
         };
         if (done || outcome.end_worker) && ending.set(exit_code::RECYCLE) {
-            crate::log::line(format_args!("...The work of process {} is done. Seeya!", std::process::id()));
+            crate::log::line(format_args!(
+                "...The work of process {} is done. Seeya!",
+                std::process::id()
+            ));
             if let Some(channel) = &channel {
                 // A master that is gone needs no word.
                 let _ = channel.send(&FromWorker::Draining.encode());

@@ -7,8 +7,8 @@
 use std::sync::Arc;
 
 use uwsgi_plugin_api::{
-    CoreId, Handler, Host, Listener, LoadReport, OptionRow, Outcome, Plugin, PluginError, Request, Response,
-    Settings, WorkerId,
+    CoreId, Handler, Host, Listener, LoadReport, OptionRow, Outcome, Plugin, PluginError, Request,
+    Response, Settings, WorkerId,
 };
 
 /// The text: as long as the hello of the other benchmarks.

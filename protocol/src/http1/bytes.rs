@@ -1,69 +1,55 @@
 //! Which bytes may stand where (RFC 9110, 5.5 and 5.6.2; RFC 9112, 3.2).
 
-const TOKEN: u8 = 1;
-const TARGET: u8 = 2;
+use super::scan;
 
-static CLASS: [u8; 256] = classes();
+/// For each byte of a token what it becomes in a CGI name (RFC 3875, 4.1.18): upper case, `_` for `-`. 0 for bytes
+/// that no token has.
+static CGI: [u8; 256] = cgi_bytes();
 
-const fn classes() -> [u8; 256] {
+const fn cgi_bytes() -> [u8; 256] {
     let mut table = [0; 256];
     let mut at = 0;
-    while at < 256 {
+    while at < table.len() {
         let byte = at as u8;
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'`' | b'|' | b'~') {
-            table[at] |= TOKEN;
-        }
-        if byte > 0x20 && byte != 0x7f {
-            table[at] |= TARGET;
-        }
+        table[at] = match byte {
+            b'-' => b'_',
+            b'a'..=b'z' => byte.to_ascii_uppercase(),
+            b'A'..=b'Z' | b'0'..=b'9' | b'!' | b'#'..=b'\'' | b'*' | b'+' | b'.' => byte,
+            b'^'..=b'`' | b'|' | b'~' => byte,
+            _ => 0,
+        };
         at += 1;
     }
     table
 }
 
-/// A non-empty token.
-pub(crate) fn is_token(bytes: &[u8]) -> bool {
-    !bytes.is_empty() && bytes.iter().all(|byte| CLASS[*byte as usize] & TOKEN != 0)
+/// What a byte of a token becomes in a CGI name; 0 for a byte that no token has.
+pub(super) fn cgi_byte(byte: u8) -> u8 {
+    CGI[usize::from(byte)]
 }
 
 /// A byte of a token.
-pub(crate) fn is_token_byte(byte: u8) -> bool {
-    CLASS[byte as usize] & TOKEN != 0
+pub(super) fn is_token_byte(byte: u8) -> bool {
+    cgi_byte(byte) != 0
 }
 
-/// No control character, space or DEL; bytes from 0x80 are tolerated.
-pub(crate) fn is_target_byte(byte: u8) -> bool {
-    CLASS[byte as usize] & TARGET != 0
+/// A non-empty token.
+pub(super) fn is_token(bytes: &[u8]) -> bool {
+    !bytes.is_empty() && bytes.iter().all(|byte| is_token_byte(*byte))
 }
 
-/// No control character but TAB, and no DEL. Eight bytes at a time: this looks at every byte of every request.
-pub(crate) fn is_value(bytes: &[u8]) -> bool {
-    let mut words = bytes.chunks_exact(8);
-    for word in &mut words {
-        let word = u64::from_le_bytes(word.try_into().unwrap_or_default());
-        if has_control(word) && !is_value_slow(&word.to_le_bytes()) {
-            return false;
-        }
-    }
-    is_value_slow(words.remainder())
+/// No control character but TAB, and no DEL.
+pub(super) fn is_value(bytes: &[u8]) -> bool {
+    scan::value_end(bytes, 0).is_none()
 }
 
-/// Whether some byte may be below 0x20 or 0x7f (the bit trick sees each such byte, and no other below 0x80).
-const fn has_control(word: u64) -> bool {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGH: u64 = 0x8080_8080_8080_8080;
-    let below_space = word.wrapping_sub(ONES * 0x20) & !word & HIGH;
-    let is_del = word ^ (ONES * 0x7f);
-    let del = is_del.wrapping_sub(ONES) & !is_del & HIGH;
-    (below_space | del) != 0
+/// A blank that may surround a value.
+pub(super) fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t')
 }
 
-fn is_value_slow(bytes: &[u8]) -> bool {
-    bytes.iter().all(|byte| *byte == b'\t' || (*byte >= 0x20 && *byte != 0x7f))
-}
-
-/// Without spaces and tabs at both ends.
-pub(crate) fn trim(mut bytes: &[u8]) -> &[u8] {
+/// Without blanks at both ends.
+pub(super) fn trim(mut bytes: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] = bytes {
         bytes = rest;
     }
@@ -71,6 +57,11 @@ pub(crate) fn trim(mut bytes: &[u8]) -> &[u8] {
         bytes = rest;
     }
     bytes
+}
+
+/// The elements of a list, without the blanks around them; empty ones included (RFC 9110, 5.6.1).
+pub(super) fn list(value: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> + Clone {
+    value.split(|byte| *byte == b',').map(trim)
 }
 
 /// A decimal number of digits only that fits into 63 bits.
@@ -89,13 +80,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_fast_test_agrees_with_the_slow_one_at_every_place() {
-        for byte in 0..=255u8 {
-            for at in 0..9 {
-                let mut bytes = [b'a'; 9];
-                bytes[at] = byte;
-                assert_eq!(is_value(&bytes), is_value_slow(&bytes), "{byte:#x} at {at}");
-            }
+    fn tokens_are_what_the_specification_lists() {
+        let symbols = b"!#$%&'*+-.^_`|~";
+        for byte in 0..=u8::MAX {
+            let expected = byte.is_ascii_alphanumeric() || symbols.contains(&byte);
+            assert_eq!(is_token_byte(byte), expected, "{byte:#x}");
+        }
+        assert!(!is_token(b""));
+    }
+
+    #[test]
+    fn numbers_end_at_63_bits() {
+        assert_eq!(decimal(b"9223372036854775807"), Some(i64::MAX as u64));
+        for bad in ["9223372036854775808", "18446744073709551617", "", "+1", "1 ", "0x1", "1_0"] {
+            assert_eq!(decimal(bad.as_bytes()), None, "{bad}");
         }
     }
 }

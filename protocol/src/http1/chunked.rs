@@ -1,18 +1,40 @@
 //! Incremental decoder of chunked bodies (RFC 9112, 7.1) over the caller's buffer.
+//!
+//! The caller drops what a call consumed before the next one; body bytes are never copied. Trailers are checked
+//! and dropped: they never become variables (RFC 9110, 6.5.1).
 
 use memchr::memchr;
 
-use super::bytes::{is_token, trim};
+use super::bytes::{is_token, is_value};
+use super::lines::{bad, line};
 use crate::Reject;
 
-/// Longest chunk line (size and extensions) in bytes.
-const CHUNK_LINE_BYTES_MAX: usize = 1024;
-/// Longest trailer line in bytes.
-const TRAILER_LINE_BYTES_MAX: usize = 8190;
-/// Most bytes of all trailers.
-const TRAILER_BYTES_MAX: usize = 65536;
-/// Significant hexadecimal digits of a chunk size: 15 are below 2^60.
-const SIZE_DIGITS_MAX: usize = 15;
+/// Significant hexadecimal digits of a chunk size: 15 are below 2^60, so no sum overflows soon.
+const SIZE_DIGITS_MAX: u32 = 15;
+
+/// Limits of a chunked body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChunkLimits {
+    /// Longest chunk line (size and extensions) in bytes, without its line end.
+    pub line_bytes_max: usize,
+    /// Most bytes of the body (`limit-post`).
+    pub body_bytes_max: u64,
+    /// Longest trailer line in bytes, without its line end.
+    pub trailer_line_bytes_max: usize,
+    /// Most bytes of all trailer lines and the empty line that ends them.
+    pub trailers_bytes_max: usize,
+}
+
+impl Default for ChunkLimits {
+    fn default() -> Self {
+        Self {
+            line_bytes_max: 1024,
+            body_bytes_max: u64::MAX,
+            trailer_line_bytes_max: 8190,
+            trailers_bytes_max: 65536,
+        }
+    }
+}
 
 /// What the bytes at the start of the input are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,26 +58,38 @@ pub enum Chunk {
     },
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    #[default]
     Size,
+    /// That many bytes of the chunk are to come.
     Data(u64),
     DataEnd,
+    /// That many bytes of trailers were seen.
     Trailers(usize),
+    End,
 }
 
 /// See the module. One for each body.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct ChunkedDecoder {
+    limits: ChunkLimits,
     state: State,
+    /// Bytes of all chunks so far, the current one included.
+    announced: u64,
 }
 
-const fn bad(reason: &'static str) -> Reject {
-    Reject::new(400, reason)
+impl Default for ChunkedDecoder {
+    fn default() -> Self {
+        Self::new(ChunkLimits::default())
+    }
 }
 
 impl ChunkedDecoder {
+    /// A decoder for one body.
+    pub fn new(limits: ChunkLimits) -> Self {
+        Self { limits, state: State::Size, announced: 0 }
+    }
+
     /// Looks at the bytes that follow those consumed so far (`skip + len`, or `consumed`, of each answer).
     ///
     /// # Errors
@@ -65,15 +99,11 @@ impl ChunkedDecoder {
         loop {
             let rest = &input[at..];
             match self.state {
-                State::Size => match size_line(rest)? {
+                State::Size => match size_line(rest, self.limits.line_bytes_max)? {
                     None => return Ok(Chunk::More { consumed: at }),
-                    Some((0, line)) => {
-                        self.state = State::Trailers(0);
-                        at += line;
-                    }
-                    Some((size, line)) => {
-                        self.state = State::Data(size);
-                        at += line;
+                    Some((size, len)) => {
+                        self.begin(size)?;
+                        at += len;
                     }
                 },
                 State::Data(left) => {
@@ -93,101 +123,156 @@ impl ChunkedDecoder {
                     }
                     _ => return Err(bad("bad_chunk_terminator")),
                 },
-                State::Trailers(seen) => match trailer_line(rest)? {
+                State::Trailers(seen) => match self.trailer(rest, seen)? {
                     None => return Ok(Chunk::More { consumed: at }),
-                    Some(2) => return Ok(Chunk::End { consumed: at + 2 }),
-                    Some(line) if seen + line > TRAILER_BYTES_MAX => {
-                        return Err(Reject::new(431, "headers_too_big"));
-                    }
-                    Some(line) => {
-                        self.state = State::Trailers(seen + line);
-                        at += line;
-                    }
+                    Some(len) => at += len,
                 },
+                State::End => return Ok(Chunk::End { consumed: at }),
             }
         }
     }
+
+    fn begin(&mut self, size: u64) -> Result<(), Reject> {
+        if size == 0 {
+            self.state = State::Trailers(0);
+            return Ok(());
+        }
+        self.announced = self.announced.saturating_add(size);
+        if self.announced > self.limits.body_bytes_max {
+            return Err(Reject::new(413, "body_too_large"));
+        }
+        self.state = State::Data(size);
+        Ok(())
+    }
+
+    /// Length of the trailer line (or of the empty line that ends the body) at the start of `rest`.
+    fn trailer(&mut self, rest: &[u8], seen: usize) -> Result<Option<usize>, Reject> {
+        const LINE_TOO_LONG: Reject = Reject::new(431, "line_too_long");
+        let room = self.limits.trailers_bytes_max.saturating_sub(seen);
+        let window = &rest[..rest.len().min(room)];
+        let Some(line) = line(window, 0, self.limits.trailer_line_bytes_max, LINE_TOO_LONG)? else {
+            let is_full = rest.len() >= room;
+            return if is_full { Err(Reject::new(431, "trailers_too_big")) } else { Ok(None) };
+        };
+        let len = line.len() + 2;
+        if line.is_empty() {
+            self.state = State::End;
+        } else {
+            check_trailer(line)?;
+            self.state = State::Trailers(seen + len);
+        }
+        Ok(Some(len))
+    }
 }
 
-/// The size of a chunk and the length of its line; `None` where the line is not complete.
-fn size_line(rest: &[u8]) -> Result<Option<(u64, usize)>, Reject> {
-    let Some(end) = memchr(b'\n', rest) else {
-        if rest.len() > CHUNK_LINE_BYTES_MAX {
+/// The size of a chunk and the length of its line; `None` where the line is not complete. Judged byte by byte, so
+/// that nobody waits for the end of a line that cannot become a good one.
+fn size_line(rest: &[u8], bytes_max: usize) -> Result<Option<(u64, usize)>, Reject> {
+    #[derive(Clone, Copy, PartialEq, Eq)]
+    enum Part {
+        Nothing,
+        Digits,
+        Blanks,
+        Extension,
+    }
+    let (mut part, mut size, mut digits) = (Part::Nothing, 0u64, 0);
+    for (at, byte) in rest.iter().copied().enumerate() {
+        if byte == b'\r' && matches!(part, Part::Digits | Part::Extension) {
+            return match rest.get(at + 1) {
+                None => Ok(None),
+                Some(b'\n') => Ok(Some((size, at + 2))),
+                Some(_) => Err(bad("bad_chunk_size")),
+            };
+        }
+        if at >= bytes_max {
             return Err(bad("chunk_line_too_long"));
         }
-        let line = rest.strip_suffix(b"\r").unwrap_or(rest);
-        // Blanks may still be followed by an extension.
-        let line = if line.len() == rest.len() { trim_end(line) } else { line };
-        let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
-        // What is there must be able to become a chunk line: nobody waits for the end of a bad one.
-        return if is_extension(&line[digits..]) && (digits > 0 || rest.is_empty() || rest == b"\r") {
-            Ok(None)
-        } else {
-            Err(bad("bad_chunk_size"))
+        part = match (part, byte) {
+            (Part::Nothing | Part::Digits, b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => {
+                size = size << 4 | u64::from(char::from(byte).to_digit(16).unwrap_or(0));
+                digits += u32::from(size > 0);
+                if digits > SIZE_DIGITS_MAX {
+                    return Err(bad("chunk_size_overflow"));
+                }
+                Part::Digits
+            }
+            // RFC 9112, 7.1.1: blanks only in front of an extension.
+            (Part::Digits | Part::Blanks, b' ' | b'\t') => Part::Blanks,
+            (Part::Digits | Part::Blanks, b';') => Part::Extension,
+            (Part::Extension, b'\t' | b' '..=b'~' | 0x80..) => Part::Extension,
+            (_, b'\n') => return Err(bad("bare_lf_in_chunk")),
+            _ => return Err(bad("bad_chunk_size")),
         };
-    };
-    let Some(line) = rest[..end].strip_suffix(b"\r") else { return Err(bad("bare_lf_in_chunk")) };
-    let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
-    if digits == 0 || !is_extension(&line[digits..]) {
-        return Err(bad("bad_chunk_size"));
     }
-    if line.len() > CHUNK_LINE_BYTES_MAX {
-        return Err(bad("chunk_line_too_long"));
-    }
-    let significant = line[..digits].iter().skip_while(|byte| **byte == b'0');
-    if significant.clone().count() > SIZE_DIGITS_MAX {
-        return Err(bad("chunk_size_overflow"));
-    }
-    let size = significant.fold(0, |sum, byte| sum << 4 | u64::from(char::from(*byte).to_digit(16).unwrap_or(0)));
-    Ok(Some((size, end + 1)))
+    Ok(None)
 }
 
-fn trim_end(line: &[u8]) -> &[u8] {
-    let blanks = line.iter().rev().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
-    &line[..line.len() - blanks]
-}
-
-/// Nothing, or blanks and `;` and text without control characters.
-fn is_extension(bytes: &[u8]) -> bool {
-    let start = bytes.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
-    match &bytes[start..] {
-        [] => start == 0,
-        [b';', text @ ..] => super::bytes::is_value(text),
-        _ => false,
-    }
-}
-
-/// Names that a trailer must not have (RFC 9110, 6.5.1).
+/// Names that a trailer must not have: framing, routing, authentication, content (RFC 9110, 6.5.1).
 const FORBIDDEN: [&str; 9] = [
-    "content-length", "transfer-encoding", "host", "content-encoding", "trailer", "authorization", "content-type",
-    "content-range", "cookie",
+    "authorization",
+    "content-encoding",
+    "content-length",
+    "content-range",
+    "content-type",
+    "cookie",
+    "host",
+    "trailer",
+    "transfer-encoding",
 ];
 
-/// Length of a trailer line, 2 for the empty one that ends the body; `None` where it is not complete.
-fn trailer_line(rest: &[u8]) -> Result<Option<usize>, Reject> {
-    let too_long = || Reject::new(431, "line_too_long");
-    let Some(end) = memchr(b'\n', rest) else {
-        if rest.len() > TRAILER_LINE_BYTES_MAX {
-            return Err(too_long());
-        }
-        let (before_last, _) = rest.split_at(rest.len().saturating_sub(1));
-        return if memchr(b'\r', before_last).is_some() { Err(bad("bare_cr")) } else { Ok(None) };
-    };
-    if end > TRAILER_LINE_BYTES_MAX + 1 {
-        return Err(too_long());
+fn check_trailer(line: &[u8]) -> Result<(), Reject> {
+    let colon = memchr(b':', line).ok_or(bad("bad_trailer"))?;
+    let (name, value) = (&line[..colon], &line[colon + 1..]);
+    if !is_token(name) || !is_value(value) {
+        return Err(bad("bad_trailer"));
     }
-    let Some(line) = rest[..end].strip_suffix(b"\r") else { return Err(bad("bare_lf")) };
-    if memchr(b'\r', line).is_some() {
-        return Err(bad("bare_cr"));
-    }
-    if line.is_empty() {
-        return Ok(Some(2));
-    }
-    let name = memchr(b':', line).map(|colon| &line[..colon]).filter(|name| is_token(name));
-    let Some(name) = name else { return Err(bad("bad_trailer")) };
-    let name = trim(name);
     if FORBIDDEN.iter().any(|forbidden| name.eq_ignore_ascii_case(forbidden.as_bytes())) {
         return Err(bad("forbidden_trailer"));
     }
-    Ok(Some(end + 1))
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(limits: ChunkLimits, input: &[u8]) -> Result<Chunk, Reject> {
+        let mut decoder = ChunkedDecoder::new(limits);
+        let mut at = 0;
+        loop {
+            match decoder.decode(&input[at..])? {
+                Chunk::Data { skip, len } => at += skip + len,
+                end => return Ok(end),
+            }
+        }
+    }
+
+    #[test]
+    fn a_line_may_be_as_long_as_the_limit() {
+        let limits = ChunkLimits { line_bytes_max: 4, ..ChunkLimits::default() };
+        assert_eq!(answer(limits, b"1;ab\r\nx\r\n0\r\n\r\n"), Ok(Chunk::End { consumed: 7 }));
+        assert_eq!(answer(limits, b"1;abc\r\n"), Err(bad("chunk_line_too_long")));
+        assert_eq!(answer(limits, b"1;abc"), Err(bad("chunk_line_too_long")));
+    }
+
+    #[test]
+    fn the_body_is_refused_before_the_chunk_that_is_too_much() {
+        let limits = ChunkLimits { body_bytes_max: 5, ..ChunkLimits::default() };
+        assert_eq!(
+            answer(limits, b"3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"),
+            Ok(Chunk::End { consumed: 7 })
+        );
+        let too_large = Reject::new(413, "body_too_large");
+        assert_eq!(answer(limits, b"3\r\nabc\r\n3\r\n"), Err(too_large));
+    }
+
+    #[test]
+    fn trailers_are_bounded_together() {
+        let limits = ChunkLimits { trailers_bytes_max: 12, ..ChunkLimits::default() };
+        assert_eq!(answer(limits, b"0\r\na: b\r\nc:\r\n"), Ok(Chunk::More { consumed: 13 }));
+        assert_eq!(
+            answer(limits, b"0\r\na: b\r\nc: d\r\n"),
+            Err(Reject::new(431, "trailers_too_big"))
+        );
+    }
 }

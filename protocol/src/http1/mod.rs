@@ -2,22 +2,33 @@
 
 mod bytes;
 mod chunked;
+mod date;
+mod fields;
+mod frame;
+mod framing;
 mod head;
+mod lines;
+mod refusal;
+mod request_line;
 mod response;
+mod scan;
 
 pub(crate) use bytes::decimal;
-pub use chunked::{Chunk, ChunkedDecoder};
+pub use chunked::{Chunk, ChunkLimits, ChunkedDecoder};
+pub use date::http_date;
+pub(crate) use fields::glue;
 pub use head::HeadDecoder;
+pub use refusal::{CONTINUE, error_response};
 pub use response::{
-    End, FileFrame, Frame, HEAD_BYTES_MAX, HeadError, ResponseEncoder, Rules, Wire, error_response, http_date,
+    BodyFraming, End, FileFrame, Frame, HEAD_BYTES_MAX, HeadError, ResponseEncoder, Rules, Wire,
 };
 
-/// Limits of a request head. A limit that is exceeded gives 414 (target) or 431.
+/// Limits of a request head. A limit that is exceeded gives 414 (in the request line) or 431.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Longest request line or header line in bytes, without its line end.
     pub line_bytes_max: usize,
-    /// Largest head in bytes, from the method to the empty line (`buffer-size`).
+    /// Largest head in bytes, from the method to the empty line, both included (`buffer-size`).
     pub head_bytes_max: usize,
     /// Most header lines.
     pub headers_max: usize,
@@ -30,6 +41,16 @@ pub enum Version {
     Http10,
     /// HTTP/1.1 and later 1.x.
     Http11,
+}
+
+impl Version {
+    /// As `SERVER_PROTOCOL` has it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Http10 => "HTTP/1.0",
+            Self::Http11 => "HTTP/1.1",
+        }
+    }
 }
 
 /// How long a request's body is (RFC 9112, 6).
@@ -61,4 +82,3 @@ pub struct Head {
     /// `Upgrade` with `Connection: upgrade` on HTTP/1.1.
     pub upgrade: bool,
 }
-

@@ -6,6 +6,7 @@
 
 mod ask;
 mod library;
+mod pyenv;
 mod venv;
 
 use std::ffi::OsString;
@@ -119,6 +120,7 @@ fn of_program(
     tried: &mut Tried,
 ) -> Option<Interpreter> {
     let absolute = std::path::absolute(program).unwrap_or_else(|_| program.to_path_buf());
+    let absolute = pyenv::behind_shim(&absolute).unwrap_or(absolute);
     if let Some((library, version)) = library::beside(&absolute, version, tried) {
         return Some(Interpreter { library, version, program: absolute, home: None, named_by });
     }

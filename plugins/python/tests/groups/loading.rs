@@ -219,6 +219,33 @@ pub fn shim_in_path(python: &Path) {
     std::fs::remove_dir_all(&folder).unwrap();
 }
 
+/// What pyenv's own files say is taken without running its scripts.
+pub fn pyenv(python: &Path) {
+    use std::os::unix::fs::PermissionsExt;
+    let root = std::env::temp_dir().join(format!("uwsgi-pyenv-{}", std::process::id()));
+    std::fs::create_dir_all(root.join("shims")).unwrap();
+    std::fs::create_dir_all(root.join("versions")).unwrap();
+    let prefix = python.parent().unwrap().parent().unwrap();
+    std::os::unix::fs::symlink(prefix, root.join("versions/mine")).unwrap();
+    let shim = root.join("shims/python3");
+    std::fs::write(&shim, "#!/bin/sh\nexit 9\n").unwrap();
+    std::fs::set_permissions(&shim, PermissionsExt::from_mode(0o755)).unwrap();
+    std::fs::write(root.join("version"), "mine\n").unwrap();
+    // SAFETY: no other thread reads the environment now.
+    unsafe {
+        std::env::remove_var("PYENV_VERSION");
+        std::env::set_var("PATH", root.join("shims"));
+    }
+    let mut server = Server::search(&[("wsgi-file", "probe.py")]).loaded();
+    let executable = root.join("versions/mine/bin/python3");
+    assert_eq!(
+        server.get("/call_uwsgi?sys.executable").ok(),
+        format!("'{}'", executable.display())
+    );
+    assert_eq!(server.get("/call_uwsgi?__import__('json').loads('[1]')").ok(), "[1]");
+    std::fs::remove_dir_all(&root).unwrap();
+}
+
 /// The locale gives the encodings that the `python` command has.
 pub fn locale(python: &Path) {
     for name in ["LANG", "LC_CTYPE"] {

@@ -37,6 +37,7 @@ const GROUPS: &[Group] = &[
     ("virtual_env_variable", loading::virtual_env_variable),
     ("prefix", loading::prefix),
     ("shim_in_path", loading::shim_in_path),
+    ("pyenv", loading::pyenv),
     ("locale", loading::locale),
     ("optimize", loading::optimize),
     ("missing_virtualenv", loading::missing_virtualenv),
