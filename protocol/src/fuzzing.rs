@@ -1,12 +1,25 @@
 //! Bodies of the fuzz targets, beside the code they test; `protocol/fuzz` and `tests/properties.rs` call them.
 //!
-//! The property is the same everywhere: no input panics, spans stay inside their buffer, and how the input was cut
-//! into reads changes nothing.
+//! The properties are the same everywhere: no input panics, spans stay inside their buffer, and how the input was
+//! cut into reads changes nothing, not even which of several faults is told.
 
-use crate::http1::{self, Chunk, ChunkedDecoder, HeadDecoder};
+use crate::http1::{
+    self, Chunk, ChunkLimits, ChunkedDecoder, HeadDecoder, ResponseEncoder, Rules, Version, Wire,
+};
 use crate::{Reject, Vars, uwsgi};
 
 type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
+
+/// Small, so that inputs reach them.
+const HEAD: http1::Limits =
+    http1::Limits { line_bytes_max: 64, head_bytes_max: 256, headers_max: 6 };
+const BODY: ChunkLimits = ChunkLimits {
+    line_bytes_max: 24,
+    body_bytes_max: 64,
+    trailer_line_bytes_max: 24,
+    trailers_bytes_max: 64,
+};
+const PACKET: uwsgi::Limits = uwsgi::Limits { block_bytes_max: 512, vars_max: 16 };
 
 fn owned(vars: &Vars, head: &[u8]) -> Pairs {
     let view = vars.view(head);
@@ -14,11 +27,13 @@ fn owned(vars: &Vars, head: &[u8]) -> Pairs {
 }
 
 /// A uwsgi packet, whole and cut after `cut` bytes.
+///
+/// # Panics
+/// Where a property does not hold; so do the others.
 pub fn uwsgi_packet(input: &[u8], cut: usize) {
-    let limits = uwsgi::Limits { block_bytes_max: 4096, vars_max: 128 };
     let decode = |input: &[u8]| {
         let mut vars = Vars::default();
-        uwsgi::decode(input, &limits, &mut vars)
+        uwsgi::decode(input, &PACKET, &mut vars)
             .map(|head| head.map(|head| (head, owned(&vars, input))))
     };
     let whole = decode(input);
@@ -26,35 +41,47 @@ pub fn uwsgi_packet(input: &[u8], cut: usize) {
         Ok(None) => {}
         early => assert_eq!(early, whole, "an answer before the end must be the final one"),
     }
+    if let Ok(Some((head, vars))) = whole {
+        encoded_again(head.modifier1, &vars);
+    }
+}
+
+/// What was decoded can be sent on, and is the same at the other end.
+fn encoded_again(modifier1: u8, vars: &Pairs) {
+    let pairs: Vec<(&[u8], &[u8])> =
+        vars.iter().map(|(name, value)| (name.as_slice(), value.as_slice())).collect();
+    let (mut packet, mut again) = (Vec::new(), Vars::default());
+    // Joined values may be longer than what came.
+    if uwsgi::encode(modifier1, 0, &pairs, &mut packet) {
+        let wide = uwsgi::Limits { block_bytes_max: usize::MAX, ..PACKET };
+        let head = uwsgi::decode(&packet, &wide, &mut again);
+        assert!(matches!(head, Ok(Some(_))), "{head:?}");
+        assert_eq!(owned(&again, &packet), *vars);
+    }
 }
 
 /// An HTTP head and a chunked body behind it, whole and cut into pieces of `step` bytes.
 pub fn http_stream(input: &[u8], step: usize) {
     let whole = http_events(input, input.len().max(1));
     let pieces = http_events(input, step.max(1));
-    // Where the input has several faults, which one is seen first may depend on the cut.
-    assert_eq!(
-        (&whole.head, &whole.body, whole.complete),
-        (&pieces.head, &pieces.body, pieces.complete)
-    );
-    assert_eq!(whole.error.is_some(), pieces.error.is_some(), "{whole:?} {pieces:?}");
+    assert_eq!(whole, pieces);
 }
 
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Default, PartialEq)]
 struct Events {
     head: Option<(http1::Head, Pairs)>,
     body: Vec<u8>,
-    complete: bool,
+    /// Bytes of the body on the wire, where it came to its end.
+    body_end: Option<usize>,
     error: Option<Reject>,
 }
 
 fn http_events(input: &[u8], step: usize) -> Events {
-    let limits = http1::Limits { line_bytes_max: 512, head_bytes_max: 2048, headers_max: 20 };
-    let mut events = Events { head: None, body: Vec::new(), complete: false, error: None };
+    let mut events = Events::default();
     let (mut decoder, mut vars, mut end) = (HeadDecoder::default(), Vars::default(), 0);
     while events.head.is_none() && end < input.len() {
         end = (end + step).min(input.len());
-        match decoder.decode(&input[..end], &limits, &mut vars) {
+        match decoder.decode(&input[..end], &HEAD, &mut vars) {
             Ok(head) => events.head = head.map(|head| (head, owned(&vars, &input[..end]))),
             Err(error) => {
                 events.error = Some(error);
@@ -71,7 +98,7 @@ fn http_events(input: &[u8], step: usize) -> Events {
 }
 
 fn chunks(input: &[u8], step: usize, events: &mut Events) {
-    let (mut decoder, mut at, mut end) = (ChunkedDecoder::default(), 0, 0);
+    let (mut decoder, mut at, mut end) = (ChunkedDecoder::new(BODY), 0, 0);
     loop {
         match decoder.decode(&input[at..end]) {
             Ok(Chunk::Data { skip, len }) => {
@@ -79,8 +106,8 @@ fn chunks(input: &[u8], step: usize, events: &mut Events) {
                 events.body.extend_from_slice(&input[at + skip..at + skip + len]);
                 at += skip + len;
             }
-            Ok(Chunk::End { .. }) => {
-                events.complete = true;
+            Ok(Chunk::End { consumed }) => {
+                events.body_end = Some(at + consumed);
                 return;
             }
             Ok(Chunk::More { consumed }) => {
@@ -96,4 +123,56 @@ fn chunks(input: &[u8], step: usize, events: &mut Events) {
             }
         }
     }
+}
+
+/// An answer made of whatever an application gives: a head of as many lines as were written, and a body that a
+/// client reads back. `fields` are status, then names and values by turns; `parts` is the body.
+pub fn answer(fields: &[&[u8]], parts: &[&[u8]], head_request: bool, http11: bool) {
+    let version = if http11 { Version::Http11 } else { Version::Http10 };
+    let rules = Rules { wire: Wire::Http, version, head_request, keep_alive: true };
+    let mut encoder = ResponseEncoder::new(4096);
+    encoder.reset(rules);
+    let [status, headers @ ..] = fields else { return };
+    if encoder.start(status).is_err() {
+        assert!(encoder.head().is_empty() && !encoder.started());
+        return;
+    }
+    for pair in headers.chunks_exact(2) {
+        let before = encoder.head().len();
+        if encoder.header(pair[0], pair[1]).is_err() {
+            assert_eq!(encoder.head().len(), before, "a refused header leaves no trace");
+        }
+    }
+    encoder.seal(b"Sun, 06 Nov 1994 08:49:37 GMT");
+    let head = encoder.head().to_vec();
+    let lines: Vec<&[u8]> = head.split(|byte| *byte == b'\n').collect();
+    let [lines @ .., b"\r", b""] = &lines[..] else { panic!("{head:?}") };
+    assert!(lines.iter().all(|line| line.len() > 1 && line.ends_with(b"\r")), "{head:?}");
+    assert!(lines.iter().all(|line| !line[..line.len() - 1].contains(&b'\r')), "{head:?}");
+    let mut wire = Vec::new();
+    for part in parts {
+        let frame = encoder.frame(part);
+        assert_eq!(frame.data, &part[..frame.data.len()]);
+        for bytes in [frame.prefix(), frame.data, frame.suffix] {
+            wire.extend_from_slice(bytes);
+        }
+    }
+    let end = encoder.end();
+    wire.extend_from_slice(end.tail);
+    let chunked = lines.contains(&&b"Transfer-Encoding: chunked\r"[..]);
+    if chunked {
+        let (mut events, body) = (Events::default(), parts.concat());
+        let mut decoder = ChunkedDecoder::default();
+        let mut at = 0;
+        while let Ok(Chunk::Data { skip, len }) = decoder.decode(&wire[at..]) {
+            events.body.extend_from_slice(&wire[at + skip..at + skip + len]);
+            at += skip + len;
+        }
+        assert_eq!(decoder.decode(b""), Ok(Chunk::End { consumed: 0 }), "the body is complete");
+        assert_eq!(events.body, body);
+    } else {
+        assert!(parts.concat().starts_with(&wire), "{wire:?}");
+    }
+    let bodiless = head_request || matches!(encoder.status(), 0..200 | 204 | 304);
+    assert!(wire.is_empty() || !bodiless);
 }

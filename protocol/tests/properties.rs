@@ -1,73 +1,113 @@
-//! The fuzz targets' properties on generated input, in every test run.
+//! The fuzz targets' properties on generated input, in every test run; and agreement with another parser.
 
 use proptest::prelude::*;
+use uwsgi_protocol::Vars;
 use uwsgi_protocol::fuzzing;
+use uwsgi_protocol::http1::{HeadDecoder, Limits};
+
+/// Pieces of requests, right and wrong.
+const PIECES: [&str; 36] = [
+    "GET / HTTP/1.1\r\n",
+    "POST /a%2fb?q HTTP/1.1\r\n",
+    "HEAD http://h/x HTTP/1.0\r\n",
+    "GET /aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa HTTP/1.1\r\n",
+    "Host: h\r\n",
+    "Host: h\r\n\r\n",
+    "\r\n",
+    "\r\n\r\n",
+    "Transfer-Encoding: chunked\r\n",
+    "Transfer-Encoding: chunked\r\n\r\n",
+    "Content-Length: 3\r\n",
+    "X-A: b\r\n",
+    "x-a:c\r\n",
+    "X_A: c\r\n",
+    "Proxy: c\r\n",
+    "Cookie: a\r\n",
+    "Connection: close, upgrade\r\n",
+    "Expect: 100-continue\r\n",
+    "5\r\nhello\r\n",
+    "5;a=\"b\"\r\nhello\r\n",
+    "40\r\n",
+    "0\r\n\r\n",
+    "0\r\nX: y\r\n\r\n",
+    "0\r\nHost: y\r\n",
+    "a;x=y\r\n",
+    "5 \r\n",
+    "fffffffffffffffff\r\n",
+    " folded\r\n",
+    "Aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa: b\r\n",
+    "\n",
+    "\r",
+    " ",
+    ":",
+    "\0",
+    "\t",
+    "\u{ff}",
+];
 
 /// Text that looks like HTTP often enough to get past the first line.
 fn http_like() -> impl Strategy<Value = Vec<u8>> {
-    let piece = prop::sample::select(vec![
-        "GET / HTTP/1.1\r\n",
-        "POST /a%2fb?q HTTP/1.1\r\n",
-        "HEAD http://h/x HTTP/1.0\r\n",
-        "Host: h\r\n",
-        "\r\n",
-        "Transfer-Encoding: chunked\r\n",
-        "Content-Length: 3\r\n",
-        "X-A: b\r\n",
-        "x-a:c\r\n",
-        "Cookie: a\r\n",
-        "5\r\nhello\r\n",
-        "0\r\n\r\n",
-        "a;x=y\r\n",
-        "\n",
-        "\r",
-        " ",
-        ":",
-        "\0",
-        "Connection: close, upgrade\r\n",
-        "Expect: 100-continue\r\n",
-    ]);
-    prop::collection::vec(
-        prop_oneof![9 => piece.prop_map(|text| text.as_bytes().to_vec()), 1 => any::<Vec<u8>>()],
-        0..14,
-    )
-    .prop_map(|pieces| pieces.concat())
+    let piece = prop::sample::select(&PIECES[..]).prop_map(|text| text.as_bytes().to_vec());
+    let start = prop::sample::select(&["", "GET / HTTP/1.1\r\nHost: h\r\n", "\r\n"][..]);
+    let end = prop_oneof![4 => Just(vec![]), 1 => any::<Vec<u8>>()];
+    (start, prop::collection::vec(piece, 0..14), end)
+        .prop_map(|(start, pieces, end)| [start.as_bytes(), &pieces.concat(), &end].concat())
 }
 
 /// Pairs with now and then a wrong length.
 fn packet_like() -> impl Strategy<Value = Vec<u8>> {
-    let name = prop::sample::select(vec![
-        "REQUEST_METHOD",
-        "HTTP_HOST",
-        "CONTENT_LENGTH",
-        "X",
-        "HTTP_COOKIE",
-        "",
-    ]);
-    let value = prop::sample::select(vec!["GET", "h", "12", "", "1x", "99999999999999999999"]);
-    let pairs = prop::collection::vec((name, value, 0u16..40), 0..10);
+    let names = ["REQUEST_METHOD", "HTTP_HOST", "CONTENT_LENGTH", "X", "HTTP_X", "HTTP_COOKIE", ""];
+    let values = ["GET", "h", "12", "", "1x", "99999999999999999999"];
+    let pair =
+        (prop::sample::select(names.to_vec()), prop::sample::select(values.to_vec()), 0u16..40);
+    let pairs = prop::collection::vec(pair.boxed(), 0..20);
     (pairs, any::<u8>(), 0usize..40).prop_map(|(pairs, modifier, shift)| {
         let mut block = Vec::new();
         for (name, value, fault) in pairs {
             for text in [name, value] {
-                let len = text.len() as u16 + if fault == 0 { 1 } else { 0 };
+                let len = text.len() as u16 + u16::from(fault == 0);
                 block.extend_from_slice(&len.to_le_bytes());
                 block.extend_from_slice(text.as_bytes());
             }
         }
-        let size = (block.len() + usize::from(shift == 0)) as u16;
-        let mut packet = vec![modifier, size.to_le_bytes()[0], size.to_le_bytes()[1], 0];
-        packet.extend_from_slice(&block);
-        packet
+        let [low, high] = ((block.len() + usize::from(shift == 0)) as u16).to_le_bytes();
+        [&[modifier, low, high, 0], &block[..]].concat()
     })
 }
 
+/// What applications give, now and then with bytes that must not get into a head.
+fn head_text() -> impl Strategy<Value = Vec<u8>> {
+    let texts = [
+        "200 OK",
+        "204 No",
+        "304 Not",
+        "100 C",
+        "404 ",
+        "Content-Length",
+        "3",
+        "0",
+        "Connection",
+        "close",
+        "X-A",
+        "Date",
+        "Transfer-Encoding",
+        "chunked",
+        "a\r\nb",
+        "a\nb",
+        "",
+        "99",
+    ];
+    let text = prop::sample::select(texts.to_vec()).prop_map(|text| text.as_bytes().to_vec());
+    prop_oneof![9 => text, 1 => any::<Vec<u8>>()]
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 4_000, ..ProptestConfig::default() })]
 
     #[test]
-    fn http_does_not_depend_on_how_it_is_cut(input in http_like(), step in 1usize..40) {
+    fn http_does_not_depend_on_how_it_is_cut(input in http_like(), step in 1usize..300) {
         fuzzing::http_stream(&input, step);
+        fuzzing::http_stream(&input, 1);
     }
 
     #[test]
@@ -79,5 +119,45 @@ proptest! {
     #[test]
     fn packets_do_not_depend_on_how_they_are_cut(input in packet_like(), cut in 0usize..300) {
         fuzzing::uwsgi_packet(&input, cut);
+    }
+
+    #[test]
+    fn answers_are_well_formed_whatever_the_application_gives(
+        status in prop_oneof![Just(b"200 OK".to_vec()), head_text()],
+        headers in prop::collection::vec(head_text(), 0..8),
+        parts in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..20), 0..4),
+        head_request in any::<bool>(),
+        http11 in any::<bool>(),
+    ) {
+        let fields: Vec<&[u8]> = [&status].into_iter().chain(&headers).map(Vec::as_slice).collect();
+        let parts: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
+        fuzzing::answer(&fields, &parts, head_request, http11);
+    }
+
+    /// We refuse more than httparse; what we accept it accepts, and reads as we do.
+    #[test]
+    fn another_parser_reads_what_is_accepted_in_the_same_way(input in http_like()) {
+        let limits = Limits { line_bytes_max: 8190, head_bytes_max: 65536, headers_max: 100 };
+        let mut vars = Vars::default();
+        if let Ok(Some(head)) = HeadDecoder::default().decode(&input, &limits, &mut vars) {
+            let mut headers = [httparse::EMPTY_HEADER; 100];
+            let mut request = httparse::Request::new(&mut headers);
+            let parsed = request.parse(&input);
+            prop_assert_eq!(parsed, Ok(httparse::Status::Complete(head.consumed)));
+            let view = vars.view(&input);
+            prop_assert_eq!(view.find(b"REQUEST_METHOD"), request.method.map(str::as_bytes));
+            for header in request.headers {
+                let name = header.name.to_uppercase().replace('-', "_");
+                if header.name.contains('_') || name == "PROXY" {
+                    continue;
+                }
+                let bare = matches!(name.as_str(), "CONTENT_LENGTH" | "CONTENT_TYPE");
+                let name = if bare { name } else { format!("HTTP_{name}") };
+                let found = view.find(name.as_bytes()).unwrap_or_default();
+                let is_part = found.is_empty() && header.value.is_empty()
+                    || found.windows(header.value.len().max(1)).any(|part| part == header.value);
+                prop_assert!(is_part, "{}: {:?}", name, found);
+            }
+        }
     }
 }
