@@ -245,6 +245,11 @@ impl Connection {
         awaited
     }
 
+    /// True where input lies behind the present request, or may still be in the socket.
+    pub fn has_surplus(&self) -> bool {
+        self.input_pending || self.input.len() > self.head.len + self.upload.ready
+    }
+
     /// True while a request is incomplete: it was begun and would be lost by a close.
     pub fn has_begun(&self) -> bool {
         !self.input.is_empty() || self.phase == Phase::Body

@@ -268,7 +268,10 @@ impl Core {
         record.log(&mut self.line);
         shared.stile.called(duration_us.min(u64::from(u32::MAX)) as u32);
         (shared.after_request)(outcome);
-        fate(complete, open, sealed, &sent, &listener)
+        if complete && !open {
+            return Fate::Keep;
+        }
+        end_of(open || connection.has_surplus(), sealed, &sent, &listener)
     }
 
     fn begin(&self, connection: &Connection, slot: &CoreSlot, cell: &Cell, begun: &Begun) {
@@ -386,21 +389,14 @@ fn finish(answer: &mut Answer<'_>) -> bool {
     answer.finish()
 }
 
-fn fate(
-    complete: bool,
-    open: bool,
-    sealed: bool,
-    sent: &super::answer::Sent,
-    listener: &Listener,
-) -> Fate {
-    if complete && !open {
-        return Fate::Keep;
-    }
+/// How a connection ends that cannot be kept. `unread`: the client sent, or may still be sending, what nobody will read. Closing then would make the kernel reset
+/// the connection, and the client could lose the answer.
+fn end_of(unread: bool, sealed: bool, sent: &super::answer::Sent, listener: &Listener) -> Fate {
     if sent.error.is_some() {
         return Fate::Close;
     }
     if sent.aborted && sealed && sent.body_bytes > 0 && listener.protocol == WireProtocol::Uwsgi {
         return Fate::Reset;
     }
-    if open || listener.protocol == WireProtocol::Http { Fate::Linger } else { Fate::Close }
+    if unread { Fate::Linger } else { Fate::Close }
 }

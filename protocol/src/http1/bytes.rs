@@ -23,6 +23,25 @@ const fn cgi_bytes() -> [u8; 256] {
     table
 }
 
+static HOST: [bool; 256] = host_bytes();
+
+const fn host_bytes() -> [bool; 256] {
+    let mut table = [false; 256];
+    let mut at = 0;
+    while at < table.len() {
+        let byte = at as u8;
+        table[at] = byte.is_ascii_alphanumeric()
+            || matches!(byte, b'.' | b'_' | b'~' | b'!' | b'$' | b'&'..=b'-' | b';' | b'=' | b'%');
+        at += 1;
+    }
+    table
+}
+
+/// A byte of a registered name or an IPv4 address (RFC 3986, 3.2.2).
+pub(super) fn is_host_byte(byte: u8) -> bool {
+    HOST[usize::from(byte)]
+}
+
 /// What a byte of a token becomes in a CGI name; 0 for a byte that no token has.
 pub(super) fn cgi_byte(byte: u8) -> u8 {
     CGI[usize::from(byte)]
@@ -87,6 +106,15 @@ mod tests {
             assert_eq!(is_token_byte(byte), expected, "{byte:#x}");
         }
         assert!(!is_token(b""));
+    }
+
+    #[test]
+    fn host_bytes_are_what_the_specification_lists() {
+        let symbols = b"._~!$&'()*+,;=%-";
+        for byte in 0..=u8::MAX {
+            let expected = byte.is_ascii_alphanumeric() || symbols.contains(&byte);
+            assert_eq!(is_host_byte(byte), expected, "{byte:#x}");
+        }
     }
 
     #[test]

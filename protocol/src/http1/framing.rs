@@ -127,6 +127,11 @@ struct Options {
 impl Options {
     fn of(value: &[u8]) -> Self {
         let mut options = Self::default();
+        if value == b"keep-alive" {
+            // What nearly all browsers and proxies send.
+            options.keep_alive = true;
+            return options;
+        }
         for option in list(value) {
             match option.len() {
                 5 => options.close |= option.eq_ignore_ascii_case(b"close"),

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use memchr::{memchr, memchr2, memrchr};
 
-use super::bytes::is_token_byte;
+use super::bytes::{is_host_byte, is_token_byte};
 use super::lines::{bad, line};
 use super::{Limits, Version, scan};
 use crate::{Known, Name, Reject, Span, Vars};
@@ -256,11 +256,10 @@ pub(super) fn is_host(value: &[u8]) -> bool {
         },
         _ => value.split_at(memchr(b':', value).unwrap_or(value.len())),
     };
-    let good = |byte: &u8| byte.is_ascii_alphanumeric() || b"._~!$&'()*+,;=%-".contains(byte);
     let port_is_good = match port {
         [] => true,
         [b':', digits @ ..] => digits.iter().all(u8::is_ascii_digit),
         _ => false,
     };
-    port_is_good && host.iter().all(good)
+    port_is_good && host.iter().all(|byte| is_host_byte(*byte))
 }
