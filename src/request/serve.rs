@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use uwsgi_plugin_api::{
-    CoreId, Handler, Known, Listener, Outcome, Request, Response, WireProtocol, WorkerId,
+    CoreId, Handler, Known, Listener, Outcome, Request, Response, WireProtocol,
 };
 use uwsgi_protocol::http1::{self, ResponseEncoder, Rules, Wire};
 
@@ -15,51 +15,10 @@ use super::answer::Answer;
 use super::body::{BodyBuffer, RequestBody};
 use super::cell::Cell;
 use super::record::Record;
+use super::shared::{Routes, Shared};
 use crate::net::connection::{Connection, Step};
-use crate::net::hub::Hub;
-use crate::net::reactor::Reactor;
-use crate::net::turnstile::Turnstile;
-use crate::shm::{Board, CoreSlot};
+use crate::shm::CoreSlot;
 use crate::sys::{clock, socket};
-
-/// The meeting place of a worker's request threads.
-pub type Stile = Turnstile<Box<Connection>, Reactor>;
-
-/// What all request threads of a worker share.
-pub struct Shared {
-    /// This worker.
-    pub worker: WorkerId,
-    /// Its connections.
-    pub hub: Arc<Hub>,
-    /// Its jobs.
-    pub stile: Arc<Stile>,
-    /// The scoreboard.
-    pub board: Arc<Board>,
-    /// Its cores, seen from outside.
-    pub cells: Vec<Cell>,
-    /// Which handler answers which modifier.
-    pub routes: Routes,
-    /// `harakiri`.
-    pub harakiri: Option<Duration>,
-    /// `socket-timeout`.
-    pub socket_timeout: Duration,
-    /// `limit-post`.
-    pub body_bytes_max: Option<u64>,
-    /// What is logged.
-    pub logging: crate::config::model::Logging,
-    /// Called after each request; ends the worker where it has done its share.
-    pub after_request: Box<dyn Fn(Outcome) + Send + Sync>,
-}
-
-impl Shared {
-    /// Gives what was not begun to another worker.
-    pub fn hand_over(&self) -> usize {
-        self.hub.pass_on_all(self.stile.take_unstarted())
-    }
-}
-
-/// Handler number of each first modifier.
-pub struct Routes(pub [Option<u8>; 256]);
 
 /// What becomes of a connection after an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
