@@ -288,3 +288,44 @@ impl<'a> VarsView<'a> {
         self.vars.entries.iter().map(|var| 4 + self.name(var.name).len() + var.value.len()).sum()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const X: Name = Name::Known(Known::Accept);
+
+    #[test]
+    fn values_are_joined_wherever_they_lie() {
+        let head = b"abc";
+        let mut vars = Vars::default();
+        vars.push(X, Span::head(0, 2));
+        // Ends at the same offset as the scratch area does, but is not in it.
+        vars.push_bytes(Known::Cookie, b"12");
+        vars.join(0, head, b", ", Span::head(2, 1));
+        assert_eq!(vars.view(head).get(Known::Accept), Some(&b"ab, c"[..]));
+        let more = vars.stash(b"3");
+        vars.join(1, head, b"; ", more);
+        vars.join(1, head, b"; ", Span::head(0, 0));
+        assert_eq!(vars.view(head).get(Known::Cookie), Some(&b"12; 3; "[..]));
+        assert_eq!(vars.view(head).get(Known::Accept), Some(&b"ab, c"[..]), "left as it was");
+    }
+
+    #[test]
+    fn joining_in_a_row_grows_the_scratch_area_by_what_is_added() {
+        let mut vars = Vars::default();
+        vars.push(X, Span::head(0, 1));
+        for _ in 0..1000 {
+            vars.join(0, b"a", b",", Span::head(0, 1));
+        }
+        assert_eq!(vars.scratch.len(), 1 + 2 * 1000);
+    }
+
+    #[test]
+    fn the_memory_of_an_extraordinary_request_is_given_back() {
+        let mut vars = Vars::default();
+        vars.stash(&[0; 4 * SCRATCH_BYTES_KEPT]);
+        vars.clear();
+        assert!(vars.scratch.capacity() <= SCRATCH_BYTES_KEPT);
+    }
+}

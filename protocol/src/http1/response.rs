@@ -336,12 +336,12 @@ impl ResponseEncoder {
         self.facts.status
     }
 
-    /// Headers of the application, without those that were dropped.
+    /// Headers of the application, with the hop-by-hop ones, which uWSGI would have sent.
     pub fn app_headers(&self) -> u32 {
         self.facts.headers
     }
 
-    /// Bytes of the head as the application made it: status line, its headers, the empty line.
+    /// Bytes of the head as the application made it: status line, the same headers, the empty line.
     pub fn app_head_bytes(&self) -> usize {
         self.facts.bytes
     }

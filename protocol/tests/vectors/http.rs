@@ -48,6 +48,9 @@ enum End {
     Error(Reject),
 }
 
+/// A body and the lengths of its pieces.
+type Pieces = (Vec<u8>, Vec<usize>);
+
 struct Request {
     head: http1::Head,
     vars: Vec<(Vec<u8>, Vec<u8>)>,
@@ -173,8 +176,8 @@ impl<'a> Stream<'a> {
         Ok(Some(body))
     }
 
-    /// The body and the lengths of its pieces.
-    fn chunked(&mut self) -> Result<Option<(Vec<u8>, Vec<usize>)>, Reject> {
+    /// Decodes chunks to the last one.
+    fn chunked(&mut self) -> Result<Option<Pieces>, Reject> {
         let mut decoder = ChunkedDecoder::new(self.chunks);
         let (mut body, mut sizes) = (Vec::new(), Vec::new());
         loop {
