@@ -43,7 +43,6 @@ class Case:
     close: bool = False
     browser: bool = False
     kind: str = "load"  # or "memory", "start"
-    missing: str = ""
 
 
 def servers(names, **options):
@@ -56,8 +55,8 @@ THREADED = [Variant(name, f"{count} thread{'s' * (count > 1)}", {"threads": coun
 CASES = [
     Case("hello", "hello of 12 bytes, one thread, keep-alive, headers of a browser", HELLO, servers(ALL), [
         Target("cpu", "bjoern", 0.75), Target("cpu", "granian", 0.4), Target("cpu", "uwsgi", 0.3)], browser=True),
-    Case("no-python", "the same server answering without Python", HELLO, [], browser=True,
-         missing="the server has no such handler yet"),
+    Case("no-python", "the hello beside the same server answering without Python", HELLO,
+         servers(("ours", "fixed")), [Target("cpu", "fixed", 1.4)], browser=True),
     Case("flask", "Flask hello, one thread, keep-alive", FLASK, servers(ALL), [
         Target("cpu", "bjoern", 1.0), Target("cpu", "uwsgi", 0.75)], browser=True),
     Case("threads", "hello, 64 connections, one and eight threads", HELLO, THREADED, [

@@ -15,7 +15,7 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from cases import CASES  # noqa: E402
-from servers import ROOT, Server, pin  # noqa: E402
+from servers import FIXED, ROOT, Server, pin  # noqa: E402
 
 WARM_UP_SECONDS = 0.7
 COLUMNS = {"cpu": ("CPU µs/request", "{:.1f}"), "rate": ("requests/s", "{:.0f}"), "p50": ("p50 ms", "{:.2f}"),
@@ -43,6 +43,13 @@ def load_generator():
         if message.get("executable") and message["target"]["name"] == "load":
             return message["executable"]
     raise RuntimeError("cargo built no load generator")
+
+
+def build_fixed():
+    """Our server without Python, answering everything with one text."""
+    args = ["cargo", "build", "--release", "--no-default-features", "--features", "fixed", "--bin", "uwsgi",
+            "--target-dir", str(FIXED.parent.parent)]
+    subprocess.run(args, cwd=ROOT, check=True)
 
 
 def ask(case, server, load, seconds):
@@ -147,7 +154,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     names = [case.name for case in CASES]
     parser.add_argument("--cases", default=",".join(names), help="of " + ", ".join(names))
-    parser.add_argument("--servers", default="ours,uwsgi,granian,bjoern,fastpysgi,gunicorn")
+    parser.add_argument("--servers", default="ours,fixed,uwsgi,granian,bjoern,fastpysgi,gunicorn")
     parser.add_argument("--rounds", type=int, default=5, help="alternating rounds whose median counts (default 5)")
     parser.add_argument("--seconds", type=float, default=3, help="length of one measurement (default 3)")
     parser.add_argument("--check", action="store_true", help="exit with 1 where a target is missed")
@@ -157,14 +164,13 @@ def main():
     if unknown := set(chosen) - set(names):
         parser.error(f"no such case: {', '.join(sorted(unknown))}")
     load = load_generator()
+    if "no-python" in chosen and "fixed" in options.servers:
+        build_fixed()
     all_met = True
     for case in CASES:
         if case.name not in chosen:
             continue
         print(f"\n### {case.name}: {case.title}\n", flush=True)
-        if case.missing:
-            print(f"not run: {case.missing}")
-            continue
         medians, failures = run(case, options, load)
         if medians:
             print(table(case, medians), flush=True)

@@ -11,6 +11,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 CACHE = pathlib.Path(os.environ.get("UWSGI_CACHE") or ROOT / ".cache")
 PEERS = CACHE / "peers"
+FIXED = ROOT / "target/fixed/release/uwsgi"
 TICK = os.sysconf("SC_CLK_TCK")
 START_SECONDS_MAX = 20
 
@@ -23,6 +24,8 @@ def command(name, app, port, threads=1, workers=1, wire="http", keep=True):
         return _uwsgi_like(name, address, module, function, threads, workers, wire, keep)
     if wire != "http":
         return None
+    if name == "fixed":
+        return [str(FIXED), "--http-socket", address, "--disable-logging", "--listen", "1024"]
     python = str(PEERS / "bin/python")
     if name == "granian":
         return [str(PEERS / "bin/granian"), "--interface", "wsgi", "--host", "127.0.0.1", "--port", str(port),

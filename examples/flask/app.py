@@ -1,4 +1,7 @@
-"""uwsgi --http-socket 127.0.0.1:8080 --virtualenv venv --chdir examples/flask --wsgi-file app.py --callable app"""
+"""A Flask application, in this folder after `python3 -m venv venv && venv/bin/pip install -r requirements.txt`:
+
+    uwsgi --http-socket 127.0.0.1:8080 --virtualenv venv --wsgi-file app.py --callable app
+"""
 from flask import Flask, request
 
 app = Flask(__name__)

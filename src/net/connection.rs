@@ -6,20 +6,17 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use parking_lot::Mutex;
 use uwsgi_plugin_api::{Listener, WireProtocol};
 use uwsgi_protocol::http1::{self, Framing, Version};
 use uwsgi_protocol::{Known, Reject, Vars, uwsgi};
 
 use super::input::Input;
 use super::peer::Peer;
+use super::pool::{Pool, READ_BYTES};
 use super::spill::{Flushed, Spill};
 use super::table::{Token, Wait};
 use super::upload::{Fault, Policy, Rest, Upload};
 use crate::sys::socket;
-
-/// Bytes that a read asks for at least, and the size of a fresh input buffer.
-const READ_BYTES: usize = 8 * 1024;
 
 /// Bounds that a connection keeps to; from the configuration.
 #[derive(Clone, Copy, Debug)]
@@ -77,48 +74,6 @@ enum Phase {
     Linger,
 }
 
-/// Memory that an idle connection does not need, reused by the next one that does. One for all threads of a
-/// worker: the thread that parks a connection is seldom the one that reads the next.
-#[derive(Default)]
-pub struct Pool(Mutex<Kept>);
-
-#[derive(Default)]
-struct Kept {
-    inputs: Vec<Vec<u8>>,
-    #[expect(clippy::vec_box, reason = "the boxes themselves are lent to connections")]
-    vars: Vec<Box<Vars>>,
-}
-
-impl Pool {
-    const KEPT_MAX: usize = 256;
-
-    fn input(&self) -> Vec<u8> {
-        let kept = self.0.lock().inputs.pop();
-        kept.unwrap_or_else(|| vec![0; READ_BYTES])
-    }
-
-    fn vars(&self) -> Box<Vars> {
-        let kept = self.0.lock().vars.pop();
-        kept.unwrap_or_default()
-    }
-
-    /// Takes what the connection does not need while it waits.
-    pub fn reclaim(&self, connection: &mut Connection) {
-        if let Some(memory) = connection.input.release() {
-            let mut kept = self.0.lock();
-            // Grown ones are given back to the allocator: they served an exception.
-            if memory.len() == READ_BYTES && kept.inputs.len() < Self::KEPT_MAX {
-                kept.inputs.push(memory);
-            }
-            if let Some(vars) = connection.vars.take()
-                && kept.vars.len() < Self::KEPT_MAX
-            {
-                kept.vars.push(vars);
-            }
-        }
-    }
-}
-
 /// A request that runs, in pieces.
 pub struct Parts<'a> {
     /// The socket.
@@ -148,7 +103,7 @@ pub struct Connection {
     pub token: Option<Token>,
     /// Received bytes.
     pub input: Input,
-    vars: Option<Box<Vars>>,
+    pub(super) vars: Option<Box<Vars>>,
     /// The present request.
     pub head: Head,
     /// The present body.
@@ -243,6 +198,11 @@ impl Connection {
             self.upload.fault = Some(Fault::Timeout);
         }
         awaited
+    }
+
+    /// True where input lies behind the present request, or may still be in the socket.
+    pub fn has_surplus(&self) -> bool {
+        self.input_pending || self.input.len() > self.head.len + self.upload.ready
     }
 
     /// True while a request is incomplete: it was begun and would be lost by a close.

@@ -9,7 +9,8 @@ use mio::{Registry, Waker};
 use uwsgi_plugin_api::WireProtocol;
 use uwsgi_protocol::{Reject, http1};
 
-use super::connection::{Bounds, Connection, Pool, Step};
+use super::connection::{Bounds, Connection, Step};
+use super::pool::Pool;
 use super::reactor::Listening;
 use super::rescue::Rescue;
 use super::table::{Table, Wait};

@@ -8,6 +8,7 @@ pub mod inherit;
 pub mod input;
 pub mod listen;
 pub mod peer;
+pub mod pool;
 pub mod reactor;
 pub mod rescue;
 pub mod socket_file;

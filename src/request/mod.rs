@@ -5,3 +5,4 @@ pub mod body;
 pub mod cell;
 pub mod record;
 pub mod serve;
+pub mod shared;

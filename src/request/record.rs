@@ -7,7 +7,8 @@ use uwsgi_plugin_api::{CoreId, Known, Listener, Outcome, VarsView};
 use uwsgi_protocol::http1::ResponseEncoder;
 
 use super::answer::Sent;
-use super::serve::{Begun, Shared};
+use super::serve::Begun;
+use super::shared::Shared;
 use crate::log::request_line::{self, RequestRecord, Rules, Via};
 use crate::net::peer::Peer;
 use crate::shm::CoreSlot;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use uwsgi_plugin_api::{
-    CoreId, Handler, Known, Listener, Outcome, Request, Response, WireProtocol, WorkerId,
+    CoreId, Handler, Known, Listener, Outcome, Request, Response, WireProtocol,
 };
 use uwsgi_protocol::http1::{self, ResponseEncoder, Rules, Wire};
 
@@ -15,51 +15,10 @@ use super::answer::Answer;
 use super::body::{BodyBuffer, RequestBody};
 use super::cell::Cell;
 use super::record::Record;
+use super::shared::{Routes, Shared};
 use crate::net::connection::{Connection, Step};
-use crate::net::hub::Hub;
-use crate::net::reactor::Reactor;
-use crate::net::turnstile::Turnstile;
-use crate::shm::{Board, CoreSlot};
+use crate::shm::CoreSlot;
 use crate::sys::{clock, socket};
-
-/// The meeting place of a worker's request threads.
-pub type Stile = Turnstile<Box<Connection>, Reactor>;
-
-/// What all request threads of a worker share.
-pub struct Shared {
-    /// This worker.
-    pub worker: WorkerId,
-    /// Its connections.
-    pub hub: Arc<Hub>,
-    /// Its jobs.
-    pub stile: Arc<Stile>,
-    /// The scoreboard.
-    pub board: Arc<Board>,
-    /// Its cores, seen from outside.
-    pub cells: Vec<Cell>,
-    /// Which handler answers which modifier.
-    pub routes: Routes,
-    /// `harakiri`.
-    pub harakiri: Option<Duration>,
-    /// `socket-timeout`.
-    pub socket_timeout: Duration,
-    /// `limit-post`.
-    pub body_bytes_max: Option<u64>,
-    /// What is logged.
-    pub logging: crate::config::model::Logging,
-    /// Called after each request; ends the worker where it has done its share.
-    pub after_request: Box<dyn Fn(Outcome) + Send + Sync>,
-}
-
-impl Shared {
-    /// Gives what was not begun to another worker.
-    pub fn hand_over(&self) -> usize {
-        self.hub.pass_on_all(self.stile.take_unstarted())
-    }
-}
-
-/// Handler number of each first modifier.
-pub struct Routes(pub [Option<u8>; 256]);
 
 /// What becomes of a connection after an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -268,7 +227,10 @@ impl Core {
         record.log(&mut self.line);
         shared.stile.called(duration_us.min(u64::from(u32::MAX)) as u32);
         (shared.after_request)(outcome);
-        fate(complete, open, sealed, &sent, &listener)
+        if complete && !open {
+            return Fate::Keep;
+        }
+        end_of(open || connection.has_surplus(), sealed, &sent, &listener)
     }
 
     fn begin(&self, connection: &Connection, slot: &CoreSlot, cell: &Cell, begun: &Begun) {
@@ -386,21 +348,14 @@ fn finish(answer: &mut Answer<'_>) -> bool {
     answer.finish()
 }
 
-fn fate(
-    complete: bool,
-    open: bool,
-    sealed: bool,
-    sent: &super::answer::Sent,
-    listener: &Listener,
-) -> Fate {
-    if complete && !open {
-        return Fate::Keep;
-    }
+/// How a connection ends that cannot be kept. `unread`: the client sent, or may still be sending, what nobody will read. Closing then would make the kernel reset
+/// the connection, and the client could lose the answer.
+fn end_of(unread: bool, sealed: bool, sent: &super::answer::Sent, listener: &Listener) -> Fate {
     if sent.error.is_some() {
         return Fate::Close;
     }
     if sent.aborted && sealed && sent.body_bytes > 0 && listener.protocol == WireProtocol::Uwsgi {
         return Fate::Reset;
     }
-    if open || listener.protocol == WireProtocol::Http { Fate::Linger } else { Fate::Close }
+    if unread { Fate::Linger } else { Fate::Close }
 }

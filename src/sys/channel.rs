@@ -177,7 +177,10 @@ mod tests {
     fn a_full_channel_and_odd_sizes_are_refused() {
         let (one, _other) = Channel::pair().unwrap();
         assert_eq!(one.send(b"").unwrap_err().kind(), ErrorKind::InvalidInput);
-        assert_eq!(one.send(&vec![0; MESSAGE_BYTES_MAX + 1]).unwrap_err().kind(), ErrorKind::InvalidInput);
+        assert_eq!(
+            one.send(&vec![0; MESSAGE_BYTES_MAX + 1]).unwrap_err().kind(),
+            ErrorKind::InvalidInput
+        );
         let refused = (0..100_000).find_map(|_| one.send(&[1; 4096]).err()).unwrap();
         assert_eq!(refused.kind(), ErrorKind::WouldBlock);
     }

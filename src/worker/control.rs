@@ -16,7 +16,7 @@ use super::message::{FromWorker, MESSAGE_BYTES, ToWorker};
 use super::run::Ending;
 use crate::config::Config;
 use crate::plugin::Registry;
-use crate::request::serve::Shared;
+use crate::request::shared::Shared;
 use crate::sys::channel::Channel;
 use crate::sys::signal::SignalPipe;
 use crate::sys::{clock, process};

@@ -12,7 +12,7 @@ use nix::unistd::Pid;
 use uwsgi_plugin_api::{CoreId, Host, WorkerId, WorkerStatus};
 
 use crate::config::Config;
-use crate::request::serve::Shared;
+use crate::request::shared::Shared;
 use crate::shm::Board;
 use crate::sys::clock;
 

@@ -19,7 +19,8 @@ use crate::net::turnstile::Turnstile;
 use crate::net::upload::Policy;
 use crate::plugin::Registry;
 use crate::request::cell::Cell;
-use crate::request::serve::{Core, Routes, Shared};
+use crate::request::serve::Core;
+use crate::request::shared::{Routes, Shared};
 use crate::shm::Board;
 use crate::sys::channel::Channel;
 use crate::sys::{clock, process};
@@ -195,7 +196,7 @@ fn after_request(
     board: &Arc<Board>,
     worker: WorkerId,
     hub: &Arc<crate::net::hub::Hub>,
-    stile: &Arc<crate::request::serve::Stile>,
+    stile: &Arc<crate::request::shared::Stile>,
     ending: &Arc<Ending>,
     channel: Option<Arc<Channel>>,
 ) -> AfterRequest {

@@ -187,6 +187,20 @@ def write(environ, start_response):
     return [b"three"]
 
 
+@path("/write-until-gone")
+def write_until_gone(environ, start_response):
+    """Writes until the client is gone, and says how it learnt of that."""
+    write = start_response("200 OK", [("Content-Type", "text/plain")])
+    try:
+        for _ in range(number(environ)):
+            write(b"x" * 100000)
+    except OSError as error:
+        print("write() raised OSError: %s" % error, file=environ["wsgi.errors"], flush=True)
+        raise
+    print("write() raised nothing", file=environ["wsgi.errors"], flush=True)
+    return []
+
+
 @path("/generator")
 def generator(environ, start_response):
     start_response("200 OK", [("Content-Type", "text/plain")])

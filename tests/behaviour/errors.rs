@@ -14,8 +14,9 @@ fn refused(setup: Setup, words: &[&str]) {
     if original() {
         return; // its texts are for C programmers
     }
-    let lines = log.lines().filter(|line| words.iter().all(|word| line.contains(word)));
-    assert_eq!(lines.count(), 1, "one line with {words:?} in:\n{log}");
+    let mut lines = log.lines();
+    let told = lines.any(|line| words.iter().all(|word| line.contains(word)));
+    assert!(told, "a line with {words:?} in:\n{log}");
 }
 
 fn probe(args: &[&str]) -> Setup {

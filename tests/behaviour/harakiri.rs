@@ -108,3 +108,18 @@ fn application_may_set_its_own_limit() {
     ));
     assert!(server.log.text().contains("HARAKIRI"));
 }
+
+#[test]
+fn connections_of_a_stuck_worker_are_served_by_another() {
+    ours_only!("they are lost with the worker");
+    let server = Setup::http().master(1).args(["-t", "2"]).start();
+    let (mut stuck, mut waiting) = (server.connect(), server.connect());
+    for connection in [&mut stuck, &mut waiting] {
+        assert_eq!(connection.ask(&Request::get("/hello")).text(), "hello");
+    }
+    stuck.send(Request::get("/hang").to_http());
+    server.wait_for("HARAKIRI triggered by worker 1 core 0 !!!");
+    waiting.send(Request::get("/hello").to_http());
+    assert_eq!(stuck.answer(false).status, 504);
+    assert_eq!(waiting.answer(false).text(), "hello", "it has a new worker");
+}

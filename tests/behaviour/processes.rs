@@ -173,6 +173,12 @@ fn workers_die_with_their_master_when_asked() {
 fn each_worker_gets_a_share_of_connections() {
     ours_only!("its workers race for connections");
     let server = Setup::http().master(4).start();
+    // A worker that is still booting gets none, so each has to have answered first.
+    let mut seen = std::collections::BTreeSet::new();
+    eventually("an answer of each worker", || {
+        seen.insert(server.get("/pid").text());
+        seen.len() == 4
+    });
     let mut connections = (0..32).map(|_| server.connect()).collect::<Vec<_>>();
     let mut pids =
         connections.iter_mut().map(|c| c.ask(&Request::get("/pid")).text()).collect::<Vec<_>>();

@@ -78,9 +78,11 @@ fn idle_kept_connections_cost_no_thread() {
     setrlimit(Resource::RLIMIT_NOFILE, hard.min(20_000), hard).unwrap();
     needs!(hard >= 5000, "2,000 connections need their descriptors");
     let server = Server::http();
-    let mut idle = (0..2000).map(|_| server.connect()).collect::<Vec<_>>();
-    for connection in &mut idle {
+    let mut idle = Vec::new();
+    for _ in 0..2000 {
+        let mut connection = server.connect();
         assert_eq!(connection.ask(&Request::get("/hello")).text(), "hello");
+        idle.push(connection);
     }
     for _ in 0..50 {
         assert_eq!(server.get("/hello").text(), "hello");

@@ -343,3 +343,17 @@ fn many_requests_leave_no_memory_behind() {
     }
     assert!(rss() < before + 4096, "grew from {before} to {} kB in 1,260 requests", rss());
 }
+
+#[test]
+fn write_tells_of_a_client_that_is_gone_unless_told_not_to() {
+    for (option, line) in [
+        ("--ignore-sigpipe", "write() raised OSError: write error"),
+        ("--disable-write-exception", "write() raised nothing"),
+    ] {
+        let server = Setup::http().arg(option).start();
+        let mut connection = server.connect();
+        connection.send(Request::get("/write-until-gone?500").to_http());
+        drop(connection);
+        server.wait_for(line);
+    }
+}

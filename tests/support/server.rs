@@ -182,6 +182,9 @@ impl Drop for Server {
 
 /// The address in `uwsgi socket 0 bound to TCP address 127.0.0.1:3031 fd 4`.
 fn bound(line: &str, number: usize) -> Option<Address> {
+    if let (0, Some((_, rest))) = (number, line.split_once("uWSGI http bound on ")) {
+        return Some(Address::parse(rest.rsplit_once(" fd ")?.0));
+    }
     let rest = &line[line.find(&format!("uwsgi socket {number} "))?..];
     let (_, rest) = rest.split_once(" address ")?;
     Some(Address::parse(rest.rsplit_once(" fd ")?.0))

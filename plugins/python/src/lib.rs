@@ -20,7 +20,7 @@ mod wsgi;
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock, mpsc};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use uwsgi_plugin_api::{
     CoreId, Handler, Host, Listener, LoadReport, OptionRow, Plugin, PluginError, Settings, WorkerId,
@@ -236,6 +236,7 @@ impl Plugin for PythonPlugin {
     fn dump_stack(&self, thread: i32) {
         if self.shared().is_ok() {
             ffi::send_to_thread(thread, ffi::stack_dump_signal());
+            await_dump(thread);
         }
     }
 
@@ -247,6 +248,29 @@ impl Plugin for PythonPlugin {
         }
         ffi::with(|py| drop(shared.boot(py, "run_exit_functions", &[])));
     }
+}
+
+/// Waits until the thread has taken the signal and had time to write: the caller may be about to end the process.
+fn await_dump(thread: i32) {
+    const PATIENCE: Duration = Duration::from_secs(1);
+    const LOOK: Duration = Duration::from_millis(2);
+    /// A hundred frames take far less.
+    const WRITING: Duration = Duration::from_millis(50);
+    let until = Instant::now() + PATIENCE;
+    while signal_is_pending(thread) && Instant::now() < until {
+        std::thread::sleep(LOOK);
+    }
+    std::thread::sleep(WRITING);
+}
+
+/// Whether a thread of this process has a signal of its own that it has not taken yet (proc(5), `SigPnd`).
+fn signal_is_pending(thread: i32) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/self/task/{thread}/status"));
+    let pending = |status: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix("SigPnd:"))?;
+        u64::from_str_radix(line.trim(), 16).ok()
+    };
+    status.ok().as_deref().and_then(pending).is_some_and(|signals| signals != 0)
 }
 
 /// Names of request threads as uWSGI has them; the first one is Python's main thread.

@@ -96,6 +96,8 @@ pub(crate) struct Options {
     pub(crate) no_default_app: bool,
     pub(crate) catch_exceptions: bool,
     pub(crate) file_wrapper: bool,
+    /// `disable-write-exception`, a row of the core.
+    pub(crate) forgiving_writes: bool,
     pub(crate) accept_buffer: bool,
 }
 
@@ -123,6 +125,7 @@ impl Options {
             ignore_script_name: settings.flag("ignore-script-name"),
             no_default_app: settings.flag("no-default-app"),
             catch_exceptions: settings.flag("catch-exceptions"),
+            forgiving_writes: settings.flag("disable-write-exception"),
             file_wrapper: !settings.flag("wsgi-disable-file-wrapper"),
             accept_buffer: settings.flag("wsgi-accept-buffer"),
         })

@@ -242,6 +242,7 @@ impl Payload for Writer {
                 self.exchange.note_write();
                 Ok(py.none().own(py))
             }
+            Err(Unsent::Disconnected) if self.exchange.is_forgiving() => Ok(py.none().own(py)),
             Err(Unsent::Disconnected) => Err(py.raise(Exception::OSError, "write error")),
             Err(Unsent::NoHead) => Err(no_head(py)),
             Err(Unsent::Absent(absent)) => Err(unavailable(py, absent)),

@@ -39,8 +39,8 @@ struct Callables {
 }
 
 impl Callables {
-    fn new(py: Py<'_>, running: &Running) -> Result<Self, Raised> {
-        let exchange = Arc::new(Exchange::default());
+    fn new(py: Py<'_>, shared: &Shared, running: &Running) -> Result<Self, Raised> {
+        let exchange = Arc::new(Exchange::new(shared.options.forgiving_writes));
         let writer = running.writers.instance(py, Writer::new(Arc::clone(&exchange)))?;
         let start = StartResponse::new(py, Arc::clone(&exchange), writer.share(py));
         Ok(Self {
@@ -145,7 +145,7 @@ impl WsgiHandler {
             .as_mut()
             .ok_or_else(|| py.raise(Exception::RuntimeError, "no objects for this thread"))?;
         if !parts.callables.unshared(py) {
-            parts.callables = Callables::new(py, running)?;
+            parts.callables = Callables::new(py, &self.shared, running)?;
         }
         Ok(parts)
     }
@@ -164,7 +164,7 @@ impl Parts {
         let errors = py.sys(c"stderr").unwrap_or_else(|| py.none().own(py));
         Ok(Self {
             environs: Environs::new(py, facts, wrapper, errors)?,
-            callables: Callables::new(py, running)?,
+            callables: Callables::new(py, shared, running)?,
             close: py.interned("close")?,
             scratch: Vec::new(),
         })

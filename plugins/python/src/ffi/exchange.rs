@@ -32,6 +32,8 @@ pub(crate) struct Exchange {
     response: Slot<dyn Response>,
     /// `start_response` was called with success.
     started: AtomicBool,
+    /// `disable-write-exception`: `write()` does not tell the application that the client is gone.
+    forgiving: AtomicBool,
     /// Chunks that went out through `write()`.
     written: AtomicU32,
     /// Bytes of the body that were read.
@@ -112,6 +114,16 @@ impl<T: ?Sized> Slot<T> {
 }
 
 impl Exchange {
+    /// An exchange for one request thread; `forgiving` is `disable-write-exception`.
+    pub(crate) fn new(forgiving: bool) -> Self {
+        Self { forgiving: AtomicBool::new(forgiving), ..Self::default() }
+    }
+
+    /// Whether `write()` keeps quiet about a client that is gone.
+    pub(crate) fn is_forgiving(&self) -> bool {
+        self.forgiving.load(Ordering::Relaxed)
+    }
+
     /// Runs `scope` with the request lent to the objects that share this exchange.
     pub(crate) fn lend<R>(&self, py: Py<'_>, loan: Loan<'_>, scope: impl FnOnce() -> R) -> R {
         struct Recall<'a, 'gil>(&'a Exchange, Py<'gil>);

@@ -1,6 +1,6 @@
 //! Which interpreter, and where its shared library is.
 //!
-//! The order: the virtualenv that was named, `VIRTUAL_ENV`, the interpreter that was named, `python3` in PATH. Files tell
+//! The order: the virtualenv that was named, the interpreter that was named, `VIRTUAL_ENV`, `python3` in PATH. Files tell
 //! nearly always where the library is; only a script in the interpreter's place (pyenv's shims) or an unusual
 //! installation makes us run the interpreter and ask it.
 
@@ -79,11 +79,6 @@ pub(crate) fn find(options: &Options, around: &Surroundings) -> Result<Interpret
             format!("no usable Python in the virtualenv {}:{tried}", home.display())
         });
     }
-    if let Some(folder) = &around.virtual_env
-        && let Some(found) = venv::in_folder(folder, "VIRTUAL_ENV", &mut tried)
-    {
-        return Ok(found);
-    }
     if let Some(python) = &options.python {
         let found = executable(python, around);
         return found
@@ -95,6 +90,11 @@ pub(crate) fn find(options: &Options, around: &Surroundings) -> Result<Interpret
                 }
                 format!("python = {} cannot be used:{tried}", python.display())
             });
+    }
+    if let Some(folder) = &around.virtual_env
+        && let Some(found) = venv::in_folder(folder, "VIRTUAL_ENV", &mut tried)
+    {
+        return Ok(found);
     }
     for folder in std::env::split_paths(&around.path) {
         let program = folder.join("python3");

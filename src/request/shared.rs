@@ -1,0 +1,53 @@
+//! What all request threads of a worker share.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use uwsgi_plugin_api::{Outcome, WorkerId};
+
+use super::cell::Cell;
+use crate::config::model::Logging;
+use crate::net::connection::Connection;
+use crate::net::hub::Hub;
+use crate::net::reactor::Reactor;
+use crate::net::turnstile::Turnstile;
+use crate::shm::Board;
+
+/// The meeting place of a worker's request threads.
+pub type Stile = Turnstile<Box<Connection>, Reactor>;
+
+/// What all request threads of a worker share.
+pub struct Shared {
+    /// This worker.
+    pub worker: WorkerId,
+    /// Its connections.
+    pub hub: Arc<Hub>,
+    /// Its jobs.
+    pub stile: Arc<Stile>,
+    /// The scoreboard.
+    pub board: Arc<Board>,
+    /// Its cores, seen from outside.
+    pub cells: Vec<Cell>,
+    /// Which handler answers which modifier.
+    pub routes: Routes,
+    /// `harakiri`.
+    pub harakiri: Option<Duration>,
+    /// `socket-timeout`.
+    pub socket_timeout: Duration,
+    /// `limit-post`.
+    pub body_bytes_max: Option<u64>,
+    /// What is logged.
+    pub logging: Logging,
+    /// Called after each request; ends the worker where it has done its share.
+    pub after_request: Box<dyn Fn(Outcome) + Send + Sync>,
+}
+
+impl Shared {
+    /// Gives what was not begun to another worker.
+    pub fn hand_over(&self) -> usize {
+        self.hub.pass_on_all(self.stile.take_unstarted())
+    }
+}
+
+/// Handler number of each first modifier.
+pub struct Routes(pub [Option<u8>; 256]);
