@@ -316,6 +316,10 @@ impl Connection {
                 let Some(head) = self.decoder.decode(self.input.data(), &bounds.head, vars)? else {
                     return Ok(false);
                 };
+                if vars.view(self.input.data()).get(Known::RequestMethod) == Some(b"CONNECT") {
+                    // A tunnel is nothing that an application could give (RFC 9110, 9.3.6).
+                    return Err(Reject::new(501, "connect_not_supported"));
+                }
                 vars.push_bytes(Known::RemoteAddr, self.peer.address());
                 self.head = Head {
                     modifier1: 0,

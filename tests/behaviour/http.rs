@@ -321,3 +321,12 @@ fn large_answer_arrives_whole() {
         assert_eq!(server.get("/pieces?40").body.len(), 40 * 65536);
     }
 }
+
+#[test]
+fn tunnels_are_refused() {
+    ours_only!("it gives CONNECT to the application");
+    let server = Server::http();
+    let mut connection = server.connect();
+    connection.send("CONNECT example.test:443 HTTP/1.1\r\nHost: example.test:443\r\n\r\n");
+    assert_eq!(connection.answer(false).status, 501);
+}
