@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use mio::{Registry, Waker};
 use uwsgi_plugin_api::WireProtocol;
-use uwsgi_protocol::{Reject, http1};
+use uwsgi_protocol::{Reject, http1, uwsgi};
 
 use super::connection::{Bounds, Connection, Step};
 use super::pool::Pool;
@@ -29,17 +29,6 @@ pub struct Times {
     pub linger_ms: u64,
 }
 
-/// Counts of what did not become a request; each is also a log line.
-#[derive(Debug, Default)]
-pub struct Counts {
-    /// Malformed or oversized input.
-    pub refused: AtomicU64,
-    /// Heads or bodies that were not complete in time.
-    pub timed_out: AtomicU64,
-    /// Kept connections closed to make room.
-    pub evicted: AtomicU64,
-}
-
 /// See the module.
 pub struct Hub {
     pub(super) registry: Registry,
@@ -54,8 +43,8 @@ pub struct Hub {
     pub table: Table,
     /// The worker is ending: nothing new is accepted, and kept connections close.
     pub draining: AtomicBool,
-    /// What went wrong so far.
-    pub counts: Counts,
+    /// Input of this worker that did not become a request; each has its log line with this number.
+    refused: AtomicU64,
     /// Memory of idle connections.
     pub pool: Pool,
     /// The way to the other workers.
@@ -80,7 +69,7 @@ impl Hub {
             times,
             table: Table::new(connections_max),
             draining: AtomicBool::new(false),
-            counts: Counts::default(),
+            refused: AtomicU64::new(0),
             pool: Pool::default(),
             rescue,
         }
@@ -166,16 +155,15 @@ impl Hub {
     /// Closes the longest idle kept connection; false where there is none.
     pub(super) fn evict(&self) -> bool {
         let Some(connection) = self.table.evict() else { return false };
-        self.counts.evicted.fetch_add(1, Ordering::Relaxed);
         self.close(connection);
         true
     }
 
     /// Answers a refusal (on HTTP; front ends of the uwsgi protocol rely on a silent close) and begins the end.
     pub(super) fn refuse(&self, connection: &mut Connection, reject: Reject) -> Step {
-        self.counts.refused.fetch_add(1, Ordering::Relaxed);
+        let number = self.refused.fetch_add(1, Ordering::Relaxed) + 1;
         let listener = &self.listeners[connection.listener as usize].info;
-        log_refusal(connection, listener.protocol, self.bounds.head.head_bytes_max, reject);
+        log_refusal(connection, listener.protocol, self.bounds.head.head_bytes_max, reject, number);
         if listener.protocol == WireProtocol::Uwsgi {
             return Step::Close;
         }
@@ -198,11 +186,9 @@ impl Hub {
         let begun = connection.has_begun();
         match wait {
             Wait::Body if connection.give_up_body() => {
-                self.counts.timed_out.fetch_add(1, Ordering::Relaxed);
                 return self.progress(connection, now_ms, jobs);
             }
             Wait::Head | Wait::Body if begun => {
-                self.counts.timed_out.fetch_add(1, Ordering::Relaxed);
                 if let Step::Wait(wait) =
                     self.refuse(&mut connection, Reject::new(408, "request_timeout"))
                 {
@@ -224,27 +210,33 @@ impl Hub {
 }
 
 /// One line for each refusal; the first words are uWSGI's, where it has such a line.
-fn log_refusal(connection: &Connection, protocol: WireProtocol, head_max: usize, reject: Reject) {
+fn log_refusal(
+    connection: &Connection,
+    protocol: WireProtocol,
+    head_max: usize,
+    reject: Reject,
+    number: u64,
+) {
     let what = match (protocol, reject.reason) {
         (WireProtocol::Uwsgi, "packet_too_big") => {
-            let bytes = connection.input.data();
-            let size = u16::from_le_bytes([
-                bytes.get(1).copied().unwrap_or(0),
-                bytes.get(2).copied().unwrap_or(0),
-            ]);
-            format!("invalid request block size: {size} (max {head_max})...skip")
+            let size = uwsgi::header(connection.input.data()).map_or(0, |header| header.datasize);
+            // uWSGI's own lines, which people look for, stay as they are.
+            return crate::log::line(format_args!(
+                "invalid request block size: {size} (max {head_max})...skip"
+            ));
         }
         (WireProtocol::Http, "headers_too_big" | "line_too_long") => {
-            format!("invalid HTTP request size (max {head_max})...skip")
+            return crate::log::line(format_args!(
+                "invalid HTTP request size (max {head_max})...skip"
+            ));
         }
-        (_, "body_too_large") => "Invalid (too big) CONTENT_LENGTH. skip.".to_owned(),
-        (WireProtocol::Uwsgi, _) => "invalid uwsgi request".to_owned(),
-        (WireProtocol::Http, _) => "invalid HTTP request".to_owned(),
+        (_, "body_too_large") => "Invalid (too big) CONTENT_LENGTH. skip.",
+        (WireProtocol::Uwsgi, _) => "invalid uwsgi request",
+        (WireProtocol::Http, _) => "invalid HTTP request",
     };
-    let peer = String::from_utf8_lossy(connection.peer.address()).into_owned();
-    if what.ends_with("skip") {
-        // uWSGI's own lines, which people look for.
-        return crate::log::line(format_args!("{what}"));
-    }
-    crate::log::line(format_args!("{what} ({} {}, client {peer})", reject.status, reject.reason));
+    let peer = String::from_utf8_lossy(connection.peer.address());
+    let Reject { status, reason } = reject;
+    crate::log::line(format_args!(
+        "{what} ({status} {reason}, client {peer}, refusal {number} of this worker)"
+    ));
 }
