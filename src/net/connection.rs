@@ -70,7 +70,7 @@ pub enum Step {
 enum Phase {
     Head,
     Body,
-    Flush { then_linger: bool, then_close: bool },
+    Flush { then_linger: bool, then_close: bool, then_body: bool },
     Linger,
 }
 
@@ -187,7 +187,10 @@ impl Connection {
     pub fn next_is_here(&self) -> bool {
         let used = self.head.len + self.upload.ready;
         let rest = self.input.data().get(used..).unwrap_or_default();
-        matches!(self.upload.rest, Rest::Nothing)
+        // One that we must not answer `100 Continue` to before the answers that are kept back.
+        let is_plain = rest.starts_with(b"GET ") || rest.starts_with(b"HEAD ");
+        is_plain
+            && matches!(self.upload.rest, Rest::Nothing)
             && memchr::memmem::find(rest, b"\r\n\r\n").is_some()
     }
 
@@ -214,8 +217,9 @@ impl Connection {
     pub fn advance(&mut self, listener: &Listener, bounds: &Bounds, pool: &Pool) -> Step {
         loop {
             match self.phase {
-                Phase::Flush { then_close, then_linger } => {
-                    if let Some(step) = self.flush(then_close, then_linger) {
+                Phase::Flush { then_close, then_linger, then_body } => {
+                    let next = if then_body { Phase::Body } else { Phase::Head };
+                    if let Some(step) = self.flush(then_close, then_linger, next) {
                         return step;
                     }
                 }
@@ -358,11 +362,17 @@ impl Connection {
 
     /// From now on only what is spilled is sent; then the connection lives on, closes, or lingers.
     pub fn flush_then(&mut self, then_close: bool, then_linger: bool) {
-        self.phase = Phase::Flush { then_linger, then_close };
+        self.phase = Phase::Flush { then_linger, then_close, then_body: false };
+    }
+
+    /// First what is spilled is sent; then the connection goes on where it is.
+    pub fn flush_and_resume(&mut self) {
+        let then_body = self.phase == Phase::Body;
+        self.phase = Phase::Flush { then_linger: false, then_close: false, then_body };
     }
 
     /// `None` when all is sent and the connection goes on with its next request.
-    fn flush(&mut self, then_close: bool, then_linger: bool) -> Option<Step> {
+    fn flush(&mut self, then_close: bool, then_linger: bool, next: Phase) -> Option<Step> {
         let mut sent = 0;
         match self.spill.flush(self.fd.as_fd(), &mut sent) {
             Err(_) => Some(Step::Close),
@@ -370,7 +380,7 @@ impl Connection {
             Ok(Flushed::Done) if then_linger => Some(self.begin_linger()),
             Ok(Flushed::Done) if then_close => Some(Step::Close),
             Ok(Flushed::Done) => {
-                self.phase = Phase::Head;
+                self.phase = next;
                 // Events that came meanwhile were taken for writing.
                 self.input_pending = true;
                 None

@@ -118,6 +118,10 @@ impl Hub {
         let deadline_ms = match wait {
             Wait::Head => connection.head_deadline_ms,
             Wait::Body | Wait::Flush => now_ms + self.times.progress_ms,
+            // Without keep-alive a new connection has the time of one head for its first byte.
+            Wait::KeepAlive if connection.requests == 0 => {
+                now_ms + self.times.keep_alive_ms.max(self.times.head_ms)
+            }
             Wait::KeepAlive => now_ms + self.times.keep_alive_ms,
             // Absolute: a client that goes on sending gets no more time.
             Wait::Linger => {
@@ -141,14 +145,21 @@ impl Hub {
         drop(connection);
         if let Some(token) = token {
             self.table.close(token);
+            if self.draining.load(Ordering::Acquire) && self.table.is_empty() {
+                // The thread that turns the reactor waited for this one.
+                self.wake();
+            }
         }
     }
 
-    /// The worker drains: kept connections close, and those that have not asked yet get the time of one head.
-    pub(super) fn clear_resting(&self, now_ms: u64) {
+    /// The worker drains: a request that has arrived already is served, other kept connections close, and
+    /// those that have not asked yet get the time of one head.
+    pub(super) fn clear_resting(&self, now_ms: u64, jobs: &mut VecDeque<Box<Connection>>) {
         let resting: Vec<_> = std::iter::from_fn(|| self.table.take(Wait::KeepAlive)).collect();
-        for connection in resting {
-            self.settle(connection, Step::Wait(Wait::KeepAlive), now_ms, &mut VecDeque::new());
+        for mut connection in resting {
+            connection.input_pending = true;
+            self.begin_head(&mut connection, now_ms);
+            self.progress(connection, now_ms, jobs);
         }
     }
 

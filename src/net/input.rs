@@ -73,7 +73,8 @@ impl Input {
         self.end -= self.start;
         self.start = 0;
         if self.bytes.len() < need {
-            self.bytes.resize(need, 0);
+            // At least twice: a head that grows byte by byte must not be read byte by byte.
+            self.bytes.resize(need.max(2 * self.bytes.len()), 0);
         }
     }
 

@@ -133,6 +133,8 @@ impl Reactor {
     }
 
     fn accept_failed(&self, error: &io::Error) {
+        /// The cause is outside of this process or lasts: no busy loop, and no more than ten lines a second.
+        const PAUSE: Duration = Duration::from_millis(100);
         match error.raw_os_error() {
             // Another worker was faster, or the client has gone already.
             Some(libc::EAGAIN | libc::ECONNABORTED | libc::EINTR) => {}
@@ -140,10 +142,13 @@ impl Reactor {
                 // Nothing is lost: the connection waits in the backlog until one of ours ends.
                 if !self.hub.evict() {
                     crate::log::line(format_args!("accept(): {error}"));
-                    std::thread::sleep(Duration::from_millis(10));
+                    std::thread::sleep(PAUSE);
                 }
             }
-            _ => crate::log::line(format_args!("accept(): {error}")),
+            _ => {
+                crate::log::line(format_args!("accept(): {error}"));
+                std::thread::sleep(PAUSE);
+            }
         }
     }
 
@@ -174,8 +179,9 @@ impl Turn<Box<Connection>> for Reactor {
             if let Err(error) = self.listen(false) {
                 crate::log::line(format_args!("cannot leave the listeners: {error}"));
             }
-            self.hub.clear_resting(clock::monotonic_ms());
+            self.hub.clear_resting(clock::monotonic_ms(), jobs);
         }
+        let block = block && jobs.is_empty();
         let timeout = self.sleep_time(block);
         if block {
             rest();
@@ -200,9 +206,12 @@ impl Turn<Box<Connection>> for Reactor {
                     self.accept(token - LISTENERS, now_ms, jobs);
                 }
                 token => {
-                    if let Some(mut connection) = self.hub.table.notice(Token::from_usize(token)) {
+                    let gone = event.is_read_closed() || event.is_error();
+                    if let Some(mut connection) =
+                        self.hub.table.notice(Token::from_usize(token), gone)
+                    {
                         connection.input_pending = true;
-                        connection.hung_up |= event.is_read_closed() || event.is_error();
+                        connection.hung_up |= gone;
                         self.hub.begin_head(&mut connection, now_ms);
                         self.hub.progress(connection, now_ms, jobs);
                     }

@@ -81,7 +81,12 @@ impl Hub {
         let (message, fd) = match rescue.take.receive_with_fd(&mut buffer) {
             Ok(Some((len, Some(fd)))) => (&buffer[..len], fd),
             // Another worker was faster.
-            _ => return None,
+            Ok(_) => return None,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return None,
+            Err(error) => {
+                crate::log::line(format_args!("a connection of another worker is lost: {error}"));
+                return None;
+            }
         };
         let listener = u16::from_le_bytes([*message.first()?, *message.get(1)?]);
         let port = u16::from_le_bytes([*message.get(2)?, *message.get(3)?]);

@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 
@@ -67,6 +67,8 @@ pub struct Slot {
     deadline_ms: AtomicU64,
     /// Bit per class: an entry of this life is in that queue.
     queued: AtomicU8,
+    /// An event told of the client's end. Writer: the thread that turns the reactor.
+    hung_up: AtomicBool,
     connection: Mutex<Option<Box<Connection>>>,
 }
 
@@ -139,6 +141,7 @@ impl Table {
         slot.claim.reset();
         slot.class.store(NO_CLASS, Ordering::Relaxed);
         slot.queued.store(0, Ordering::Relaxed);
+        slot.hung_up.store(false, Ordering::Relaxed);
         self.used.fetch_add(1, Ordering::Relaxed);
         Some(Token { index, life: slot.life.load(Ordering::Relaxed) })
     }
@@ -160,23 +163,33 @@ impl Table {
         deadline_ms: u64,
     ) -> Option<Box<Connection>> {
         let slot = self.slot(token.index);
-        slot.class.store(class as u8, Ordering::Relaxed);
-        slot.deadline_ms.store(deadline_ms, Ordering::Relaxed);
-        *slot.connection.lock() = Some(connection);
-        let bit = 1 << class as u8;
-        // Queued before the claim is given up: after that the slot may already belong to another life.
-        if slot.queued.fetch_or(bit, Ordering::Relaxed) & bit == 0 {
-            self.queues[class as usize].lock().push_back(Entry { token, deadline_ms });
+        {
+            // Under the queue's lock, so that whoever expires this class sees class, bit and entry agree.
+            let mut queue = self.queues[class as usize].lock();
+            slot.class.store(class as u8, Ordering::Relaxed);
+            slot.deadline_ms.store(deadline_ms, Ordering::Relaxed);
+            let bit = 1 << class as u8;
+            // Queued before the claim is given up: after that the slot may already belong to another life.
+            if slot.queued.fetch_or(bit, Ordering::Relaxed) & bit == 0 {
+                queue.push_back(Entry { token, deadline_ms });
+            }
         }
+        *slot.connection.lock() = Some(connection);
         if slot.claim.park() {
             return None;
         }
-        slot.connection.lock().take()
+        let mut back = slot.connection.lock().take()?;
+        back.hung_up |= slot.hung_up.load(Ordering::Relaxed);
+        Some(back)
     }
 
-    /// An event: takes the connection, or tells its owner and returns `None`.
-    pub fn notice(&self, token: Token) -> Option<Box<Connection>> {
+    /// An event: takes the connection, or tells its owner and returns `None`. `gone`: the client has ended its
+    /// direction, which no later event will tell again.
+    pub fn notice(&self, token: Token, gone: bool) -> Option<Box<Connection>> {
         let slot = self.live(token)?;
+        if gone {
+            slot.hung_up.store(true, Ordering::Relaxed);
+        }
         match slot.claim.notice() {
             super::claim::Notice::Taken => slot.connection.lock().take(),
             super::claim::Notice::Left => None,
@@ -235,6 +248,13 @@ impl Table {
                 if busy > queue.len() {
                     return None;
                 }
+                continue;
+            }
+            let changed = self.live(entry.token).is_none()
+                || slot.class.load(Ordering::Relaxed) != class as u8;
+            if changed && slot.claim.park() {
+                // Between our look and our claim it was served and rests for another reason.
+                slot.queued.fetch_and(!(1 << class as u8), Ordering::Relaxed);
                 continue;
             }
             slot.queued.fetch_and(!(1 << class as u8), Ordering::Relaxed);

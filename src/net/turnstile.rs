@@ -12,7 +12,7 @@
 //! on it. Deliberately absent: a dedicated poller, and work that is handed to a thread by name.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex, MutexGuard};
@@ -66,6 +66,8 @@ pub struct Turnstile<J, R> {
     /// Running average of the application calls in microseconds.
     pace_us: AtomicU32,
     draining: AtomicBool,
+    /// Jobs given and not done.
+    running: AtomicUsize,
     /// Jobs that wait, for threads that ask without the lock.
     waiting: AtomicU32,
 }
@@ -87,6 +89,7 @@ impl<J, R: Turn<J>> Turnstile<J, R> {
             progress: AtomicU64::new(0),
             pace_us: AtomicU32::new(0),
             draining: AtomicBool::new(false),
+            running: AtomicUsize::new(0),
             waiting: AtomicU32::new(0),
         }
     }
@@ -145,6 +148,7 @@ impl<J, R: Turn<J>> Turnstile<J, R> {
     /// A thread is about to run a job: sees to it that the others' jobs do not wait for it.
     fn leave(&self, queue: &mut MutexGuard<'_, Queue<J>>) {
         self.progress.fetch_add(1, Ordering::Relaxed);
+        self.running.fetch_add(1, Ordering::Relaxed);
         self.waiting.store(queue.ready.len() as u32, Ordering::Relaxed);
         let unattended = usize::from(!queue.turning);
         let wanted = queue.ready.len() + unattended;
@@ -186,6 +190,10 @@ impl<J, R: Turn<J>> Turnstile<J, R> {
             }
             let unattended = !queue.ready.is_empty() || !queue.turning;
             if unattended && self.calls_are_long() {
+                if queue.watch == Watch::Called {
+                    // The call was for any follower; this one goes to work instead.
+                    queue.watch = Watch::Nobody;
+                }
                 return true;
             }
             if queue.watch == Watch::Called || (unattended && queue.watch == Watch::Nobody) {
@@ -249,6 +257,16 @@ impl<J, R: Turn<J>> Turnstile<J, R> {
         self.pace_us.load(Ordering::Relaxed) > LONG_CALL_US
     }
 
+    /// A job that [`Turnstile::next`] gave is done.
+    pub fn done(&self) {
+        self.running.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Jobs that were given and are not done.
+    pub fn running(&self) -> usize {
+        self.running.load(Ordering::Relaxed)
+    }
+
     /// From now on threads end when nothing is left to do.
     pub fn drain(&self) {
         self.draining.store(true, Ordering::Release);
@@ -274,7 +292,6 @@ impl<J, R: Turn<J>> Turnstile<J, R> {
 mod tests {
     use super::*;
     use std::sync::Arc;
-    use std::sync::atomic::AtomicUsize;
     use std::sync::mpsc::{Receiver, Sender, channel};
 
     /// A reactor whose events come through a channel; an empty message wakes it.

@@ -13,7 +13,7 @@ use crate::sys::socket;
 
 /// Bytes that may wait in memory for a slow reader before the application has to wait as well.
 pub const SPILL_BYTES_MAX: usize = 1 << 20;
-/// Answers up to this size are kept back when the next pipelined request is here already.
+/// So much of a connection's answers is kept back while its next pipelined request is here already, in bytes.
 const HOLD_BYTES_MAX: usize = 16 * 1024;
 
 /// Bodies up to this size are copied behind their head.
@@ -140,9 +140,7 @@ impl<'a> Answer<'a> {
 
     /// `small`: may be kept back.
     fn send(&mut self, parts: &[IoSlice<'_>], small: bool) -> Result<(), WriteError> {
-        let length: usize = parts.iter().map(|part| part.len()).sum();
-        if self.hold && small && length <= HOLD_BYTES_MAX {
-            self.cell.hold(parts);
+        if self.hold && small && self.cell.hold(parts, HOLD_BYTES_MAX) {
             self.holding = true;
             return Ok(());
         }

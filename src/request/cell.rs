@@ -2,7 +2,7 @@
 
 use std::io::IoSlice;
 use std::os::fd::RawFd;
-use std::sync::atomic::{AtomicI32, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU8, AtomicUsize, Ordering};
 
 use nix::sys::socket::MsgFlags;
 use parking_lot::Mutex;
@@ -22,8 +22,10 @@ const CUT: u8 = 3;
 pub struct Cell {
     stage: AtomicU8,
     fd: AtomicI32,
-    /// Answers of earlier pipelined requests that are not sent yet.
+    /// Answers of earlier pipelined requests that are not sent yet, and perhaps the beginning of the present one.
     held: Mutex<Vec<u8>>,
+    /// Bytes of `held` that belong to earlier requests.
+    earlier: AtomicUsize,
     /// Kernel id of the request thread.
     thread: AtomicI32,
 }
@@ -41,6 +43,7 @@ impl Cell {
 
     /// A request begins.
     pub fn begin(&self, fd: RawFd) {
+        self.earlier.store(self.held.lock().len(), Ordering::Relaxed);
         self.fd.store(fd, Ordering::Relaxed);
         self.stage.store(RUNNING, Ordering::Release);
     }
@@ -62,15 +65,23 @@ impl Cell {
         self.stage.load(Ordering::Acquire) != IDLE
     }
 
-    /// Keeps an answer back, to be sent together with the next one.
-    pub fn hold(&self, parts: &[IoSlice<'_>]) {
+    /// Keeps bytes of an answer back, to be sent together with the next one; false where that would make more
+    /// than `max` bytes.
+    pub fn hold(&self, parts: &[IoSlice<'_>], max: usize) -> bool {
         let mut held = self.held.lock();
-        parts.iter().for_each(|part| held.extend_from_slice(part));
+        let len: usize = parts.iter().map(|part| part.len()).sum();
+        let fits = held.len() + len <= max;
+        if fits {
+            parts.iter().for_each(|part| held.extend_from_slice(part));
+        }
+        fits
     }
 
     /// Takes what was kept back into `out`, which must be empty.
     pub fn take_held(&self, out: &mut Vec<u8>) {
-        std::mem::swap(&mut *self.held.lock(), out);
+        let mut held = self.held.lock();
+        self.earlier.store(0, Ordering::Relaxed);
+        std::mem::swap(&mut *held, out);
     }
 
     /// Ends the client's connection while the application goes on (`uwsgi.disconnect()`): what was sent so far is
@@ -93,6 +104,8 @@ impl Cell {
         }
         let fd = self.fd.load(Ordering::Relaxed);
         let mut whole = std::mem::take(&mut *self.held.lock());
+        // Half an answer of the present request would run into ours.
+        whole.truncate(self.earlier.load(Ordering::Relaxed));
         whole.extend_from_slice(answer);
         // A full socket takes nothing more: the client then sees the connection's end only.
         let _ = nix::sys::socket::send(fd, &whole, MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT);
@@ -113,6 +126,16 @@ mod tests {
         assert!(!cell.cut(b"x"));
         cell.end();
         assert!(!cell.is_busy());
+    }
+
+    #[test]
+    fn what_is_held_is_bounded() {
+        let cell = Cell::default();
+        assert!(cell.hold(&[IoSlice::new(b"1234"), IoSlice::new(b"5678")], 10));
+        assert!(!cell.hold(&[IoSlice::new(b"abc")], 10));
+        let mut held = Vec::new();
+        cell.take_held(&mut held);
+        assert_eq!(held, b"12345678");
     }
 
     #[test]

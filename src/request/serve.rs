@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::os::fd::AsRawFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use uwsgi_plugin_api::{
@@ -17,6 +18,7 @@ use super::cell::Cell;
 use super::record::Record;
 use super::shared::{Routes, Shared};
 use crate::net::connection::{Connection, Step};
+use crate::net::table::Wait;
 use crate::shm::CoreSlot;
 use crate::sys::{clock, socket};
 
@@ -66,7 +68,10 @@ impl Core {
             let handlers = &mut self.handlers;
             let mut rest = || handlers.iter_mut().for_each(|handler| handler.park());
             match stile.next(&mut found, &mut rest) {
-                Some(connection) => self.serve(connection),
+                Some(connection) => {
+                    self.serve(connection);
+                    stile.done();
+                }
                 None => return,
             }
         }
@@ -82,9 +87,7 @@ impl Core {
             if step == Step::Run && !shared.stile.others_wait() {
                 continue;
             }
-            if holding {
-                self.flush_held(&connection);
-            }
+            let step = if holding { self.flush_held(&mut connection, step) } else { step };
             if step == Step::Run {
                 return shared.stile.push(connection);
             }
@@ -104,14 +107,35 @@ impl Core {
         }
     }
 
-    fn flush_held(&mut self, connection: &Connection) {
+    /// Sends what was kept back, before `step`. What the socket does not take comes first from then on.
+    fn flush_held(&mut self, connection: &mut Connection, step: Step) -> Step {
         let mut held = Vec::new();
         self.shared.cells[self.id.0 as usize].take_held(&mut held);
-        // The answers kept back are small; a socket that does not take them belongs to a client that sends
-        // requests and reads nothing. It is shut, which every later step notices.
-        match socket::send(connection.fd(), &[std::io::IoSlice::new(&held)]) {
-            Ok(count) if count == held.len() => {}
-            _ => socket::shut(connection.fd(), nix::sys::socket::Shutdown::Both),
+        let spilled = !connection.spill.is_empty();
+        let sent = match spilled {
+            true => Ok(0),
+            false => socket::send(connection.fd(), &[std::io::IoSlice::new(&held)]),
+        };
+        match sent {
+            Ok(count) => connection.spill.push(&held[count..]),
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                connection.spill.push(&held)
+            }
+            Err(_) => return Step::Close,
+        }
+        match step {
+            _ if connection.spill.is_empty() => step,
+            // The next answer is sent behind the spill.
+            Step::Run => Step::Run,
+            Step::Wait(_) => {
+                connection.flush_and_resume();
+                Step::Wait(Wait::Flush)
+            }
+            // The earlier answers are worth more than the refusal of what came behind them.
+            Step::Refuse(_) | Step::Close => {
+                connection.flush_then(true, true);
+                Step::Wait(Wait::Flush)
+            }
         }
     }
 
@@ -125,12 +149,14 @@ impl Core {
         self.body.clear();
         if !connection.spill.is_empty() && fate != Fate::Reset {
             connection.flush_then(fate != Fate::Keep, fate == Fate::Linger);
-            return Step::Wait(crate::net::table::Wait::Flush);
+            return Step::Wait(Wait::Flush);
         }
         match fate {
             Fate::Keep => {
+                // A kept connection closes now; what has arrived already is still served.
+                connection.input_pending |= hub.draining.load(Ordering::Acquire);
                 if connection.input.is_empty() && !connection.input_pending {
-                    return Step::Wait(crate::net::table::Wait::KeepAlive);
+                    return Step::Wait(Wait::KeepAlive);
                 }
                 connection.head_deadline_ms = clock::monotonic_ms() + hub.times.head_ms;
                 let listener = &hub.listeners[connection.listener as usize].info;

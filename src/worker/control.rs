@@ -184,7 +184,7 @@ impl Control {
             // Nobody is left to begin them here.
             self.shared.hand_over();
         }
-        self.await_others(core);
+        self.await_others();
         // As a signal and not as an exit, so that the log reads as users know it.
         let _ = raise(Signal::SIGKILL);
     }
@@ -195,15 +195,12 @@ impl Control {
     }
 
     /// Waits for the other cores, at most until each must have hit its own deadline.
-    fn await_others(&self, stuck: CoreId) {
+    fn await_others(&self) {
         let bound = self.config.processes.harakiri.unwrap_or(self.config.processes.worker_mercy);
         let until = Instant::now() + bound;
-        let busy = |(id, cell): (usize, &crate::request::cell::Cell)| {
-            id != stuck.0 as usize && cell.is_busy()
-        };
-        while Instant::now() < until
-            && (self.shared.cells.iter().enumerate().any(busy) || self.shared.stile.others_wait())
-        {
+        // The stuck request is one of those that run.
+        let others = || self.shared.stile.running() > 1 || self.shared.stile.others_wait();
+        while Instant::now() < until && others() {
             std::thread::sleep(Duration::from_millis(10));
         }
     }

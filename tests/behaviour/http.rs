@@ -330,3 +330,38 @@ fn tunnels_are_refused() {
     connection.send("CONNECT example.test:443 HTTP/1.1\r\nHost: example.test:443\r\n\r\n");
     assert_eq!(connection.answer(false).status, 501);
 }
+
+#[test]
+fn many_large_answers_to_a_pipeline_arrive_whole() {
+    ours_only!("it drops pipelined requests");
+    let server = Server::http();
+    let mut connection = server.connect();
+    let many = Request::get("/big?15000").to_http().repeat(100);
+    let half = "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 8\r\n\r\nhalf";
+    connection.send([&many[..], half.as_bytes()].concat());
+    for _ in 0..100 {
+        assert_eq!(connection.answer(false).body.len(), 15_000);
+    }
+    connection.send("half");
+    assert_eq!(connection.answer(false).text(), "halfhalf");
+}
+
+#[test]
+fn continue_waits_for_the_answers_before_it() {
+    ours_only!("it drops pipelined requests");
+    let server = Server::http();
+    let mut connection = server.connect();
+    let post =
+        "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n";
+    connection.send([&Request::get("/hello").to_http()[..], post.as_bytes()].concat());
+    assert_eq!(connection.answer(false).text(), "hello");
+}
+
+#[test]
+fn without_keep_alive_a_new_connection_may_wait_for_its_request() {
+    ours_only!("it has no http-keepalive in workers");
+    let server = Setup::http().args(["--http-keepalive=0", "--no-defer-accept"]).start();
+    let mut early = server.connect();
+    assert_eq!(server.get("/hello").text(), "hello");
+    assert_eq!(early.ask(&Request::get("/hello")).text(), "hello");
+}

@@ -188,3 +188,18 @@ fn broken_client_does_not_end_the_server() {
     drop(connection);
     assert_eq!(server.get("/pid").text(), before.to_string());
 }
+
+#[test]
+fn request_on_a_kept_connection_survives_a_reload() {
+    ours_only!("http-socket has no keep-alive");
+    let server = Setup::http().master(1).start();
+    let (mut slow, mut kept) = (server.connect(), server.connect());
+    assert_eq!(kept.ask(&Request::get("/hello")).text(), "hello");
+    slow.send(Request::get("/sleep?1000").to_http());
+    // The log line comes when the request before is over, so the next one runs or waits by now: either will do.
+    server.wait_for("<*>GET /hello<*>");
+    kept.send(Request::get("/hello").to_http());
+    server.signal(Signal::SIGHUP);
+    assert!(slow.answer(false).text().starts_with("slept "));
+    assert_eq!(kept.answer(false).text(), "hello");
+}
