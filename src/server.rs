@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use uwsgi_plugin_api::{Host, Listener, OptionKind, PluginError, Settings};
+use uwsgi_plugin_api::{Host, Listener, PluginError, Settings};
 
 use crate::config::Config;
 use crate::log::{self, LogError, banner};
@@ -139,10 +139,7 @@ fn run(
 fn flags(plugins: &Registry) -> HashSet<&'static str> {
     let rows: Vec<_> = plugins.iter().map(|plugin| plugin.options()).collect();
     let registry = options::Registry::new(&rows);
-    let flags = registry.entries().iter().filter(|entry| {
-        !entry.row.kind.needs_value() && entry.row.kind != OptionKind::OptionalText
-    });
-    flags.map(|entry| entry.row.name).collect()
+    registry.rows().iter().filter(|row| row.kind.is_flag()).map(|row| row.name).collect()
 }
 
 fn say(lines: Vec<String>) {

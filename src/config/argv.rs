@@ -11,9 +11,9 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgAction, Command, builder::OsStringValueParser};
-use uwsgi_plugin_api::{OptionKind, OptionRow};
+use uwsgi_plugin_api::{Argument, OptionRow};
 
-use crate::options::{Abbreviation, Registry};
+use crate::options::{Abbreviation, Registry, names};
 
 /// Stands for "no value": no argument of a process can hold a NUL.
 const NO_VALUE: &str = "\0";
@@ -66,12 +66,10 @@ fn command(registry: &Registry) -> Command {
         .disable_version_flag(true)
         .infer_long_args(true)
         .arg(value(Arg::new(POSITIONAL)).num_args(0..));
-    for entry in registry.entries() {
-        for (position, name) in
-            std::iter::once(entry.row.name).chain(entry.row.aliases.iter().copied()).enumerate()
-        {
-            let short = entry.row.short.filter(|_| position == 0);
-            command = command.arg(argument(entry.row, name, short));
+    for row in registry.rows() {
+        for (position, name) in names(row).enumerate() {
+            let short = row.short.filter(|_| position == 0);
+            command = command.arg(argument(row, name, short));
         }
     }
     command
@@ -79,7 +77,7 @@ fn command(registry: &Registry) -> Command {
 
 fn argument(row: &OptionRow, name: &'static str, short: Option<char>) -> Arg {
     let arg = value(Arg::new(name).long(name).short(short));
-    if row.kind.needs_value() {
+    if row.argument == Argument::Required {
         arg.num_args(1).allow_hyphen_values(true)
     } else {
         arg.num_args(0..=1).require_equals(true).default_missing_value(NO_VALUE)
@@ -98,17 +96,17 @@ fn spell_out(registry: &Registry, arg: &OsString) -> Vec<OsString> {
         return whole();
     };
     for (position, &letter) in cluster.iter().enumerate() {
-        let Some(entry) = registry.find_short(char::from(letter)) else { return whole() };
+        let Some(row) = registry.find_short(char::from(letter)) else { return whole() };
         let rest = &cluster[position + 1..];
-        match entry.row.kind {
-            OptionKind::Flag | OptionKind::NegativeFlag => {}
-            OptionKind::OptionalText if !rest.is_empty() => {
+        match row.argument {
+            Argument::None => {}
+            Argument::Optional if !rest.is_empty() => {
                 let mut spelled = Vec::new();
                 if position > 0 {
                     spelled.push(OsString::from_vec([b"-", &cluster[..position]].concat()));
                 }
                 spelled.push(OsString::from_vec(
-                    [b"--", entry.row.name.as_bytes(), b"=", rest].concat(),
+                    [b"--", row.name.as_bytes(), b"=", rest].concat(),
                 ));
                 return spelled;
             }

@@ -5,7 +5,7 @@
 //! used is not used again.
 
 use super::{Diagnostic, Reading, Source};
-use uwsgi_plugin_api::option::leading_number;
+use uwsgi_plugin_api::settings::leading_number;
 
 /// More replacements than this in one value, or a longer value, mean that it contains itself.
 const REPLACEMENTS_MAX: usize = 1000;

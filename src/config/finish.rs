@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use uwsgi_plugin_api::{Settings, WireProtocol};
+use uwsgi_plugin_api::settings::flag_is_true;
+use uwsgi_plugin_api::{OptionRow, Settings, Status, WireProtocol};
 
 use super::model::{Limits, Logging, Processes, Runtime, SocketSpec};
 use super::values::Values;
 use super::{Config, Diagnostic, Directive, Origin, Reading};
-use crate::options::{Registry, Standing};
+use crate::options::Registry;
 use crate::sys::machine::Machine;
 
 /// Seconds that fit every clock calculation of the server (about 68 years).
@@ -34,7 +35,7 @@ pub fn finish(
 ) -> Result<(Config, Vec<Diagnostic>), Vec<Diagnostic>> {
     let mut values = Values::new(registry, &reading.directives);
     values.problems = reading.problems.clone();
-    standings(&reading, registry, &mut values.problems);
+    statuses(&reading, registry, &mut values.problems);
     plugins(&mut values);
     let default_protocol = default_protocol(&mut values);
     let config = Config {
@@ -52,17 +53,33 @@ pub fn finish(
 }
 
 /// Unknown options, and known ones that do nothing, once each.
-fn standings(reading: &Reading, registry: &Registry, problems: &mut Vec<Diagnostic>) {
+fn statuses(reading: &Reading, registry: &Registry, problems: &mut Vec<Diagnostic>) {
     let mut seen = std::collections::HashSet::new();
     for directive in &reading.directives {
-        match registry.find(&directive.key).map(|entry| entry.standing) {
-            Some(Standing::NoEffect(reason)) if seen.insert(&directive.key) => {
-                problems.push(Diagnostic::note(directive, format!("has no effect here: {reason}")));
-            }
-            None if seen.insert(&directive.key) => {
-                problems.extend(unknown(reading, registry, directive))
-            }
-            _ => {}
+        if !seen.insert(&directive.key) {
+            continue;
+        }
+        match registry.find(&directive.key) {
+            None => problems.extend(unknown(reading, registry, directive)),
+            Some(row) => problems.extend(known(row, directive)),
+        }
+    }
+}
+
+/// An option that is known and does not work here. One that is switched off lacks nothing.
+fn known(row: &OptionRow, directive: &Directive) -> Option<Diagnostic> {
+    let off = row.kind.is_flag() && !flag_is_true(directive.text());
+    match row.status {
+        Status::Works => None,
+        Status::NoEffect(reason) => {
+            Some(Diagnostic::note(directive, format!("has no effect here: {reason}")))
+        }
+        Status::Missing(_) | Status::Unsupported(_) if off => None,
+        Status::Missing(instead) => {
+            Some(Diagnostic::warning(directive, format!("is not supported: {instead}")))
+        }
+        Status::Unsupported(instead) => {
+            Some(Diagnostic::error(directive, format!("is not supported: {instead}")))
         }
     }
 }
@@ -125,8 +142,8 @@ fn sockets(
 ) -> Vec<SocketSpec> {
     let mut sockets = Vec::new();
     for directive in directives {
-        let Some(entry) = registry.find(&directive.key) else { continue };
-        let protocol = match entry.row.name {
+        let Some(row) = registry.find(&directive.key) else { continue };
+        let protocol = match row.name {
             "socket" => default,
             "uwsgi-socket" => WireProtocol::Uwsgi,
             "http" | "http-socket" | "http11-socket" => WireProtocol::Http,
@@ -136,7 +153,7 @@ fn sockets(
             address: directive.text().to_owned(),
             protocol,
             origin: directive.place(),
-            router: entry.row.name == "http",
+            router: row.name == "http",
         });
     }
     sockets
@@ -333,7 +350,7 @@ fn backlog(values: &mut Values<'_>, machine: &Machine) -> u32 {
 fn settings(reading: &Reading, registry: &Registry) -> Settings {
     let pair = |directive: &Directive| {
         let name =
-            registry.find(&directive.key).map_or(directive.key.as_str(), |entry| entry.row.name);
+            registry.find(&directive.key).map_or(directive.key.as_str(), |row| row.name);
         (name.to_owned(), directive.text().to_owned())
     };
     Settings::new(reading.directives.iter().map(pair).collect())

@@ -13,7 +13,7 @@ use super::directive::{Directive, Origin};
 use super::ini::{self, Ini};
 use super::magic::{FileNames, Magic};
 use super::{Diagnostic, argv, environment};
-use crate::options::{Registry, Standing};
+use crate::options::Registry;
 use crate::sys::machine::Machine;
 
 /// Files may name files this deep.
@@ -87,10 +87,10 @@ impl Reading {
     /// Whether `show-config` is on.
     pub(super) fn shows(&self, registry: &Registry) -> bool {
         let of_show = |directive: &&Directive| {
-            registry.find(&directive.key).is_some_and(|entry| entry.row.name == "show-config")
+            registry.find(&directive.key).is_some_and(|row| row.name == "show-config")
         };
         let last = self.directives.iter().rev().find(of_show);
-        last.is_some_and(|directive| uwsgi_plugin_api::option::flag_is_true(directive.text()))
+        last.is_some_and(|directive| uwsgi_plugin_api::settings::flag_is_true(directive.text()))
     }
 
     /// The directives as uWSGI shows them.
@@ -191,7 +191,7 @@ impl Reader<'_> {
     fn push(&mut self, key: String, value: Option<String>, origin: Origin) {
         let directive = Directive { key, value, origin };
         self.reading.directives.push(directive.clone());
-        let Some(entry) = self.registry.find(&directive.key) else {
+        let Some(row) = self.registry.find(&directive.key) else {
             if self.strict {
                 let near = self.registry.nearest(&directive.key);
                 let meant = near.map(|name| format!(" (did you mean {name}?)")).unwrap_or_default();
@@ -201,15 +201,11 @@ impl Reader<'_> {
             }
             return;
         };
-        if let Standing::Unsupported(reason) = entry.standing {
-            return self
-                .problem(Diagnostic::error(&directive, format!("is not supported yet: {reason}")));
-        }
-        match entry.row.name {
+        match row.name {
             "ini" => self.load_ini(directive.text(), &directive),
             "set" => self.set(&directive, true),
             "set-ph" => self.set(&directive, false),
-            "strict" => self.strict = uwsgi_plugin_api::option::flag_is_true(directive.text()),
+            "strict" => self.strict = uwsgi_plugin_api::settings::flag_is_true(directive.text()),
             "help" => self.ask(Question::Help),
             "version" => self.ask(Question::Version),
             _ => {}

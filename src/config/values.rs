@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
 
-use uwsgi_plugin_api::option::{flag_is_true, leading_number};
+use uwsgi_plugin_api::settings::{flag_is_true, leading_number};
 
 use super::{Diagnostic, Directive};
 use crate::options::Registry;
@@ -24,8 +24,8 @@ impl<'a> Values<'a> {
             Self { registry, by_name: HashMap::new(), implied: Vec::new(), problems: Vec::new() };
         for directive in directives {
             if let Some(entry) = registry.find(&directive.key) {
-                values.by_name.entry(entry.row.name).or_default().push(directive);
-                values.implied.extend(entry.row.implies);
+                values.by_name.entry(entry.name).or_default().push(directive);
+                values.implied.extend(entry.implies);
             }
         }
         values
@@ -34,7 +34,7 @@ impl<'a> Values<'a> {
     /// All directives of an option in their order.
     pub(super) fn all(&self, name: &str) -> &[&'a Directive] {
         debug_assert!(
-            self.registry.find(name).is_some_and(|entry| entry.row.name == name),
+            self.registry.find(name).is_some_and(|entry| entry.name == name),
             "{name} is no canonical option name"
         );
         self.by_name.get(name).map(Vec::as_slice).unwrap_or_default()

@@ -2,30 +2,10 @@
 
 use std::collections::HashMap;
 
-use uwsgi_plugin_api::OptionRow;
+use uwsgi_plugin_api::{OptionRow, Status};
 
+use super::CORE;
 use super::nearest::nearest;
-use super::{CORE, NO_EFFECT, UNSUPPORTED};
-
-/// What becomes of an option that is given.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
-    /// It works.
-    Full,
-    /// It is accepted; the reason why it changes nothing is logged.
-    NoEffect(&'static str),
-    /// It is refused; the text says what to do instead.
-    Unsupported(&'static str),
-}
-
-/// An option of the registry.
-#[derive(Clone, Copy, Debug)]
-pub struct Entry {
-    /// How it is written.
-    pub row: &'static OptionRow,
-    /// What becomes of it.
-    pub standing: Standing,
-}
 
 /// What the beginning of a name stands for, by getopt_long's rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,55 +21,51 @@ pub enum Abbreviation {
 /// The core's rows and those of the plugins.
 #[derive(Clone, Debug)]
 pub struct Registry {
-    entries: Vec<Entry>,
-    names: HashMap<&'static str, usize>,
-    shorts: HashMap<char, usize>,
+    rows: Vec<&'static OptionRow>,
+    names: HashMap<&'static str, &'static OptionRow>,
+    shorts: HashMap<char, &'static OptionRow>,
 }
 
 impl Registry {
     /// The core's rows with those of `plugins`. Where two rows claim a name, the first keeps it.
     pub fn new(plugins: &[&'static [OptionRow]]) -> Self {
-        let mut registry =
-            Self { entries: Vec::new(), names: HashMap::new(), shorts: HashMap::new() };
-        for row in CORE.iter().chain(plugins).copied().flatten() {
-            registry.add(row, Standing::Full);
+        let rows: Vec<_> = CORE.iter().chain(plugins).copied().flatten().collect();
+        let (mut by_name, mut shorts) = (HashMap::with_capacity(rows.len() * 2), HashMap::new());
+        for &row in &rows {
+            for name in names(row) {
+                by_name.entry(name).or_insert(row);
+            }
+            if let Some(short) = row.short {
+                shorts.entry(short).or_insert(row);
+            }
         }
-        for known in NO_EFFECT {
-            registry.add(&known.row, Standing::NoEffect(known.reason));
-        }
-        for known in UNSUPPORTED {
-            registry.add(&known.row, Standing::Unsupported(known.reason));
-        }
-        registry
-    }
-
-    fn add(&mut self, row: &'static OptionRow, standing: Standing) {
-        let position = self.entries.len();
-        self.entries.push(Entry { row, standing });
-        for name in names(row) {
-            self.names.entry(name).or_insert(position);
-        }
-        if let Some(short) = row.short {
-            self.shorts.entry(short).or_insert(position);
-        }
+        Self { rows, names: by_name, shorts }
     }
 
     /// The option of a name or alias, without leading dashes.
-    pub fn find(&self, name: &str) -> Option<&Entry> {
-        self.names.get(name).map(|&position| &self.entries[position])
+    pub fn find(&self, name: &str) -> Option<&'static OptionRow> {
+        self.names.get(name).copied()
     }
 
     /// The option of a letter.
-    pub fn find_short(&self, short: char) -> Option<&Entry> {
-        self.shorts.get(&short).map(|&position| &self.entries[position])
+    pub fn find_short(&self, short: char) -> Option<&'static OptionRow> {
+        self.shorts.get(&short).copied()
     }
 
-    /// What `text` stands for on the command line.
+    /// What `text` stands for on the command line. Names that uWSGI has come before all others.
     pub fn complete(&self, text: &str) -> Abbreviation {
         if let Some((name, _)) = self.names.get_key_value(text) {
             return Abbreviation::Name(name);
         }
-        let mut found: Vec<_> = self.names().filter(|name| name.starts_with(text)).collect();
+        let beginning = |stock: bool| {
+            let rows = self.rows.iter().filter(move |row| row.stock == stock);
+            let names = rows.flat_map(|row| names(row)).filter(|name| name.starts_with(text));
+            names.collect::<Vec<_>>()
+        };
+        let mut found = beginning(true);
+        if found.is_empty() {
+            found = beginning(false);
+        }
         match found.len() {
             0 => Abbreviation::Unknown,
             1 => Abbreviation::Name(found.remove(0)),
@@ -97,25 +73,28 @@ impl Registry {
         }
     }
 
-    /// The working option whose name looks most like `text`, where one looks like it at all.
+    /// The option that works whose name looks most like `text`, where one looks like it at all; else any option.
     pub fn nearest(&self, text: &str) -> Option<&'static str> {
-        let working = self.entries.iter().filter(|entry| entry.standing == Standing::Full);
-        nearest(text, working.flat_map(|entry| names(entry.row)))
+        let of = |works: bool| {
+            let rows = self.rows.iter().filter(move |row| (row.status == Status::Works) == works);
+            nearest(text, rows.flat_map(|row| names(row)))
+        };
+        of(true).or_else(|| of(false))
     }
 
     /// All options in the order of the table.
-    pub fn entries(&self) -> &[Entry] {
-        &self.entries
+    pub fn rows(&self) -> &[&'static OptionRow] {
+        &self.rows
     }
 
     /// All names and aliases in the order of the table.
     pub fn names(&self) -> impl Iterator<Item = &'static str> {
-        self.entries.iter().flat_map(|entry| names(entry.row))
+        self.rows.iter().flat_map(|row| names(row))
     }
 }
 
 /// A row's name and then its aliases.
-pub(super) fn names(row: &'static OptionRow) -> impl Iterator<Item = &'static str> {
+pub fn names(row: &'static OptionRow) -> impl Iterator<Item = &'static str> {
     std::iter::once(row.name).chain(row.aliases.iter().copied())
 }
 
@@ -132,11 +111,11 @@ mod tests {
     #[test]
     fn names_and_letters_are_unique() {
         let (mut names_seen, mut shorts_seen) = (HashSet::new(), HashSet::new());
-        for entry in registry().entries() {
-            for name in names(entry.row) {
+        for row in registry().rows() {
+            for name in names(row) {
                 assert!(names_seen.insert(name), "{name} stands twice");
             }
-            if let Some(short) = entry.row.short {
+            if let Some(short) = row.short {
                 assert!(shorts_seen.insert(short), "-{short} stands twice");
             }
         }
@@ -146,7 +125,7 @@ mod tests {
     fn names_have_legal_characters_only() {
         for name in registry().names() {
             let legal =
-                |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+                |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_');
             assert!(!name.is_empty() && name.bytes().all(legal), "{name}");
             assert!(!name.starts_with('-') && !name.ends_with('-'), "{name}");
         }
@@ -154,19 +133,18 @@ mod tests {
 
     #[test]
     fn every_value_has_a_metavariable_and_no_flag_has_one() {
-        use uwsgi_plugin_api::OptionKind::{Flag, NegativeFlag};
-        for Entry { row, .. } in registry().entries() {
-            let flag = matches!(row.kind, Flag | NegativeFlag);
-            assert_eq!(flag, row.metavar.is_empty(), "{}", row.name);
+        for row in registry().rows() {
+            assert_eq!(row.kind.is_flag(), row.metavar.is_empty(), "{}", row.name);
         }
     }
 
     #[test]
     fn every_option_says_what_it_does() {
-        for Entry { row, standing } in registry().entries() {
+        for row in registry().rows() {
             assert!(row.help.len() > 10, "{}", row.name);
-            if *standing == Standing::Full {
-                assert!(row.help.ends_with('.'), "{}: a sentence", row.name);
+            assert!(row.help.ends_with('.'), "{}: a sentence", row.name);
+            if let Status::NoEffect(text) | Status::Missing(text) | Status::Unsupported(text) = row.status {
+                assert!(text.len() > 3 && !text.ends_with('.'), "{}: {text}: part of a sentence", row.name);
             }
             assert!(!row.help.contains("  "), "{}: two blanks", row.name);
         }
@@ -175,10 +153,10 @@ mod tests {
     #[test]
     fn implied_options_exist_and_are_flags() {
         let registry = registry();
-        for Entry { row, .. } in registry.entries() {
+        for row in registry.rows() {
             for implied in row.implies {
                 let found = registry.find(implied).expect("implied option exists");
-                assert_eq!(found.row.name, *implied, "{} implies by canonical name", row.name);
+                assert_eq!(found.name, *implied, "{} implies by canonical name", row.name);
             }
         }
     }

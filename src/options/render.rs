@@ -2,24 +2,12 @@
 
 use std::fmt::Write;
 
-use uwsgi_plugin_api::{OptionKind, OptionRow, Section};
+use uwsgi_plugin_api::{Argument, OptionRow, Section, Status};
 
-use super::{Registry, Standing};
+use super::Registry;
 
 const TEXT_COLUMN: usize = 38;
 const LINE_WIDTH: usize = 100;
-
-/// Chapters of the help in their order.
-const SECTIONS: &[(Section, &str)] = &[
-    (Section::Sockets, "Sockets"),
-    (Section::Http, "HTTP"),
-    (Section::Python, "Python"),
-    (Section::Processes, "Processes"),
-    (Section::Limits, "Limits"),
-    (Section::Logging, "Logging"),
-    (Section::Paths, "Files and environment"),
-    (Section::Configuration, "Configuration"),
-];
 
 /// The text of `--version`, without a line break.
 pub fn version() -> &'static str {
@@ -32,20 +20,17 @@ pub fn help(registry: &Registry) -> String {
         "Usage: uwsgi [options] [FILE.ini[:SECTION] | APPLICATION]\n\nOptions may be abbreviated, and stand \
          in ini files as \"name = value\".\n",
     );
-    for (section, title) in SECTIONS {
-        let rows = registry.entries().iter().filter(|entry| entry.standing == Standing::Full);
-        let rows: Vec<_> =
-            rows.map(|entry| entry.row).filter(|row| row.section == *section).collect();
+    for section in Section::ALL {
+        let working = registry.rows().iter().filter(|row| row.status == Status::Works);
+        let rows: Vec<_> = working.filter(|row| row.section == section).collect();
         if !rows.is_empty() {
-            out.push_str(&format!("\n{title}:\n"));
+            out.push_str(&format!("\n{}:\n", section.title()));
             rows.iter().for_each(|row| option(&mut out, row));
         }
     }
     out.push_str("\nAccepted without an effect:\n");
-    for entry in registry.entries() {
-        if let Standing::NoEffect(_) = entry.standing {
-            option(&mut out, entry.row);
-        }
+    for row in registry.rows().iter().filter(|row| matches!(row.status, Status::NoEffect(_))) {
+        option(&mut out, row);
     }
     out
 }
@@ -55,10 +40,10 @@ fn option(out: &mut String, row: &OptionRow) {
         Some(short) => format!("  -{short}, --{}", row.name),
         None => format!("      --{}", row.name),
     };
-    left.push_str(&match row.kind {
-        OptionKind::Flag | OptionKind::NegativeFlag => String::new(),
-        OptionKind::OptionalText => format!("[={}]", row.metavar),
-        _ => format!(" {}", row.metavar),
+    left.push_str(&match row.argument {
+        Argument::None => String::new(),
+        Argument::Optional => format!("[={}]", row.metavar),
+        Argument::Required => format!(" {}", row.metavar),
     });
     let mut text = row.help.to_owned();
     if !row.aliases.is_empty() {
@@ -118,17 +103,10 @@ mod tests {
     fn help_names_every_option_and_keeps_its_width() {
         let registry = Registry::new(&[]);
         let text = help(&registry);
-        for entry in registry.entries().iter().filter(|entry| entry.standing == Standing::Full) {
-            assert!(text.contains(&format!("--{}", entry.row.name)), "{}", entry.row.name);
+        for row in registry.rows().iter().filter(|row| row.status == Status::Works) {
+            assert!(text.contains(&format!("--{}", row.name)), "{}", row.name);
         }
         assert!(text.lines().all(|line| line.len() <= LINE_WIDTH));
-    }
-
-    #[test]
-    fn every_section_has_a_title() {
-        for entry in Registry::new(&[]).entries() {
-            assert!(SECTIONS.iter().any(|(section, _)| *section == entry.row.section));
-        }
     }
 
     #[test]

@@ -10,11 +10,15 @@ pub mod option;
 pub mod plugin;
 pub mod request;
 pub mod response;
+pub mod section;
+pub mod settings;
 
 pub use host::{Host, WorkerStatus};
 pub use mounts::{Chosen, MountRules, Mounts};
-pub use option::{OptionKind, OptionRow, Reload, Section, Settings};
+pub use option::{Argument, OptionKind, OptionRow, Reload, Status};
 pub use plugin::{Handler, LoadReport, Outcome, Plugin, PluginError};
 pub use request::{Body, BodyError, CoreId, Fill, Listener, Request, WireProtocol, WorkerId};
 pub use response::{Flow, HeadError, Response, WriteError};
+pub use section::Section;
+pub use settings::Settings;
 pub use uwsgi_protocol::{Known, Name, Vars, VarsView};

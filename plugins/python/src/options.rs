@@ -2,81 +2,57 @@
 
 use std::path::PathBuf;
 
-use uwsgi_plugin_api::{OptionKind, OptionRow, Reload, Section, Settings};
+use uwsgi_plugin_api::Reload::Workers;
+use uwsgi_plugin_api::option::{chapter, flag, integer, list, text};
+use uwsgi_plugin_api::{OptionRow, Section, Settings};
 
 /// Name of the setting under which the server hands over a positional argument that
 /// [`uwsgi_plugin_api::Plugin::claims_argument`] accepted (`app.py`, `pkg.mod:app`).
 pub const ARGUMENT: &str = "argument";
 
-const fn row(
-    name: &'static str,
-    aliases: &'static [&'static str],
-    kind: OptionKind,
-    metavar: &'static str,
-    help: &'static str,
-) -> OptionRow {
-    OptionRow {
-        name,
-        aliases,
-        short: None,
-        kind,
-        metavar,
-        section: Section::Python,
-        reload: Reload::Workers,
-        implies: &[],
-        immediate: false,
-        help,
-    }
-}
-
-const fn short(letter: char, row: OptionRow) -> OptionRow {
-    OptionRow { short: Some(letter), ..row }
-}
-
-const fn exec(row: OptionRow) -> OptionRow {
-    OptionRow { reload: Reload::Exec, ..row }
-}
-
 /// All rows.
 #[rustfmt::skip] // a table
-pub(crate) const ROWS: &[OptionRow] = &[
-    short('w', row("module", &["wsgi"], OptionKind::Text, "MODULE[:CALLABLE]",
-        "Load the WSGI application of this module. The callable's name may end with () for a factory.")),
-    row("wsgi-file", &["file"], OptionKind::Text, "PATH",
-        "Load the WSGI application of this file."),
-    row("callable", &[], OptionKind::Text, "NAME",
-        "Name of the application in its module; default: application."),
-    exec(short('H', row("home", &["virtualenv", "venv", "pyhome"], OptionKind::Text, "DIR",
-        "The virtualenv (or the prefix) whose Python runs the application."))),
-    exec(row("python", &[], OptionKind::Text, "PATH",
-        "The Python interpreter to use where no virtualenv is given; default: python3 in PATH.")),
-    row("pythonpath", &["python-path", "pp"], OptionKind::TextList, "DIR",
-        "Put this directory in front of sys.path."),
-    row("mount", &[], OptionKind::TextList, "POINT=APP",
-        "Serve an application (module:callable, file.py or file.wsgi) under this path."),
-    row("manage-script-name", &[], OptionKind::Flag, "",
-        "Find the application by the longest mount point that PATH_INFO begins with, and move it to SCRIPT_NAME."),
-    row("ignore-script-name", &[], OptionKind::Flag, "",
-        "Do not choose the application by SCRIPT_NAME."),
-    row("no-default-app", &[], OptionKind::Flag, "",
-        "Requests that no mount point matches are not given to the default application."),
-    row("import", &["pyimport", "py-import", "python-import"], OptionKind::TextList, "MODULE",
-        "Import this module (or run this file) before the applications are loaded."),
-    row("catch-exceptions", &[], OptionKind::Flag, "",
-        "Answer an exception of the application with its traceback. Only for development."),
-    row("wsgi-disable-file-wrapper", &[], OptionKind::Flag, "",
-        "Leave wsgi.file_wrapper out of the environ."),
-    row("wsgi-accept-buffer", &["wsgi-accept-buffers"], OptionKind::Flag, "",
-        "Accept body items that are no bytes but have the buffer protocol (bytearray, memoryview)."),
-    exec(short('O', row("optimize", &[], OptionKind::Integer, "LEVEL",
-        "As python's -O (1) and -OO (2)."))),
-    short('i', row("single-interpreter", &[], OptionKind::Flag, "",
-        "Has no effect: all applications always share one interpreter.")),
-    row("py-call-osafterfork", &[], OptionKind::Flag, "",
-        "Has no effect: Python is always told about forks."),
-    row("wsgi-env-behaviour", &["wsgi-env-behavior"], OptionKind::Text, "cheat|holy",
-        "Has no effect: every request has an environ of its own (holy)."),
-];
+pub(crate) const ROWS: &[OptionRow] = &chapter(
+    Section::Python,
+    [
+        text("module", "MODULE[:CALLABLE]",
+            "Load the WSGI application of this module. The callable's name may end with () for a factory.").short('w').aliases(&["wsgi"]).reload(Workers),
+        text("wsgi-file", "PATH",
+            "Load the WSGI application of this file.").aliases(&["file"]).reload(Workers),
+        text("callable", "NAME",
+            "Name of the application in its module; default: application.").reload(Workers),
+        text("home", "DIR",
+            "The virtualenv (or the prefix) whose Python runs the application.").short('H').aliases(&["virtualenv", "venv", "pyhome"]),
+        text("python", "PATH",
+            "The Python interpreter to use where no virtualenv is given; default: python3 in PATH."),
+        list("pythonpath", "DIR",
+            "Put this directory in front of sys.path.").aliases(&["python-path", "pp"]).reload(Workers),
+        list("mount", "POINT=APP",
+            "Serve an application (module:callable, file.py or file.wsgi) under this path.").reload(Workers),
+        flag("manage-script-name",
+            "Find the application by the longest mount point that PATH_INFO begins with, and move it to SCRIPT_NAME.").reload(Workers),
+        flag("ignore-script-name",
+            "Do not choose the application by SCRIPT_NAME.").reload(Workers),
+        flag("no-default-app",
+            "Requests that no mount point matches are not given to the default application.").reload(Workers),
+        list("import", "MODULE",
+            "Import this module (or run this file) before the applications are loaded.").aliases(&["pyimport", "py-import", "python-import"]).reload(Workers),
+        flag("catch-exceptions",
+            "Answer an exception of the application with its traceback. Only for development.").reload(Workers),
+        flag("wsgi-disable-file-wrapper",
+            "Leave wsgi.file_wrapper out of the environ.").reload(Workers),
+        flag("wsgi-accept-buffer",
+            "Accept body items that are no bytes but have the buffer protocol (bytearray, memoryview).").aliases(&["wsgi-accept-buffers"]).reload(Workers),
+        integer("optimize", "LEVEL",
+            "As python's -O (1) and -OO (2).").short('O'),
+        flag("single-interpreter",
+            "Has no effect: all applications always share one interpreter.").short('i').reload(Workers),
+        flag("py-call-osafterfork",
+            "Has no effect: Python is always told about forks.").reload(Workers),
+        text("wsgi-env-behaviour", "cheat|holy",
+            "Has no effect: every request has an environ of its own (holy).").aliases(&["wsgi-env-behavior"]).reload(Workers),
+    ],
+);
 
 /// What the rows were set to.
 #[derive(Clone, Debug, Default)]
@@ -178,7 +154,7 @@ mod tests {
         assert_eq!(names.len(), count);
         assert!(names.iter().all(|name| name.bytes().all(|b| b.is_ascii_lowercase() || b == b'-')));
         for row in ROWS {
-            assert_eq!(row.kind == OptionKind::Flag, row.metavar.is_empty(), "{}", row.name);
+            assert_eq!(row.kind.is_flag(), row.metavar.is_empty(), "{}", row.name);
         }
     }
 
