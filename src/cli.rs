@@ -32,14 +32,15 @@ pub fn parse(args: impl IntoIterator<Item = OsString>, plugins: &plugin::Registr
 
     let mut reading = config::read(&registry, &source, &machine);
     match reading.question {
-        Some(Question::Help) => return answer(&options::help(&registry)),
+        Some(Question::Help(_)) => return answer(&options::help(&registry)),
         Some(Question::Version) => return answer(&format!("{}\n", options::version())),
+        Some(_) => todo!(),
         None => {}
     }
     for note in std::mem::take(&mut reading.notes) {
         log::line(format_args!("{note}"));
     }
-    let loaded = match config::check(&registry, &source, &machine, reading) {
+    let loaded = match config::check(&registry, &machine, reading) {
         Ok(loaded) => loaded,
         Err(problems) => return refuse(&problems),
     };

@@ -3,6 +3,35 @@
 use std::fmt;
 use std::sync::Arc;
 
+/// The text of a configuration file, kept so that messages can show its lines.
+#[derive(Debug, PartialEq, Eq)]
+pub struct FileText {
+    /// As it was named.
+    pub name: String,
+    /// What stood in it; bytes that are no UTF-8 are replaced.
+    pub text: String,
+}
+
+/// A place in a file's text: line and column from 1, columns in characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Position {
+    /// From 1.
+    pub line: u32,
+    /// From 1.
+    pub column: u32,
+}
+
+/// Where an option stands in a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spot {
+    /// The file.
+    pub file: Arc<FileText>,
+    /// Begin of the key.
+    pub key: Position,
+    /// Begin of the value.
+    pub value: Position,
+}
+
 /// Where a directive stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
@@ -10,8 +39,10 @@ pub enum Origin {
     CommandLine,
     /// In this environment variable.
     Environment(String),
-    /// In this file, on this line (from 1).
-    File(Arc<str>, u32),
+    /// In a file.
+    File(Spot),
+    /// In the profile of this name.
+    Profile(&'static str),
 }
 
 /// An option or placeholder with its value. Order among directives is what decides.
@@ -23,9 +54,16 @@ pub struct Directive {
     pub value: Option<String>,
     /// Where it stands.
     pub origin: Origin,
+    /// What a declared option stands for; `show-config` leaves it out, as uWSGI does.
+    pub derived: bool,
 }
 
 impl Directive {
+    /// A directive that was written.
+    pub fn new(key: impl Into<String>, value: Option<String>, origin: Origin) -> Self {
+        Self { key: key.into(), value, origin, derived: false }
+    }
+
     /// The value as plugins see it: a flag without one is `1`.
     pub fn text(&self) -> &str {
         self.value.as_deref().unwrap_or("1")
@@ -45,7 +83,8 @@ impl fmt::Display for Origin {
         match self {
             Self::CommandLine => f.write_str("command line"),
             Self::Environment(name) => write!(f, "environment {name}"),
-            Self::File(file, line) => write!(f, "{file}:{line}"),
+            Self::File(spot) => write!(f, "{}:{}", spot.file.name, spot.key.line),
+            Self::Profile(name) => write!(f, "profile {name}"),
         }
     }
 }

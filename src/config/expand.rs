@@ -4,6 +4,7 @@
 //! file that cannot be read is an error. Keys are never changed, and what immediate options have already
 //! used is not used again.
 
+use super::read::read_target;
 use super::{Diagnostic, Reading, Source};
 use uwsgi_plugin_api::settings::leading_number;
 
@@ -11,24 +12,29 @@ use uwsgi_plugin_api::settings::leading_number;
 const REPLACEMENTS_MAX: usize = 1000;
 const VALUE_BYTES_MAX: usize = 1 << 20;
 
-/// Replaces all placeholders of `reading`, and notes which keys they refer to.
-pub(super) fn expand(reading: &mut Reading, source: &Source) {
-    pass(reading, "$(", |_, name| Ok(source.variable(name)));
-    pass(reading, "@(", |_, file| match std::fs::read_to_string(file) {
-        Ok(text) => Ok(Some(text.strip_suffix('\n').map(str::to_owned).unwrap_or(text))),
-        Err(error) => Err(format!("cannot read the file {file}: {error}")),
-    });
-    pass(reading, "%(", |reading, expression| Ok(resolve(reading, expression)));
+/// Replaces all placeholders of `reading` from this directive on, and notes which keys they refer to.
+pub(super) fn expand(reading: &mut Reading, source: &Source, from: usize) {
+    pass(reading, from, "$(", |_, name| Ok(source.variable(name)));
+    pass(reading, from, "@(", |_, file| contents(file).map(Some));
+    pass(reading, from, "%(", |reading, expression| Ok(resolve(reading, expression)));
 }
 
 type Resolve<'a> = dyn FnMut(&mut Reading, &str) -> Result<Option<String>, String> + 'a;
 
+/// Text of a file, or of whatever a scheme names, without its last line break.
+fn contents(file: &str) -> Result<String, String> {
+    let bytes = read_target(file).map_err(|error| format!("cannot read the file {file}: {error}"))?;
+    let text = String::from_utf8(bytes).map_err(|_| format!("{file} is not valid UTF-8"))?;
+    Ok(text.strip_suffix('\n').map(str::to_owned).unwrap_or(text))
+}
+
 fn pass(
     reading: &mut Reading,
+    from: usize,
     opening: &str,
     mut resolve: impl FnMut(&mut Reading, &str) -> Result<Option<String>, String>,
 ) {
-    for position in 0..reading.directives.len() {
+    for position in from..reading.directives.len() {
         let Some(value) = reading.directives[position].value.clone() else { continue };
         if !value.contains(opening) {
             continue;
@@ -68,8 +74,7 @@ fn replace_all(
 
 /// The first value of a key as it was written (aliases are other keys), as text. A flag of the command line is `true`.
 fn lookup(reading: &mut Reading, key: &str) -> Option<String> {
-    let found = reading.directives.iter().find(|directive| directive.key == key)?;
-    let value = found.value.clone().unwrap_or_else(|| "true".to_owned());
+    let value = reading.first(key)?;
     reading.referred.insert(key.to_owned());
     Some(value)
 }
@@ -123,19 +128,21 @@ fn calculate(left: &str, operator: &str, right: &str) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::directive::{FileText, Position, Spot};
     use crate::config::{Directive, Origin};
 
     /// Values after the expansion; the pairs are a file's lines.
     fn expanded(pairs: &[(&str, &str)]) -> (Vec<String>, Reading) {
-        let line = |(key, value): &(&str, &str)| Directive {
-            key: (*key).to_owned(),
-            value: Some((*value).to_owned()),
-            origin: Origin::File("a.ini".into(), 1),
+        let file = std::sync::Arc::new(FileText { name: "a.ini".into(), text: String::new() });
+        let at = Position { line: 1, column: 1 };
+        let origin = Origin::File(Spot { file, key: at, value: at });
+        let line = |(key, value): &(&str, &str)| {
+            Directive::new(*key, Some((*value).to_owned()), origin.clone())
         };
-        let mut reading =
-            Reading { directives: pairs.iter().map(line).collect(), ..Reading::default() };
+        let mut reading = Reading::default();
+        reading.directives = pairs.iter().map(line).collect();
         let environment = vec![("HOME".into(), "/root".into()), ("KEY".into(), "two".into())];
-        expand(&mut reading, &Source { args: Vec::new(), environment });
+        expand(&mut reading, &Source { args: Vec::new(), environment }, 0);
         (reading.directives.iter().map(|directive| directive.text().to_owned()).collect(), reading)
     }
 

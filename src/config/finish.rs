@@ -6,6 +6,7 @@ use std::time::Duration;
 use uwsgi_plugin_api::settings::flag_is_true;
 use uwsgi_plugin_api::{OptionRow, Settings, Status, WireProtocol};
 
+use super::plugins::is_built_in;
 use super::model::{Limits, Logging, Processes, Runtime, SocketSpec};
 use super::values::Values;
 use super::{Config, Diagnostic, Directive, Origin, Reading};
@@ -21,8 +22,6 @@ const MILLISECONDS_MAX: u64 = i32::MAX as u64;
 const KEEP_ALIVE_SECONDS: u64 = 75;
 /// Connections of a worker are at most this many, whatever the descriptor limit says.
 const CONNECTIONS_MAX: u64 = 16_384;
-/// Plugins whose work is built in, besides the python family.
-const BUILT_IN: &[&str] = &["http", "corerouter"];
 
 /// Checks everything that was read.
 ///
@@ -33,13 +32,13 @@ pub fn finish(
     registry: &Registry,
     machine: &Machine,
 ) -> Result<(Config, Vec<Diagnostic>), Vec<Diagnostic>> {
-    let mut values = Values::new(registry, &reading.directives);
+    let mut values = Values::new(registry, reading.effective());
     values.problems = reading.problems.clone();
     statuses(&reading, registry, &mut values.problems);
     plugins(&mut values);
     let default_protocol = default_protocol(&mut values);
     let config = Config {
-        sockets: sockets(&reading.directives, registry, default_protocol),
+        sockets: sockets(&reading, registry, default_protocol),
         default_protocol,
         processes: processes(&mut values),
         limits: limits(&mut values, machine),
@@ -55,7 +54,7 @@ pub fn finish(
 /// Unknown options, and known ones that do nothing, once each.
 fn statuses(reading: &Reading, registry: &Registry, problems: &mut Vec<Diagnostic>) {
     let mut seen = std::collections::HashSet::new();
-    for directive in &reading.directives {
+    for directive in reading.effective() {
         if !seen.insert(&directive.key) {
             continue;
         }
@@ -72,7 +71,7 @@ fn known(row: &OptionRow, directive: &Directive) -> Option<Diagnostic> {
     match row.status {
         Status::Works => None,
         Status::NoEffect(reason) => {
-            Some(Diagnostic::note(directive, format!("has no effect here: {reason}")))
+            Some(Diagnostic::hint(directive, format!("has no effect here: {reason}")))
         }
         Status::Missing(_) | Status::Unsupported(_) if off => None,
         Status::Missing(instead) => {
@@ -96,7 +95,7 @@ fn unknown(reading: &Reading, registry: &Registry, directive: &Directive) -> Opt
     }
     let meant = near.map(|name| format!(" (did you mean {name}?)")).unwrap_or_default();
     let text = format!("unknown option{meant}; kept as a placeholder");
-    Some(Diagnostic::warning(directive, text))
+    Some(Diagnostic::warning(directive, text).at_key(directive))
 }
 
 fn plugins(values: &mut Values<'_>) {
@@ -115,14 +114,6 @@ fn plugins(values: &mut Values<'_>) {
     }
 }
 
-/// `python`, `python3`, `python311`, `0:python3`, ...
-fn is_built_in(name: &str) -> bool {
-    let name = name.rsplit_once(':').map_or(name, |(_, name)| name);
-    let version = name.strip_prefix("python");
-    BUILT_IN.contains(&name)
-        || version.is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_digit()))
-}
-
 fn default_protocol(values: &mut Values<'_>) -> WireProtocol {
     let Some(directive) = values.last("protocol") else { return WireProtocol::Uwsgi };
     match directive.text() {
@@ -136,12 +127,12 @@ fn default_protocol(values: &mut Values<'_>) -> WireProtocol {
 }
 
 fn sockets(
-    directives: &[Directive],
+    reading: &Reading,
     registry: &Registry,
     default: WireProtocol,
 ) -> Vec<SocketSpec> {
     let mut sockets = Vec::new();
-    for directive in directives {
+    for directive in reading.effective() {
         let Some(row) = registry.find(&directive.key) else { continue };
         let protocol = match row.name {
             "socket" => default,
@@ -353,5 +344,5 @@ fn settings(reading: &Reading, registry: &Registry) -> Settings {
             registry.find(&directive.key).map_or(directive.key.as_str(), |row| row.name);
         (name.to_owned(), directive.text().to_owned())
     };
-    Settings::new(reading.directives.iter().map(pair).collect())
+    Settings::new(reading.effective().map(pair).collect())
 }

@@ -49,9 +49,9 @@ impl FileNames {
         }
     }
 
-    /// Names of standard input.
-    pub(super) fn standard_input(section: &str) -> Self {
-        Self { given: "-".to_owned(), section: section.to_owned(), ..Self::default() }
+    /// Names of what is no file: standard input, a scheme.
+    pub(super) fn nameless(given: &str, section: &str) -> Self {
+        Self { given: given.to_owned(), section: section.to_owned(), ..Self::default() }
     }
 
     fn stem(&self) -> &str {
@@ -208,7 +208,7 @@ pub(super) mod tests {
 
     #[test]
     fn standard_input_has_no_names() {
-        let (names, machine) = (FileNames::standard_input(""), machine());
+        let (names, machine) = (FileNames::nameless("-", ""), machine());
         assert_eq!(Magic::new(&names, &names, &machine).substitute("a%p%n%d%s"), "a");
     }
 }

@@ -10,19 +10,21 @@ mod directive;
 mod environment;
 mod expand;
 mod finish;
-mod ini;
+mod format;
 mod magic;
 pub mod model;
+mod plugins;
 mod read;
 #[cfg(test)]
 mod tests;
+mod units;
 mod values;
 
-pub use diagnostic::{Diagnostic, Severity};
-pub use directive::{Directive, Origin};
+pub use diagnostic::{Diagnostic, Mark, Severity};
+pub use directive::{Directive, FileText, Origin, Position, Spot};
 pub use finish::finish;
 pub use model::Config;
-pub use read::{Question, Reading, Source, read};
+pub use read::{Inquiry, Question, Reading, Source, read};
 
 use crate::options::Registry;
 use crate::sys::machine::Machine;
@@ -47,7 +49,7 @@ pub fn load(
     source: &Source,
     machine: &Machine,
 ) -> Result<Loaded, Vec<Diagnostic>> {
-    check(registry, source, machine, read(registry, source, machine))
+    check(registry, machine, read(registry, source, machine))
 }
 
 /// Expands and checks what was read.
@@ -56,11 +58,9 @@ pub fn load(
 /// As [`load`].
 pub fn check(
     registry: &Registry,
-    source: &Source,
     machine: &Machine,
-    mut reading: Reading,
+    reading: Reading,
 ) -> Result<Loaded, Vec<Diagnostic>> {
-    expand::expand(&mut reading, source);
     let shown = reading.shows(registry).then(|| reading.show());
     let (config, warnings) = finish(reading, registry, machine)?;
     Ok(Loaded { config, warnings, shown })

@@ -392,7 +392,7 @@ fn show_config_lists_the_directives_as_written() {
 fn questions_are_noticed() {
     let machine = magic::tests::machine();
     let ask = |args: &[&str]| read(&Registry::new(&[]), &Source::of_args(args), &machine).question;
-    assert_eq!(ask(&["-h"]), Some(Question::Help));
+    assert_eq!(ask(&["-h"]), Some(Question::Help(String::new())));
     assert_eq!(ask(&["-M", "--version", "--help"]), Some(Question::Version));
     assert_eq!(ask(&["-M"]), None);
 }

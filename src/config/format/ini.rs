@@ -3,34 +3,15 @@
 //! Lines are trimmed; a comment is a line that begins with `;` or `#`; the first `=` divides; there is no
 //! quoting and no continuation. Only the asked section is read, sections of one name add up.
 
-use super::magic::Magic;
-
-/// One option of the section.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Line {
-    /// From 1.
-    pub number: u32,
-    pub key: String,
-    pub value: String,
-}
-
-/// What a file held.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Ini {
-    /// Options of the section in their order.
-    pub lines: Vec<Line>,
-    /// Whether the section was there at all.
-    pub section_found: bool,
-    /// Lines of the section that are not UTF-8, from 1.
-    pub undecodable: Vec<u32>,
-}
+use super::{Line, Parsed, Position, Problem};
+use crate::config::magic::Magic;
 
 const BLANKS: [char; 3] = [' ', '\t', '\r'];
 
 /// Reads the section `section` of `text`.
-pub(super) fn parse(text: &[u8], section: &str, magic: &Magic<'_>) -> Ini {
+pub(super) fn parse(text: &[u8], section: &str, magic: &Magic<'_>) -> Parsed {
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
-    let mut ini = Ini { lines: Vec::new(), section_found: false, undecodable: Vec::new() };
+    let mut parsed = Parsed::default();
     let mut inside = false;
     for (number, line) in (1u32..).zip(text.split(|&byte| byte == b'\n')) {
         let decoded = String::from_utf8_lossy(line);
@@ -40,18 +21,36 @@ pub(super) fn parse(text: &[u8], section: &str, magic: &Magic<'_>) -> Ini {
             None | Some(';' | '#') => {}
             Some('[') => {
                 inside = section_name(line_text) == section;
-                ini.section_found |= inside;
+                parsed.section_found |= inside;
             }
             Some(_) if !inside => {}
-            Some(_) if std::str::from_utf8(line).is_err() => ini.undecodable.push(number),
             Some(_) => {
+                let (key_at, value_at) = places(number, &decoded);
+                if std::str::from_utf8(line).is_err() {
+                    let message = "the line is not valid UTF-8".to_owned();
+                    parsed.problems.push(Problem { at: key_at, message });
+                    continue;
+                }
                 let (key, value) = line_text.split_once('=').unwrap_or((line_text, ""));
-                let (key, value) = (key.trim_end_matches(BLANKS), value.trim_start_matches(BLANKS));
-                ini.lines.push(Line { number, key: key.to_owned(), value: value.to_owned() });
+                let key = key.trim_end_matches(BLANKS).to_owned();
+                let value = value.trim_start_matches(BLANKS).to_owned();
+                parsed.lines.push(Line { key, value, key_at, value_at });
             }
         }
     }
-    ini
+    parsed
+}
+
+/// Where key and value begin in a line as written.
+fn places(line: u32, text: &str) -> (Position, Position) {
+    let column = |bytes: usize| u32::try_from(text[..bytes].chars().count() + 1).unwrap_or(u32::MAX);
+    let blanks = |from: usize| text[from..].len() - text[from..].trim_start_matches(BLANKS).len();
+    let key = blanks(0);
+    let value = match text.find('=') {
+        Some(equals) => equals + 1 + blanks(equals + 1),
+        None => key,
+    };
+    (Position { line, column: column(key) }, Position { line, column: column(value) })
 }
 
 /// The text between the first and the last character of a section line.
@@ -70,7 +69,7 @@ mod tests {
         let ini = parse(text.as_bytes(), section, &Magic::new(&names, &names, &machine));
         ini.lines
             .into_iter()
-            .map(|line| format!("{}:{}={}", line.number, line.key, line.value))
+            .map(|line| format!("{}:{}={}", line.key_at.line, line.key, line.value))
             .collect()
     }
 
@@ -104,7 +103,7 @@ mod tests {
         let (names, machine) = (FileNames::default(), crate::config::magic::tests::machine());
         let magic = Magic::new(&names, &names, &machine);
         let ini = parse(b"[uwsgi]\n; caf\xe9\na=caf\xe9\nb=1", "uwsgi", &magic);
-        assert_eq!(ini.undecodable, [3]);
+        assert_eq!(ini.problems[0].at.line, 3);
         assert_eq!(ini.lines.len(), 1);
     }
 }

@@ -1,0 +1,96 @@
+//! The bytes of a configuration file: a path, `-`, or one of uWSGI's schemes (behaviour note 2.5).
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::RawFd;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+/// A configuration is at most this long; more is an endless stream.
+const BYTES_MAX: u64 = 64 << 20;
+
+/// Longest wait for a configuration over HTTP.
+const DOWNLOAD_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Schemes that read what is inside of a program or comes from an emperor: there is no such thing here.
+const NOT_HERE: &[(&str, &str)] = &[
+    ("data", "blobs behind the program's own file do not exist here"),
+    ("section", "sections of the program's own file do not exist here"),
+    ("sym", "symbols of the program's own file do not exist here"),
+    ("call", "functions of loaded libraries cannot be called"),
+    ("callint", "functions of loaded libraries cannot be called"),
+    ("emperor", "there is no emperor yet"),
+];
+
+/// The scheme of `target` and what stands behind it, where it has one that is known.
+pub(super) fn scheme(target: &str) -> Option<(&str, &str)> {
+    let (scheme, rest) = target.split_once("://")?;
+    let known = ["http", "exec", "fd", "file"].contains(&scheme)
+        || NOT_HERE.iter().any(|(name, _)| *name == scheme);
+    known.then_some((scheme, rest))
+}
+
+/// Reads all of `target`.
+///
+/// # Errors
+/// Why it cannot be read, as a fragment that names what was tried.
+pub(in crate::config) fn read(target: &str) -> Result<Vec<u8>, String> {
+    let bytes = match scheme(target) {
+        None if target == "-" => all(io::stdin().lock()).map_err(text)?,
+        None => all(File::open(target).map_err(text)?).map_err(text)?,
+        Some(("file", path)) => all(File::open(path).map_err(text)?).map_err(text)?,
+        Some(("fd", number)) => descriptor(number)?,
+        Some(("exec", command)) => output(command)?,
+        Some(("http", _)) => download(target)?,
+        Some((scheme, _)) => {
+            let why = NOT_HERE.iter().find(|(name, _)| *name == scheme).map_or("", |(_, why)| why);
+            return Err(format!("{scheme}:// is not supported: {why}"));
+        }
+    };
+    Ok(bytes)
+}
+
+fn text(error: io::Error) -> String {
+    error.to_string()
+}
+
+fn all(source: impl Read) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    source.take(BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > BYTES_MAX {
+        return Err(io::Error::other(format!("more than {BYTES_MAX} bytes")));
+    }
+    Ok(bytes)
+}
+
+fn descriptor(number: &str) -> Result<Vec<u8>, String> {
+    let fd: RawFd = number.parse().ok().filter(|fd| *fd >= 0).ok_or_else(|| {
+        format!("fd://{number} names no descriptor; accepted: fd:// and a number")
+    })?;
+    crate::sys::listen::duplicate(fd).map(File::from).and_then(all).map_err(text)
+}
+
+/// What a command of the shell writes. Unlike in uWSGI, one that fails is an error: half a configuration must
+/// not be served.
+fn output(command: &str) -> Result<Vec<u8>, String> {
+    let mut child = Command::new("/bin/sh")
+        .args(["-c", command])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(|error| format!("/bin/sh cannot be started: {error}"))?;
+    let stdout = child.stdout.take().expect("standard output was asked to be a pipe");
+    let bytes = all(stdout).map_err(text);
+    let status = child.wait().map_err(text)?;
+    if !status.success() {
+        return Err(format!("the command failed: {status}"));
+    }
+    bytes
+}
+
+fn download(url: &str) -> Result<Vec<u8>, String> {
+    let agent = ureq::Agent::config_builder().timeout_global(Some(DOWNLOAD_TIMEOUT)).build();
+    let mut response = ureq::Agent::from(agent).get(url).call().map_err(|error| error.to_string())?;
+    let body = response.body_mut().with_config().limit(BYTES_MAX).read_to_vec();
+    body.map_err(|error| error.to_string())
+}
