@@ -15,6 +15,10 @@ pub mod options;
 
 pub mod config;
 
+pub mod lint;
+
+pub mod explain;
+
 pub mod supervisor;
 
 pub mod net;
@@ -22,6 +26,8 @@ pub mod net;
 pub mod request;
 
 pub mod plugin;
+
+pub mod control;
 
 pub mod worker;
 

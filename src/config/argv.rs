@@ -1,11 +1,13 @@
 //! The command line, by getopt_long's rules, through clap.
 //!
-//! clap's `Command` is built from the rows: every name is an argument of its own, so that an alias keeps
-//! the name it was written with and abbreviations are as ambiguous as getopt finds them. The order across
-//! options is rebuilt from clap's indices. clap cannot do one rule: an optional value glued to a letter
+//! clap's `Command` is built from the rows that the arguments can mean (of more than a thousand, so that a start does
+//! not pay for them all): every name is an argument of its own, so that an alias keeps the name it was written with,
+//! and an abbreviation is an alias of the one name it stands for. The order across options is rebuilt from
+//! clap's indices. clap cannot do one rule: an optional value glued to a letter
 //! (`-C660`). Such a token is spelled out before (`--chmod-socket=660`).
 //! Beyond getopt, a flag may have a value here (`--master=false`), as it may in a file.
 
+use std::collections::HashMap;
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
@@ -35,7 +37,7 @@ pub(super) struct Arguments {
 /// The first rule that is broken, as a sentence for the user.
 pub(super) fn parse(registry: &Registry, args: &[OsString]) -> Result<Arguments, String> {
     let spelled = args.iter().flat_map(|arg| spell_out(registry, arg));
-    let matches = command(registry).try_get_matches_from(spelled);
+    let matches = command(registry, args).try_get_matches_from(spelled);
     let matches = matches.map_err(|error| explain(registry, &error))?;
 
     let mut found: Vec<(usize, String, Option<String>)> = Vec::new();
@@ -59,20 +61,45 @@ pub(super) fn parse(registry: &Registry, args: &[OsString]) -> Result<Arguments,
     Ok(parsed)
 }
 
-fn command(registry: &Registry) -> Command {
+fn command(registry: &Registry, args: &[OsString]) -> Command {
+    let written = written_names(registry, args);
     let mut command = Command::new("uwsgi")
         .no_binary_name(true)
         .disable_help_flag(true)
         .disable_version_flag(true)
-        .infer_long_args(true)
         .arg(value(Arg::new(POSITIONAL)).num_args(0..));
     for row in registry.rows() {
         for (position, name) in names(row).enumerate() {
             let short = row.short.filter(|_| position == 0);
-            command = command.arg(argument(row, name, short));
+            let beginnings = written.get(name);
+            if short.is_some() || beginnings.is_some() {
+                let beginnings = beginnings.into_iter().flatten().cloned();
+                command = command.arg(argument(row, name, short).aliases(beginnings));
+            }
         }
     }
     command
+}
+
+/// Names of options that the arguments may mean, each with the beginnings by which it is written.
+fn written_names(registry: &Registry, args: &[OsString]) -> HashMap<&'static str, Vec<String>> {
+    let mut written: HashMap<&'static str, Vec<String>> = HashMap::new();
+    for arg in args.iter().filter_map(|arg| arg.to_str()?.strip_prefix("--")) {
+        let text = arg.split('=').next().unwrap_or_default();
+        if let Abbreviation::Name(name) = registry.complete(text) {
+            let beginnings = written.entry(name).or_default();
+            if text != name && !beginnings.iter().any(|known| known == text) {
+                beginnings.push(text.to_owned());
+            }
+        }
+    }
+    // The tokens that `spell_out` makes.
+    for row in registry.rows().iter().filter(|row| row.argument == Argument::Optional) {
+        if row.short.is_some() {
+            written.entry(row.name).or_default();
+        }
+    }
+    written
 }
 
 fn argument(row: &OptionRow, name: &'static str, short: Option<char>) -> Arg {

@@ -9,7 +9,7 @@ use uwsgi_plugin_api::{OptionRow, Settings, Status, WireProtocol};
 use super::plugins::is_built_in;
 use super::model::{Limits, Logging, Processes, Runtime, SocketSpec};
 use super::values::Values;
-use super::{Config, Diagnostic, Directive, Origin, Reading};
+use super::{Config, misread, Diagnostic, Directive, Origin, Reading};
 use crate::options::Registry;
 use crate::sys::machine::Machine;
 
@@ -55,6 +55,11 @@ pub fn finish(
 fn statuses(reading: &Reading, registry: &Registry, problems: &mut Vec<Diagnostic>) {
     let mut seen = std::collections::HashSet::new();
     for directive in reading.effective() {
+        problems.extend(misread::unresolved(directive));
+        problems.extend(misread::lost_letters(directive));
+        if let Some(row) = registry.find(&directive.key) {
+            problems.extend(misread::misread(row, directive));
+        }
         if !seen.insert(&directive.key) {
             continue;
         }

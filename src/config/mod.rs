@@ -12,6 +12,7 @@ mod expand;
 mod finish;
 mod format;
 mod magic;
+mod misread;
 pub mod model;
 mod plugins;
 mod read;

@@ -193,7 +193,7 @@ fn a_number_that_is_none_is_taken_as_zero_with_a_warning() {
     assert!(
         loaded.warnings[0]
             .to_string()
-            .starts_with("warning: --harakiri \"30\": no number is there")
+            .starts_with("warning: --harakiri \"30\": is read as 0: quotes are part of the value; write 30")
     );
 }
 

@@ -71,10 +71,6 @@ impl<'a> Values<'a> {
                     format!("out of range; {}", accepted(&range)),
                 ));
             } else {
-                if !text.starts_with(|first: char| first.is_ascii_digit()) {
-                    let text = format!("no number is there, 0 is taken; {}", accepted(&range));
-                    self.problems.push(Diagnostic::warning(directive, text));
-                }
                 result = Some(number);
             }
         }

@@ -12,7 +12,7 @@ mod render;
 mod table;
 
 pub use registry::{Abbreviation, Registry, names};
-pub use render::{help, version};
+pub use render::{dump, help, help_for, version};
 pub use table::CORE;
 
 /// The version of uWSGI whose behaviour is kept; what scripts compare (`%V`, `uwsgi.version`).

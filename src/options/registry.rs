@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use uwsgi_plugin_api::{OptionRow, Status};
+use uwsgi_plugin_api::{Argument, OptionRow, Status};
 
 use super::CORE;
 use super::nearest::nearest;
@@ -80,6 +80,23 @@ impl Registry {
             nearest(text, rows.flat_map(|row| names(row)))
         };
         of(true).or_else(|| of(false))
+    }
+
+    /// Whether the argument after `token` is the value of the option that `token` ends with.
+    pub fn wants_next(&self, token: &str) -> bool {
+        if let Some(name) = token.strip_prefix("--") {
+            let Abbreviation::Name(full) = self.complete(name) else { return false };
+            return self.find(full).is_some_and(|row| row.argument == Argument::Required);
+        }
+        let mut letters = token.trim_start_matches('-').chars();
+        while let Some(row) = letters.next().and_then(|letter| self.find_short(letter)) {
+            match row.argument {
+                Argument::None => {}
+                Argument::Optional => return false,
+                Argument::Required => return letters.as_str().is_empty(),
+            }
+        }
+        false
     }
 
     /// All options in the order of the table.
@@ -169,6 +186,25 @@ mod tests {
         assert_eq!(registry.complete("nothing-like-it"), Abbreviation::Unknown);
         let Abbreviation::Ambiguous(names) = registry.complete("proc") else { panic!() };
         assert_eq!(names, ["processes", "procname-prefix", "procname-prefix-spaced"]);
+    }
+
+    #[test]
+    fn options_say_whether_their_value_comes_next() {
+        let registry = registry();
+        for (token, next) in [
+            ("--processes", true),
+            ("--processes=4", false),
+            ("--proce", true),
+            ("--master", false),
+            ("-p", true),
+            ("-p4", false),
+            ("-Mp", true),
+            ("-C", false),
+            ("--nothing-like-it", false),
+            ("-?", false),
+        ] {
+            assert_eq!(registry.wants_next(token), next, "{token}");
+        }
     }
 
     #[test]

@@ -41,6 +41,10 @@ pub trait Plugin: Send + Sync {
     fn options(&self) -> &'static [OptionRow];
     /// True when the plugin knows what to do with a positional argument (`app.py`, `pkg.mod:app`).
     fn claims_argument(&self, argument: &str) -> bool;
+    /// Version of the language that these settings would run, where the plugin runs one.
+    fn language_version(&self, _settings: &Settings) -> Option<Result<String, PluginError>> {
+        None
+    }
     /// Takes its settings and starts what must run before any application is loaded (the interpreter).
     /// `listeners` are final; ports are bound.
     ///

@@ -118,7 +118,7 @@ impl Reading {
     }
 
     /// First value of a key as it was written (aliases are other keys); a flag of the command line is `true`.
-    pub(super) fn first(&self, key: &str) -> Option<String> {
+    pub fn first(&self, key: &str) -> Option<String> {
         let found = self.directives.iter().find(|directive| directive.key == key)?;
         Some(found.value.clone().unwrap_or_else(|| "true".to_owned()))
     }

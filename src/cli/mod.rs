@@ -1,8 +1,12 @@
 //! From the command line to a checked configuration, or to an answer and an exit status.
 
+mod answers;
+mod check;
+mod explain;
+
 use std::ffi::OsString;
 
-use crate::config::{self, Config, Diagnostic, Question, Source};
+use crate::config::{self, Config, Diagnostic, Reading, Source};
 use crate::net::listen;
 use crate::sys::machine::Machine;
 use crate::{log, options, plugin};
@@ -19,34 +23,49 @@ pub enum Command {
     Serve(Box<Config>),
 }
 
+/// What answers need besides their arguments.
+struct Tools<'a> {
+    registry: &'a options::Registry,
+    machine: &'a Machine,
+}
+
 /// Reads the arguments (the program's name first), the environment and all files. Everything there is to say
 /// is in the log when this returns, and the log's dates are set; only answers go to standard output.
 pub fn parse(args: impl IntoIterator<Item = OsString>, plugins: &plugin::Registry) -> Command {
-    let source = Source {
-        args: args.into_iter().skip(1).collect(),
-        environment: std::env::vars_os().collect(),
-    };
+    let args: Vec<OsString> = args.into_iter().skip(1).collect();
     let rows: Vec<_> = plugins.iter().map(|plugin| plugin.options()).collect();
     let registry = options::Registry::new(&rows);
     let machine = Machine::detect();
-
-    let mut reading = config::read(&registry, &source, &machine);
-    match reading.question {
-        Some(Question::Help(_)) => return answer(&options::help(&registry)),
-        Some(Question::Version) => return answer(&format!("{}\n", options::version())),
-        Some(_) => todo!(),
-        None => {}
+    let tools = Tools { registry: &registry, machine: &machine };
+    match args.first().and_then(|first| first.to_str()) {
+        Some("check") => return Command::Exit(check::run(&args[1..], plugins, &tools)),
+        Some("explain") => return Command::Exit(explain::run(&args[1..], &tools)),
+        _ => {}
     }
+    let source = Source { args, environment: std::env::vars_os().collect() };
+    let mut reading = config::read(&registry, &source, &machine);
+    if let Some(question) = reading.question.take() {
+        return Command::Exit(answers::answer(&question, &reading, plugins, &tools));
+    }
+    serve(reading, plugins, &tools)
+}
+
+fn serve(mut reading: Reading, plugins: &plugin::Registry, tools: &Tools<'_>) -> Command {
     for note in std::mem::take(&mut reading.notes) {
         log::line(format_args!("{note}"));
     }
-    let loaded = match config::check(&registry, &machine, reading) {
+    let fallback = reading.fallback.clone();
+    let asked = answers::asked_values(&reading, tools.registry);
+    let loaded = match config::check(tools.registry, tools.machine, reading) {
         Ok(loaded) => loaded,
-        Err(problems) => return refuse(&problems),
+        Err(problems) => return refuse(&problems, fallback),
     };
+    if let Some(text) = asked {
+        return Command::Exit(answer_with(&text, 0));
+    }
     let problems = beyond_options(&loaded.config, plugins);
     if !problems.is_empty() {
-        return refuse(&[loaded.warnings, problems].concat());
+        return refuse(&[loaded.warnings, problems].concat(), fallback);
     }
     log::configure(loaded.config.runtime.log_date.as_deref());
     for line in loaded.shown.into_iter().flatten() {
@@ -65,22 +84,27 @@ fn beyond_options(config: &Config, plugins: &plugin::Registry) -> Vec<Diagnostic
     let unclaimed = config.arguments.iter().filter(|argument| !plugins.claims_argument(argument));
     let unclaimed = unclaimed.map(|argument| {
         Diagnostic::general(format!(
-            "unable to load configuration from {argument}: it is neither an ini file nor an application"
+            "unable to load configuration from {argument}: it is neither a configuration file (.ini, .xml, .yaml, \
+             .yml, .json, .js, .toml) nor an application"
         ))
     });
     addresses.chain(unclaimed).collect()
 }
 
-fn answer(text: &str) -> Command {
+/// Writes an answer to standard output.
+fn answer_with(text: &str, status: i32) -> i32 {
     use std::io::Write;
     // A closed standard output is the asker's wish.
     let _ = std::io::stdout().lock().write_all(text.as_bytes());
-    Command::Exit(0)
+    status
 }
 
-fn refuse(problems: &[Diagnostic]) -> Command {
+fn refuse(problems: &[Diagnostic], fallback: Option<String>) -> Command {
     for problem in problems {
         log::line(format_args!("{problem}"));
+    }
+    if let Some(file) = fallback {
+        answers::fall_back(&file);
     }
     Command::Exit(EXIT_CONFIGURATION)
 }

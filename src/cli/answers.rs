@@ -1,0 +1,94 @@
+//! Answers to the options that ask instead of serving.
+
+use std::os::unix::process::CommandExt;
+use std::time::Duration;
+
+use super::{EXIT_CONFIGURATION, Tools, answer_with};
+use crate::config::{Question, Reading};
+use crate::{control, log, options, plugin};
+use uwsgi_plugin_api::settings::leading_number;
+
+/// Set for the process that a `fallback-config` starts, so that a bad fallback does not start itself for ever.
+const FALLEN_BACK: &str = "UWSGI_RS_FALLBACK";
+
+/// Answers, and returns the exit status. What is wrong with the rest of the configuration does not matter here.
+pub(super) fn answer(
+    question: &Question,
+    reading: &Reading,
+    plugins: &plugin::Registry,
+    tools: &Tools<'_>,
+) -> i32 {
+    match question {
+        Question::Help(word) => {
+            let word = match word.as_str() {
+                "" => reading.arguments.first().map(String::as_str).unwrap_or_default(),
+                word => word,
+            };
+            help(word, tools)
+        }
+        Question::Version => answer_with(&format!("{}\n", options::version()), 0),
+        Question::Exit(status) => i32::from(*status),
+        Question::List("python-version") => version_of(reading, plugins),
+        Question::List(_) => answer_with(&options::dump(tools.registry), 0),
+        Question::Command(inquiry) => {
+            let seconds = reading.first("ping-timeout").map(|text| leading_number(&text));
+            control::run(inquiry, seconds.map(Duration::from_secs))
+        }
+    }
+}
+
+fn help(word: &str, tools: &Tools<'_>) -> i32 {
+    if word.is_empty() {
+        return answer_with(&options::help(tools.registry), 0);
+    }
+    match options::help_for(tools.registry, word) {
+        Some(text) => answer_with(&text, 0),
+        None => {
+            let sections: Vec<_> =
+                uwsgi_plugin_api::Section::ALL.iter().map(|section| section.name()).collect();
+            log::line(format_args!(
+                "error: there is no help for {word}; accepted: an option, all, {}",
+                sections.join(", ")
+            ));
+            EXIT_CONFIGURATION
+        }
+    }
+}
+
+/// `python-version`: of the interpreter that would be loaded.
+fn version_of(reading: &Reading, plugins: &plugin::Registry) -> i32 {
+    let pairs = reading.effective().map(|directive| (directive.key.clone(), directive.text().to_owned()));
+    let settings = uwsgi_plugin_api::Settings::new(pairs.collect());
+    let found = plugins.iter().find_map(|plugin| plugin.language_version(&settings));
+    match found {
+        Some(Ok(version)) => answer_with(&format!("{version}\n"), 0),
+        Some(Err(error)) => {
+            log::line(format_args!("error: {error}"));
+            EXIT_CONFIGURATION
+        }
+        None => {
+            log::line(format_args!("error: this program was built without Python"));
+            EXIT_CONFIGURATION
+        }
+    }
+}
+
+/// The values that `get` asks for, a line each; `None` where it does not stand anywhere.
+pub(super) fn asked_values(reading: &Reading, registry: &options::Registry) -> Option<String> {
+    let asks = |key: &str| registry.find(key).is_some_and(|row| row.name == "get");
+    let mut asked = reading.effective().filter(|directive| asks(&directive.key)).peekable();
+    asked.peek()?;
+    let values = asked.filter_map(|directive| reading.first(directive.text()));
+    Some(values.map(|value| format!("{value}\n")).collect())
+}
+
+/// Starts the program again with another configuration and nothing else. Returns where that is impossible.
+pub(super) fn fall_back(file: &str) {
+    if std::env::var_os(FALLEN_BACK).is_some() {
+        return log::line(format_args!("error: the fallback configuration cannot be served either"));
+    }
+    log::line(format_args!("starting with the fallback configuration {file}"));
+    let program = std::env::current_exe().unwrap_or_else(|_| "uwsgi".into());
+    let error = std::process::Command::new(program).arg(file).env(FALLEN_BACK, "1").exec();
+    log::line(format_args!("error: fallback-config {file}: {error}"));
+}

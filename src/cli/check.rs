@@ -1,0 +1,137 @@
+//! `uwsgi check FILE...`: reads configurations as the server would and says what is wrong with them.
+
+use std::ffi::OsString;
+
+use super::{Tools, answer_with};
+use crate::config::{self, Diagnostic, Reading, Severity, Source};
+use crate::lint::{self, report};
+use crate::plugin;
+
+/// Exit status where there is an error.
+const EXIT_ERRORS: i32 = 2;
+/// Exit status where there is no error, but a warning.
+const EXIT_WARNINGS: i32 = 1;
+
+const USAGE: &str = "\
+Usage: uwsgi check [--format text|json] FILE[:SECTION]... [OPTION...]
+
+Reads each file as the server would and reports what is wrong, with file, line and column. Options of the server
+that are given count as if they stood on its command line. A file may be - for standard input.
+Without a file the options and the environment alone are checked.
+
+Exit status: 0 nothing or hints only, 1 warnings, 2 errors.
+";
+
+/// What was asked for.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Request {
+    json: bool,
+    help: bool,
+    /// Arguments that name a file.
+    files: Vec<OsString>,
+    /// All others.
+    options: Vec<OsString>,
+}
+
+impl Request {
+    fn parse(args: &[OsString], tools: &Tools<'_>) -> Result<Self, String> {
+        let mut request = Self::default();
+        let mut args = args.iter();
+        while let Some(arg) = args.next() {
+            let text = arg.to_string_lossy();
+            match text.as_ref() {
+                "-h" | "--help" => request.help = true,
+                "--format" => match args.next() {
+                    Some(format) => request.format(&format.to_string_lossy())?,
+                    None => return Err("--format needs a value; accepted: text, json".to_owned()),
+                },
+                "-" => request.files.push(arg.clone()),
+                text if text.starts_with("--format=") => request.format(&text["--format=".len()..])?,
+                text if text.starts_with('-') => {
+                    request.options.push(arg.clone());
+                    if tools.registry.wants_next(text) {
+                        request.options.extend(args.next().cloned());
+                    }
+                }
+                _ => request.files.push(arg.clone()),
+            }
+        }
+        Ok(request)
+    }
+
+    fn format(&mut self, format: &str) -> Result<(), String> {
+        match format {
+            "text" => self.json = false,
+            "json" => self.json = true,
+            _ => return Err(format!("there is no format {format}; accepted: text, json")),
+        }
+        Ok(())
+    }
+
+    /// One command line for each file.
+    fn command_lines(&self) -> Vec<Vec<OsString>> {
+        let line = |file: &OsString| {
+            let file = if file == "-" { vec!["--ini".into(), file.clone()] } else { vec![file.clone()] };
+            [self.options.clone(), file].concat()
+        };
+        match self.files.is_empty() {
+            true => vec![self.options.clone()],
+            false => self.files.iter().map(line).collect(),
+        }
+    }
+}
+
+/// Answers and returns the exit status.
+pub(super) fn run(args: &[OsString], plugins: &plugin::Registry, tools: &Tools<'_>) -> i32 {
+    let request = match Request::parse(args, tools) {
+        Ok(request) => request,
+        Err(message) => {
+            eprintln!("uwsgi check: {message}");
+            return EXIT_ERRORS;
+        }
+    };
+    if request.help {
+        return answer_with(USAGE, 0);
+    }
+    let mut problems = Vec::new();
+    for args in request.command_lines() {
+        let source = Source { args, environment: std::env::vars_os().collect() };
+        problems.extend(check(&source, plugins, tools));
+    }
+    let problems = report::sorted(problems);
+    let status = match problems.iter().map(|problem| problem.severity).max() {
+        Some(Severity::Error) => EXIT_ERRORS,
+        Some(Severity::Warning) => EXIT_WARNINGS,
+        Some(Severity::Hint) | None => 0,
+    };
+    let text = if request.json { report::json(&problems) } else { report::text(&problems) };
+    answer_with(&text, status)
+}
+
+fn check(source: &Source, plugins: &plugin::Registry, tools: &Tools<'_>) -> Vec<Diagnostic> {
+    let Tools { registry, machine } = tools;
+    let reading = config::read(registry, source, machine);
+    let missing = missing_section(&reading);
+    let checked = config::check(registry, machine, reading.clone());
+    let (config, mut problems) = match checked {
+        Ok(loaded) => {
+            let problems = super::beyond_options(&loaded.config, plugins);
+            (Some(loaded.config), [loaded.warnings, problems].concat())
+        }
+        Err(problems) => (None, problems),
+    };
+    problems.extend(missing);
+    problems.extend(lint::lint(registry, machine, &reading, config.as_ref()));
+    problems
+}
+
+/// A section that is not there is a line of the log to the server; here it is a problem.
+fn missing_section(reading: &Reading) -> Vec<Diagnostic> {
+    let missing = reading.notes.iter().filter(|note| note.contains("Can't find section"));
+    let warning = |note: &String| Diagnostic {
+        severity: Severity::Warning,
+        ..Diagnostic::general(note.trim_matches(['*', ' ']).trim_start_matches("WARNING: ").to_owned())
+    };
+    missing.map(warning).collect()
+}
+

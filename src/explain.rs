@@ -1,0 +1,160 @@
+//! A configuration in plain words: what the server will do, then every option in the order in which it counts.
+
+use std::fmt::Write;
+
+use uwsgi_plugin_api::settings::flag_is_true;
+use uwsgi_plugin_api::{OptionRow, Status, WireProtocol};
+
+use crate::config::{Config, Diagnostic, Directive, Reading};
+use crate::options::Registry;
+
+/// The whole text.
+pub fn configuration(
+    registry: &Registry,
+    reading: &Reading,
+    config: Option<&Config>,
+    problems: &[Diagnostic],
+) -> String {
+    let mut out = String::new();
+    match config {
+        Some(config) => {
+            out.push_str("This configuration\n");
+            summary(config).iter().for_each(|line| item(&mut out, line));
+        }
+        None => out.push_str("This configuration cannot be served:\n"),
+    }
+    for problem in problems.iter().filter(|problem| config.is_none() && problem.is_error()) {
+        item(&mut out, &problem.to_string());
+    }
+    out.push_str("\nIts options, in the order in which they count\n");
+    for directive in reading.effective() {
+        option(&mut out, registry, directive);
+    }
+    out
+}
+
+fn item(out: &mut String, text: &str) {
+    let _ = writeln!(out, "  - {text}"); // a String takes everything
+}
+
+fn option(out: &mut String, registry: &Registry, directive: &Directive) {
+    let value = directive.value.as_deref().unwrap_or("true");
+    let _ = writeln!(out, "  {} = {value}", directive.place());
+    let _ = writeln!(out, "      {}", meaning(registry.find(&directive.key), directive));
+}
+
+fn meaning(row: Option<&'static OptionRow>, directive: &Directive) -> String {
+    let Some(row) = row else {
+        return "A placeholder for %(...), or an option declared here; no option of the server.".to_owned();
+    };
+    let off = if row.kind.is_flag() && !flag_is_true(directive.text()) { "Switched off: " } else { "" };
+    match row.status {
+        Status::Works => format!("{off}{}", row.help),
+        Status::NoEffect(reason) => format!("{off}{} No effect here: {reason}.", row.help),
+        Status::Missing(instead) | Status::Unsupported(instead) => {
+            format!("{off}{} Not supported here: {instead}.", row.help)
+        }
+    }
+}
+
+/// What the server will do, a sentence each.
+fn summary(config: &Config) -> Vec<String> {
+    let mut lines = Vec::new();
+    for socket in &config.sockets {
+        let protocol = match socket.protocol {
+            WireProtocol::Uwsgi => "the uwsgi protocol",
+            WireProtocol::Http => "HTTP",
+        };
+        lines.push(format!("serves {protocol} on {} ({})", socket.address, socket.origin));
+    }
+    if config.sockets.is_empty() {
+        lines.push("names no socket: it serves only where systemd or another hands sockets over".to_owned());
+    }
+    lines.push(applications(config));
+    lines.push(workers(config));
+    limits(config, &mut lines);
+    lines.push(stopping(config));
+    logging(config, &mut lines);
+    user(config, &mut lines);
+    lines
+}
+
+fn applications(config: &Config) -> String {
+    let named = ["module", "wsgi-file", "mount"].into_iter().flat_map(|name| config.settings.all(name));
+    let mut named: Vec<_> = named.map(str::to_owned).collect();
+    named.extend(config.arguments.iter().cloned());
+    let python = config.settings.text("home").map(|home| format!(" with the Python of {home}"));
+    match named.is_empty() {
+        true => "loads no application: every request is answered with 500".to_owned(),
+        false => format!("runs {}{}", named.join(", "), python.unwrap_or_default()),
+    }
+}
+
+fn workers(config: &Config) -> String {
+    let processes = &config.processes;
+    let (workers, threads) = (u32::from(processes.workers), u32::from(processes.threads));
+    let crew = match (workers, threads) {
+        (1, 1) => "one process, one request at a time".to_owned(),
+        (_, 1) => format!("{workers} processes: as many requests at a time"),
+        (1, _) => format!("one process with {threads} threads: {threads} requests at a time"),
+        _ => format!("{workers} processes with {threads} threads each: {} requests at a time", workers * threads),
+    };
+    match processes.master {
+        true => format!("runs {crew}, watched by a master that replaces what dies"),
+        false => format!("runs {crew}, without a master: what dies is not replaced"),
+    }
+}
+
+fn limits(config: &Config, lines: &mut Vec<String>) {
+    let processes = &config.processes;
+    if let Some(time) = processes.harakiri {
+        lines.push(format!("ends a request after {} seconds and replaces its worker", time.as_secs()));
+    }
+    if let Some(number) = processes.max_requests {
+        lines.push(format!(
+            "replaces a worker after {number} requests, not before it is {} seconds old",
+            processes.min_worker_lifetime.as_secs()
+        ));
+    }
+    if let Some(bytes) = processes.limit_as_bytes {
+        lines.push(format!("limits each process to {} MiB of address space", bytes >> 20));
+    }
+    lines.push(format!("refuses request heads over {} bytes", config.limits.head_bytes_max));
+    if let Some(bytes) = config.limits.body_bytes_max {
+        lines.push(format!("refuses request bodies over {bytes} bytes"));
+    }
+}
+
+fn stopping(config: &Config) -> String {
+    match (config.processes.master, config.processes.die_on_term) {
+        (true, true) => "stops on SIGINT and SIGTERM, reloads on SIGHUP and SIGQUIT",
+        (true, false) => "stops on SIGINT and SIGQUIT, reloads on SIGHUP and on SIGTERM",
+        (false, _) => "stops on SIGINT and SIGTERM",
+    }
+    .to_owned()
+}
+
+fn logging(config: &Config, lines: &mut Vec<String>) {
+    let runtime = &config.runtime;
+    let place = match (&runtime.daemonize, &runtime.logto) {
+        (Some(file), _) => format!("runs in the background and logs to {file}"),
+        (None, Some(file)) => format!("logs to {file}"),
+        (None, None) => "logs to standard error".to_owned(),
+    };
+    let requests = match config.logging.requests {
+        true => "a line for each request",
+        false => "no line for ordinary requests",
+    };
+    lines.push(format!("{place}, {requests}"));
+}
+
+fn user(config: &Config, lines: &mut Vec<String>) {
+    let runtime = &config.runtime;
+    if let Some(user) = &runtime.uid {
+        let group = runtime.gid.as_ref().map(|group| format!(" and group {group}"));
+        lines.push(format!("becomes user {user}{}", group.unwrap_or_default()));
+    }
+    if let Some(folder) = &runtime.chdir {
+        lines.push(format!("changes to {} before it loads the application", folder.display()));
+    }
+}
