@@ -1,19 +1,196 @@
-//! HTTP served by the workers.
+//! HTTP: listeners, keep-alive, bodies, WebSockets, and what uWSGI's router process can do.
 
-use uwsgi_plugin_api::option::{chapter, list, optional_text};
-use uwsgi_plugin_api::{OptionRow, Section};
+use uwsgi_plugin_api::option::{chapter, flag, integer, list, optional_text, text, unsigned64};
+use uwsgi_plugin_api::{Argument, OptionRow, Reload, Section};
+
+const IN_WORKERS: &str = "HTTP is served by the workers themselves, no router process exists";
+const ELSEWHERE: &str = "HTTP is answered by this server's own workers; let nginx pass requests on to others (proxy_pass, uwsgi_pass)";
+const CHUNKED: &str = "chunked request bodies are always decoded";
+const PROXY: &str =
+    "let the front end send plain HTTP, and the client's address in X-Forwarded-For";
+const MODIFIER: &str = "leave it out; only Python applications run, and manage-script-name does what modifier 30 is for";
+const WEBSOCKETS: &str =
+    "serve WebSockets with another server, on a location of its own in the front end";
+const UNPRIVILEGED: &str = "the workers serve HTTP; set uid and gid for all of them";
 
 #[rustfmt::skip] // a table
 pub(super) const ROWS: &[OptionRow] = &chapter(
     Section::Http,
     [
         list("http", "ADDRESS",
-            "Listen for HTTP/1.1; the workers answer themselves, with keep-alive and pipelining."),
+            "Listen for HTTP/1.1; the workers answer themselves, with keep-alive and pipelining.").aliases(&["httprouter"]),
         list("http-socket", "ADDRESS",
             "Listen for HTTP/1.1, as http does."),
         list("http11-socket", "ADDRESS",
             "Listen for HTTP/1.1, as http does."),
         optional_text("http-keepalive", "SECONDS",
-            "How long an idle HTTP connection is kept: a value above 1 sets the seconds (default 75)."),
+            "How long an idle HTTP connection is kept: a value above 1 sets the seconds (default 75).").reload(Reload::Workers),
+
+        // Times.
+        integer("http-timeout", "SECONDS",
+            "Longest silence of a client or of the application before the router gives a request up (default 60).").reload(Reload::Workers)
+            .missing("set socket-timeout for the client and harakiri for the application"),
+        integer("http-headers-timeout", "SECONDS",
+            "Longest wait for the head of a request (default: http-timeout).").reload(Reload::Workers)
+            .missing("set socket-timeout, which also bounds the wait for a head"),
+        integer("http-connect-timeout", "SECONDS",
+            "Longest wait of the router for a connection to a worker (default: http-timeout).")
+            .no_effect(IN_WORKERS),
+
+        // Bodies and encodings.
+        flag("http-chunked-input",
+            "Recognize chunked request bodies and pass them to the application as they are.")
+            .no_effect(CHUNKED),
+        flag("http-raw-body",
+            "Pass everything that follows the head of a request to the application as it is.")
+            .no_effect(CHUNKED),
+        flag("http-auto-chunked",
+            "Send an answer without a length in chunks where the connection is to be kept.")
+            .no_effect("answers without a length are always sent chunked to HTTP/1.1 clients"),
+        flag("http-auto-gzip",
+            "Compress the answers that the application marks with the header uWSGI-Encoding: gzip.")
+            .missing("compress in the front end (gzip in nginx) or in the application"),
+        unsigned64("http-manage-expect", "BYTES",
+            "Answer Expect: 100-continue, and refuse an announced body above BYTES with 413 where a value is given.").argument(Argument::Optional)
+            .no_effect("100 Continue is always sent when the application reads the body, and limit-post refuses large ones with 413"),
+        flag("honour-range",
+            "Answer Range requests for files that the server sends with the part that was asked for.").reload(Reload::Workers)
+            .missing("whole files are sent; let nginx serve them, or have the application answer Range"),
+        flag("disable-sendfile",
+            "Read and write files that are sent instead of using sendfile(2).").reload(Reload::Workers)
+            .missing("set wsgi-disable-file-wrapper, so that the application reads its files itself"),
+        text("upload-progress", "DIR",
+            "Keep a JSON file in this directory for each upload under way, by its X-Progress-ID, that says how far it is.").reload(Reload::Workers)
+            .missing("show the progress in the browser (progress events of XMLHttpRequest)"),
+        unsigned64("http-post-buffering", "BYTES",
+            "Have the router receive bodies of at least BYTES into a file before the application gets the request.").extra()
+            .missing("set post-buffering"),
+        text("http-post-buffering-dir", "DIR",
+            "Directory for the files of http-post-buffering.").extra()
+            .missing("set TMPDIR in the server's environment, which post-buffering uses"),
+
+        // WebSockets and other protocols that begin as HTTP.
+        flag("http-websockets",
+            "Recognize WebSocket handshakes and relay their connections without looking into them.")
+            .unsupported(WEBSOCKETS),
+        integer("websockets-ping-freq", "SECONDS",
+            "How often an idle WebSocket is sent a ping (default 30).").aliases(&["websocket-ping-freq"]).reload(Reload::Workers)
+            .missing(WEBSOCKETS),
+        integer("websockets-pong-tolerance", "SECONDS",
+            "How long the answer to a ping of a WebSocket may take before the connection is closed (default 3).").aliases(&["websocket-pong-tolerance"])
+            .reload(Reload::Workers).missing(WEBSOCKETS),
+        unsigned64("websockets-max-size", "KIBIBYTES",
+            "Largest message that is accepted from a WebSocket (default 1024).").aliases(&["websocket-max-size"]).reload(Reload::Workers)
+            .missing(WEBSOCKETS),
+        flag("http-manage-source",
+            "Accept the method SOURCE of Icecast, and relay such connections without looking into them.")
+            .unsupported("let such clients connect to Icecast itself"),
+        flag("http-manage-rtsp",
+            "Accept RTSP, and relay such connections without looking into them.")
+            .unsupported("let such clients connect to the RTSP server itself"),
+
+        // Clients behind a proxy.
+        flag("enable-proxy-protocol",
+            "Expect a line of the PROXY protocol, version 1, before the requests of HTTP sockets.")
+            .unsupported(PROXY),
+        flag("http-enable-proxy-protocol",
+            "Expect a line of the PROXY protocol, version 1, before the requests of the HTTP router.").argument(Argument::Optional)
+            .unsupported(PROXY),
+        list("http-stud-prefix", "ADDRESS",
+            "Expect the client's address in binary at the beginning of connections from this proxy (stud).")
+            .unsupported(PROXY),
+
+        // What the application gets to see.
+        list("http-var", "NAME=VALUE",
+            "Add a variable to every request that comes by the HTTP router.")
+            .unsupported("set it in front of the application (uwsgi_param in nginx) or in the application"),
+        flag("http-server-name-as-http-host",
+            "Give the application the Host header as SERVER_NAME instead of the machine's name.").argument(Argument::Required)
+            .unsupported("read HTTP_HOST in the application"),
+        flag("http-path-info-no-decode-slashes",
+            "Leave %2F in PATH_INFO as it is, so that it differs from a slash.").argument(Argument::Required).extra()
+            .unsupported("read the path from REQUEST_URI in the application, where it is not decoded"),
+        unsigned64("http-socket-modifier1", "N",
+            "First modifier of requests of http-socket; it selects the plugin that answers (default 0).")
+            .unsupported(MODIFIER),
+        unsigned64("http-socket-modifier2", "N",
+            "Second modifier of requests of http-socket (default 0).")
+            .unsupported(MODIFIER),
+        integer("http-modifier1", "N",
+            "First modifier of requests of the HTTP router; it selects the plugin that answers (default 0).")
+            .unsupported(MODIFIER),
+        integer("http-modifier2", "N",
+            "Second modifier of requests of the HTTP router (default 0).")
+            .unsupported(MODIFIER),
+
+        // The router's processes.
+        integer("http-processes", "N",
+            "Number of router processes (default 1).").aliases(&["http-workers"])
+            .no_effect(IN_WORKERS),
+        integer("http-events", "N",
+            "How many events a router process takes from the kernel at a time (default 64).")
+            .no_effect(IN_WORKERS),
+        unsigned64("http-buffer-size", "BYTES",
+            "Size of the router's buffer for each direction of a connection (default: a page of memory).")
+            .no_effect("HTTP is served by the workers themselves; buffer-size bounds the head of a request"),
+        integer("http-harakiri", "SECONDS",
+            "Replace a router process that is stuck for this long.")
+            .no_effect(IN_WORKERS),
+        flag("http-quiet",
+            "Do not log connections of the router to a worker that fail.").argument(Argument::Required)
+            .no_effect(IN_WORKERS),
+        flag("http-cheap",
+            "Let the router listen only while there is somebody to pass requests to.")
+            .no_effect(IN_WORKERS),
+        integer("http-gracetime", "SECONDS",
+            "Pause before a node of http-to that failed is tried again (default 30).")
+            .no_effect(IN_WORKERS),
+        text("http-stats", "ADDRESS",
+            "Serve statistics of the router as JSON on this address.").aliases(&["http-stats-server", "http-ss"])
+            .missing("read the request log, where every request stands"),
+        text("http-uid", "USER",
+            "User that the router processes run as, by name or number.")
+            .unsupported(UNPRIVILEGED),
+        text("http-gid", "GROUP",
+            "Group that the router processes run as, by name or number.")
+            .unsupported(UNPRIVILEGED),
+
+        // Where the router passes requests to.
+        optional_text("http-use-socket", "N",
+            "Pass requests to this uwsgi socket of the server itself, counted from 0 (default 0).")
+            .no_effect("the workers that serve HTTP are those of the server's sockets"),
+        list("http-to", "ADDRESS",
+            "Pass requests to this uwsgi server; several take turns.")
+            .unsupported("leave it out where it names a socket of this server; let nginx pass requests on to others (upstream, uwsgi_pass)"),
+        list("http-fallback", "ADDRESS",
+            "Pass a request to this uwsgi server where the first choice fails.")
+            .unsupported("let nginx do so (backup in upstream)"),
+        flag("http-backend-http",
+            "Speak HTTP to the servers that requests are passed to, instead of uwsgi.").extra()
+            .unsupported(ELSEWHERE),
+        text("http-use-base", "DIR",
+            "Pass a request to the unix socket in this directory that is named like its host.")
+            .unsupported(ELSEWHERE),
+        text("http-use-pattern", "PATTERN",
+            "Pass a request to the unix socket of this path, in which %s stands for the host.")
+            .unsupported(ELSEWHERE),
+        optional_text("http-use-cache", "CACHE",
+            "Look up in this cache, by the host, the server that a request is passed to.")
+            .unsupported(ELSEWHERE),
+        text("http-use-code-string", "MODIFIER:FILE:FUNCTION",
+            "Ask a function of the application, with the host, for the server that a request is passed to.")
+            .unsupported(ELSEWHERE),
+        list("http-subscription-server", "ADDRESS",
+            "Listen on this address for servers that subscribe to the requests of a host, and pass them those.")
+            .unsupported("list the servers in the front end (upstream in nginx)"),
+        text("http-subscription-fallback-key", "HOST",
+            "Pass requests for a host that nobody has subscribed to to the subscribers of this one.")
+            .unsupported("name the server for all other hosts in the front end (default_server in nginx)"),
+        list("http-resubscribe", "ADDRESS",
+            "Pass the subscriptions of others on to this subscription server.")
+            .unsupported("list the servers in the front end (upstream in nginx)"),
+        text("http-zerg", "PATH",
+            "Get the router's sockets from the zerg server at this unix socket.")
+            .unsupported("give the address to http-socket"),
     ],
 );

@@ -4,12 +4,17 @@
 //! most rows; the status where the option does not simply work.
 
 mod configuration;
+mod gateways;
+mod headers;
 mod http;
 mod limits;
 mod logging;
+mod loops;
 mod paths;
 mod processes;
 mod sockets;
+mod tls;
+mod tunnels;
 
 use uwsgi_plugin_api::OptionRow;
 
@@ -17,9 +22,14 @@ use uwsgi_plugin_api::OptionRow;
 pub const CORE: &[&[OptionRow]] = &[
     sockets::ROWS,
     http::ROWS,
+    headers::ROWS,
+    tls::ROWS,
     processes::ROWS,
     limits::ROWS,
     logging::ROWS,
     paths::ROWS,
     configuration::ROWS,
+    loops::ROWS,
+    gateways::ROWS,
+    tunnels::ROWS,
 ];
