@@ -5,15 +5,20 @@ use uwsgi_plugin_api::option::{
 };
 use uwsgi_plugin_api::{Argument, OptionRow, Section};
 
-const SUBSCRIBE: &str = "name the instance's address in the front end (nginx: upstream with server lines)";
+const SUBSCRIBE: &str =
+    "name the instance's address in the front end (nginx: upstream with server lines)";
 const WEIGHT: &str = "set the weight in the front end (nginx: server ADDRESS weight=N)";
 const ROUTER: &str = "there is no router that takes subscriptions; list the instances in the front end (nginx: upstream)";
-const BALANCING: &str = "choose the method in the front end (nginx: least_conn, hash or ip_hash in upstream)";
+const BALANCING: &str =
+    "choose the method in the front end (nginx: least_conn, hash or ip_hash in upstream)";
 const TRUST: &str = "there is no router that takes subscriptions; the front end's list of instances is what it trusts";
-const LEGION: &str = "let keepalived or a cluster manager such as Pacemaker watch the nodes and choose the master";
-const LEGION_HOOK: &str = "let keepalived (notify_master, notify_backup) or Pacemaker run the action";
+const LEGION: &str =
+    "let keepalived or a cluster manager such as Pacemaker watch the nodes and choose the master";
+const LEGION_HOOK: &str =
+    "let keepalived (notify_master, notify_backup) or Pacemaker run the action";
 const LEGION_TUNING: &str = "there are no legions; keepalived and Pacemaker have such settings";
-const LEGION_JOB: &str = "run it by the cluster manager (a resource of Pacemaker), on the node that it chooses";
+const LEGION_JOB: &str =
+    "run it by the cluster manager (a resource of Pacemaker), on the node that it chooses";
 
 #[rustfmt::skip] // a table
 pub(super) const ROWS: &[OptionRow] = &chapter(

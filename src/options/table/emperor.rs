@@ -10,7 +10,8 @@ const USERS: &str = "give each service its User= and Group=";
 const GROUPS: &str = "give the service SupplementaryGroups=; uid also takes the user's groups";
 const CAPABILITIES: &str = "give the service CapabilityBoundingSet= and AmbientCapabilities=";
 const NAMESPACES: &str = "give the service PrivateTmp=, PrivateNetwork= and the other sandboxing settings of systemd.exec";
-const ON_DEMAND: &str = "start the service by its socket (a systemd .socket unit with ListenStream=)";
+const ON_DEMAND: &str =
+    "start the service by its socket (a systemd .socket unit with ListenStream=)";
 const RESTARTS: &str = "give the service RestartSec= and StartLimitIntervalSec=";
 const SCANNING: &str = "nothing is scanned; systemctl enable and disable say which services run";
 const STATE: &str = "ask systemctl status and systemctl list-units for the services";

@@ -12,8 +12,10 @@ const LOGGERS: &str = "the log goes to standard error or to the file of logto; l
 const SYSLOG: &str = "let systemd's journal or a pipe to logger(1) hand the log to syslog";
 const ENCODERS: &str = "lines are written as they are; let the log collector (vector, fluent-bit, rsyslog) turn them into another form";
 const SELECT: &str = "all lines go to one log; select with grep or the log collector";
-const ROTATION: &str = "let logrotate move the file and reload the server (SIGHUP), or use its copytruncate";
-const ONE_WRITE: &str = "each process writes a line at once, so that lines never mix and pass no pipe to the master";
+const ROTATION: &str =
+    "let logrotate move the file and reload the server (SIGHUP), or use its copytruncate";
+const ONE_WRITE: &str =
+    "each process writes a line at once, so that lines never mix and pass no pipe to the master";
 
 #[rustfmt::skip] // a table
 pub(super) const ROWS: &[OptionRow] = &chapter(

@@ -17,7 +17,8 @@ const AFTER: Status = Status::Missing(
     "let the application do it in close() of the body it returns, or a program that reads the log",
 );
 const PAGES: &str = "errors of the server have a short plain body; let the front end send pages (nginx: error_page with uwsgi_intercept_errors on)";
-const GEOIP: &str = "let the front end look the address up and pass the result (nginx: geoip2 with uwsgi_param)";
+const GEOIP: &str =
+    "let the front end look the address up and pass the result (nginx: geoip2 with uwsgi_param)";
 
 /// The rows of one chain; `"-status"` follows where there is an answer to look at.
 macro_rules! chain {

@@ -6,8 +6,10 @@ use uwsgi_plugin_api::option::{
 use uwsgi_plugin_api::{OptionRow, Section};
 
 const CACHE: &str = "there is no cache in the server; use Redis, memcached or the cache of the framework (in Django without the uWSGI backend)";
-const CACHE_FILE: &str = "there is no cache in the server; use one that keeps its items, such as Redis";
-const CACHE_NETWORK: &str = "there is no cache in the server; use one that several hosts share, such as Redis or memcached";
+const CACHE_FILE: &str =
+    "there is no cache in the server; use one that keeps its items, such as Redis";
+const CACHE_NETWORK: &str =
+    "there is no cache in the server; use one that several hosts share, such as Redis or memcached";
 const CACHE_ANSWERS: &str = "let the front end cache answers (nginx: uwsgi_cache or proxy_cache)";
 const QUEUE: &str = "there is no queue in the server; use Redis (a list) or a message broker";
 const AREA: &str = "share memory by multiprocessing.shared_memory or a file that is mapped (mmap)";

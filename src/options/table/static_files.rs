@@ -4,9 +4,12 @@ use uwsgi_plugin_api::Reload::Workers;
 use uwsgi_plugin_api::option::{chapter, flag, integer, list, text};
 use uwsgi_plugin_api::{OptionRow, Section};
 
-const MAP: &str = "let nginx serve the files (location with alias), or the application (WhiteNoise)";
-const CHECK: &str = "let nginx look for the file first (root and try_files), or the application (WhiteNoise)";
-const SAFE: &str = "the server sends no files; nginx follows symbolic links by itself (disable_symlinks off)";
+const MAP: &str =
+    "let nginx serve the files (location with alias), or the application (WhiteNoise)";
+const CHECK: &str =
+    "let nginx look for the file first (root and try_files), or the application (WhiteNoise)";
+const SAFE: &str =
+    "the server sends no files; nginx follows symbolic links by itself (disable_symlinks off)";
 const EXPIRES: &str = "set it where the files are served (nginx: expires)";
 const GZIP: &str = "set it where the files are served (nginx: gzip_static on)";
 const CACHE: &str = "set it where the files are served (nginx: open_file_cache)";
