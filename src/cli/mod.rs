@@ -51,14 +51,16 @@ pub fn parse(args: impl IntoIterator<Item = OsString>, plugins: &plugin::Registr
 }
 
 fn serve(mut reading: Reading, plugins: &plugin::Registry, tools: &Tools<'_>) -> Command {
-    for note in std::mem::take(&mut reading.notes) {
-        log::line(format_args!("{note}"));
-    }
+    say(&std::mem::take(&mut reading.notes));
     let fallback = reading.fallback.clone();
     let asked = answers::asked_values(&reading, tools.registry);
+    let shown = reading.shown(tools.registry).unwrap_or_default();
     let loaded = match config::check(tools.registry, tools.machine, reading) {
         Ok(loaded) => loaded,
-        Err(problems) => return refuse(&problems, fallback),
+        Err(problems) => {
+            say(&shown);
+            return refuse(&problems, fallback);
+        }
     };
     if let Some(text) = asked {
         return Command::Exit(answer_with(&text, 0));
@@ -68,13 +70,17 @@ fn serve(mut reading: Reading, plugins: &plugin::Registry, tools: &Tools<'_>) ->
         return refuse(&[loaded.warnings, problems].concat(), fallback);
     }
     log::configure(loaded.config.runtime.log_date.as_deref());
-    for line in loaded.shown.into_iter().flatten() {
-        log::line(format_args!("{line}"));
-    }
+    say(&shown);
     for warning in &loaded.warnings {
         log::line(format_args!("{warning}"));
     }
     Command::Serve(Box::new(loaded.config))
+}
+
+fn say(lines: &[String]) {
+    for line in lines {
+        log::line(format_args!("{line}"));
+    }
 }
 
 /// Problems that only other rooms can see: addresses, and arguments that nobody understands.

@@ -91,10 +91,18 @@ fn known(row: &OptionRow, directive: &Directive) -> Option<Diagnostic> {
 /// An unknown key is a placeholder, as in uWSGI; it is named where nothing refers to it. Of the
 /// environment, which is full of other programs' variables, only likely typing errors are.
 fn unknown(reading: &Reading, registry: &Registry, directive: &Directive) -> Option<Diagnostic> {
-    if reading.referred.contains(&directive.key) || reading.refused.contains(&directive.key) {
+    if reading.placeholders.contains(&directive.key) {
         return None;
     }
     let near = registry.nearest(&directive.key);
+    if reading.strict {
+        let meant = near.map(|name| format!(" (did you mean {name}?)")).unwrap_or_default();
+        let text = format!("[strict-mode] unknown config directive{meant}");
+        return Some(Diagnostic::error(directive, text).at_key(directive));
+    }
+    if reading.referred.contains(&directive.key) {
+        return None;
+    }
     if near.is_none() && !matches!(directive.origin, Origin::File(..)) {
         return None;
     }

@@ -37,8 +37,6 @@ pub struct Loaded {
     pub config: Config,
     /// Problems that do not stop the server.
     pub warnings: Vec<Diagnostic>,
-    /// Lines of `show-config`, where it was asked for.
-    pub shown: Option<Vec<String>>,
 }
 
 /// Reads, expands and checks in one go.
@@ -62,7 +60,6 @@ pub fn check(
     machine: &Machine,
     reading: Reading,
 ) -> Result<Loaded, Vec<Diagnostic>> {
-    let shown = reading.shows(registry).then(|| reading.show());
     let (config, warnings) = finish(reading, registry, machine)?;
-    Ok(Loaded { config, warnings, shown })
+    Ok(Loaded { config, warnings })
 }

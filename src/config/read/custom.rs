@@ -120,7 +120,7 @@ pub(in crate::config) fn declared_later(reading: &mut Reading, registry: &Regist
             .filter(|_| registry.find(&directive.key).is_none())
             .map(|template| template.fill(&directive));
         if meaning.is_some() {
-            reading.referred.insert(directive.key.clone());
+            reading.placeholders.insert(directive.key.clone());
         }
         directives.push(directive);
         directives.extend(meaning.into_iter().flatten());

@@ -80,8 +80,10 @@ pub struct Reading {
     pub fallback: Option<String>,
     /// Keys that values refer to as placeholders, and those that were declared.
     pub(super) referred: HashSet<String>,
-    /// Keys that strict mode refused.
-    pub(super) refused: HashSet<String>,
+    /// Placeholders by `set-ph`.
+    pub(super) placeholders: HashSet<String>,
+    /// `strict`: unknown options are errors.
+    pub(super) strict: bool,
     /// Positions of directives whose meaning is among `early`.
     applied: HashSet<usize>,
     /// Declared options at the end of the reading.
@@ -94,22 +96,23 @@ impl Reading {
         self.early.iter().chain(&self.directives)
     }
 
-    /// Whether `show-config` is on.
-    pub(super) fn shows(&self, registry: &Registry) -> bool {
+    /// The lines of `show-config`, where it is on.
+    pub fn shown(&self, registry: &Registry) -> Option<Vec<String>> {
         let of_show = |directive: &&Directive| {
             registry.find(&directive.key).is_some_and(|row| row.name == "show-config")
         };
         let last = self.directives.iter().rev().find(of_show);
-        last.is_some_and(|directive| {
-            uwsgi_plugin_api::settings::flag_is_true(directive.text())
-        })
+        last.filter(|directive| uwsgi_plugin_api::settings::flag_is_true(directive.text()))
+            .map(|_| self.show())
     }
 
-    /// The directives as uWSGI shows them.
-    pub(super) fn show(&self) -> Vec<String> {
+    /// The directives as uWSGI shows them, and those of a profile before them.
+    fn show(&self) -> Vec<String> {
         let mut lines =
             vec![String::new(), ";uWSGI instance configuration".into(), "[uwsgi]".into()];
+        let of_profile = |directive: &&Directive| matches!(directive.origin, Origin::Profile(_));
         let written = self.directives.iter().filter(|directive| !directive.derived);
+        let written = self.early.iter().filter(of_profile).chain(written);
         lines.extend(written.map(|directive| {
             format!("{} = {}", directive.key, directive.value.as_deref().unwrap_or("true"))
         }));
@@ -204,6 +207,7 @@ impl Reader<'_> {
         self.close_block();
         expand::expand(&mut self.reading, &self.source, 0);
         self.inherit();
+        self.reading.strict = self.rules.strict;
         self.reading.declared = std::mem::take(&mut self.custom);
         custom::declared_later(&mut self.reading, self.registry);
         self.reading
@@ -243,7 +247,7 @@ impl Reader<'_> {
         self.reading.directives.push(directive.clone());
         if self.custom.contains_key(&directive.key) {
             self.reading.applied.insert(position);
-            self.reading.referred.insert(directive.key.clone());
+            self.reading.placeholders.insert(directive.key.clone());
         }
         self.act(&directive);
     }
@@ -294,7 +298,7 @@ impl Reader<'_> {
             return self.problem(Diagnostic::error(directive, text));
         }
         // A placeholder is nothing unknown, whatever strict says.
-        self.reading.referred.insert(key.to_owned());
+        self.reading.placeholders.insert(key.to_owned());
         self.reading.directives.push(pair);
     }
 

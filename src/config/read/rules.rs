@@ -1,11 +1,13 @@
 //! Which options may be given: `strict`, `blacklist` and `whitelist` (behaviour notes 2.1, 2.7).
+//!
+//! `strict` counts for everything, wherever it stands, so it is applied when all was read.
 
 use super::{Diagnostic, Directive, Reader};
 
 /// The rules in force at a place.
 #[derive(Debug, Default)]
 pub(super) struct Rules {
-    /// Unknown options are errors.
+    /// Unknown options are errors, wherever they stand.
     pub(super) strict: bool,
     black: Option<Vec<String>>,
     white: Option<Vec<String>>,
@@ -53,14 +55,6 @@ impl Reader<'_> {
             let text = format!("forbidden option \"{key}\" (by {list})");
             self.problem(Diagnostic::error(directive, text).at_key(directive));
             return false;
-        }
-        let known = self.registry.find(key).is_some() || self.custom.contains_key(key);
-        if self.rules.strict && !known {
-            let near = self.registry.nearest(key);
-            let meant = near.map(|name| format!(" (did you mean {name}?)")).unwrap_or_default();
-            let text = format!("[strict-mode] unknown config directive{meant}");
-            self.reading.refused.insert(key.to_owned());
-            self.problem(Diagnostic::error(directive, text).at_key(directive));
         }
         true
     }
