@@ -98,8 +98,12 @@ venv() {
     echo "$stamp" >"$folder/.stamp"
 }
 
-# The original, with this machine's Python built in.
-original() { venv original -- --no-binary=uwsgi uwsgi==2.0.31; }
+# The original, with this machine's Python built in, and all formats of configuration files: its own reader of
+# YAML understands neither lists nor quotes.
+original() {
+    apt_install libpcre2-dev libjansson-dev libyaml-dev libxml2-dev
+    UWSGI_PROFILE_OVERRIDE='yaml=libyaml' venv original -- --no-cache-dir --no-binary=uwsgi uwsgi==2.0.31
+}
 
 frameworks() { venv frameworks -- Django==5.2.* Flask==3.1.* Werkzeug==3.1.* bottle==0.13.* web.py==0.62; }
 

@@ -95,7 +95,7 @@ pub(super) fn run(args: &[OsString], plugins: &plugin::Registry, tools: &Tools<'
     }
     let mut problems = Vec::new();
     for args in request.command_lines() {
-        let source = Source { args, environment: std::env::vars_os().collect() };
+        let source = Source { args, environment: std::env::vars_os().collect(), sealed: false };
         problems.extend(check(&source, plugins, tools));
     }
     let problems = report::sorted(problems);

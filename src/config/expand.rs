@@ -4,7 +4,6 @@
 //! file that cannot be read is an error. Keys are never changed, and what immediate options have already
 //! used is not used again.
 
-use super::read::read_target;
 use super::{Diagnostic, Reading, Source};
 use uwsgi_plugin_api::settings::leading_number;
 
@@ -15,15 +14,16 @@ const VALUE_BYTES_MAX: usize = 1 << 20;
 /// Replaces all placeholders of `reading` from this directive on, and notes which keys they refer to.
 pub(super) fn expand(reading: &mut Reading, source: &Source, from: usize) {
     pass(reading, from, "$(", |_, name| Ok(source.variable(name)));
-    pass(reading, from, "@(", |_, file| contents(file).map(Some));
+    pass(reading, from, "@(", |_, file| contents(source, file).map(Some));
     pass(reading, from, "%(", |reading, expression| Ok(resolve(reading, expression)));
 }
 
 type Resolve<'a> = dyn FnMut(&mut Reading, &str) -> Result<Option<String>, String> + 'a;
 
 /// Text of a file, or of whatever a scheme names, without its last line break.
-fn contents(file: &str) -> Result<String, String> {
-    let bytes = read_target(file).map_err(|error| format!("cannot read the file {file}: {error}"))?;
+fn contents(source: &Source, file: &str) -> Result<String, String> {
+    let bytes = source.content(file);
+    let bytes = bytes.map_err(|error| format!("cannot read the file {file}: {error}"))?;
     let text = String::from_utf8(bytes).map_err(|_| format!("{file} is not valid UTF-8"))?;
     Ok(text.strip_suffix('\n').map(str::to_owned).unwrap_or(text))
 }
@@ -142,7 +142,7 @@ mod tests {
         let mut reading = Reading::default();
         reading.directives = pairs.iter().map(line).collect();
         let environment = vec![("HOME".into(), "/root".into()), ("KEY".into(), "two".into())];
-        expand(&mut reading, &Source { args: Vec::new(), environment }, 0);
+        expand(&mut reading, &Source { environment, ..Source::default() }, 0);
         (reading.directives.iter().map(|directive| directive.text().to_owned()).collect(), reading)
     }
 

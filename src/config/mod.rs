@@ -10,6 +10,8 @@ mod directive;
 mod environment;
 mod expand;
 mod finish;
+#[doc(hidden)]
+pub mod fuzzing;
 mod format;
 mod magic;
 mod misread;

@@ -140,6 +140,7 @@ fn a_positional_file_is_read_after_all_options() {
 #[test]
 fn the_environment_comes_first() {
     let source = Source {
+        sealed: false,
         environment: vec![
             ("UWSGI_PROCESSES".into(), "4".into()),
             ("UWSGI_MAX_REQUESTS".into(), "7".into()),
@@ -164,7 +165,7 @@ fn the_environment_comes_first() {
 fn a_likely_typing_error_in_the_environment_is_named() {
     let environment = vec![("UWSGI_PROCESES".into(), "4".into())];
     let loaded =
-        load_source(&Source { environment, args: Vec::new() }).expect("configuration is good");
+        load_source(&Source { environment, ..Source::default() }).expect("configuration is good");
     assert_eq!(
         loaded.warnings[0].to_string(),
         "warning: environment UWSGI_PROCESES: proceses = 4: unknown option (did you mean processes?); kept as a \

@@ -6,6 +6,8 @@
 #![allow(clippy::unwrap_used)] // panicking is how a test fails
 
 mod case;
+mod check;
+mod properties;
 mod show;
 
 use std::path::Path;

@@ -84,7 +84,7 @@ impl Reader<'_> {
 
     fn injected(&mut self, name: &str, directive: &Directive) {
         let target = directive.text();
-        match open::read(target) {
+        match self.source.content(target) {
             Ok(bytes) => {
                 let text = String::from_utf8_lossy(&bytes).into_owned();
                 let file = Arc::new(FileText { name: target.to_owned(), text });
@@ -131,7 +131,7 @@ impl Reader<'_> {
                 format!("configuration files name each other more than {FILES_DEPTH_MAX} deep");
             return self.problem(Diagnostic::error(directive, text));
         }
-        match open::read(&file) {
+        match self.source.content(&file) {
             Ok(text) => {
                 let title = format.title();
                 self.reading.notes.push(format!("[uWSGI] getting {title} configuration from {file}"));
@@ -144,7 +144,7 @@ impl Reader<'_> {
         }
     }
 
-    fn parse(&mut self, format: Format, file: &str, section: Option<&str>, text: &[u8]) {
+    pub(super) fn parse(&mut self, format: Format, file: &str, section: Option<&str>, text: &[u8]) {
         let asked = section.unwrap_or_default();
         let names = match file {
             "-" => FileNames::nameless(file, asked),

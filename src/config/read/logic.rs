@@ -7,7 +7,7 @@
 
 use uwsgi_plugin_api::settings::leading_number;
 
-use super::{Diagnostic, Directive, Reader, open};
+use super::{Diagnostic, Directive, Reader};
 
 /// Items of one loop, and times that blocks may multiply lines.
 const ITEMS_MAX: usize = 10_000;
@@ -167,7 +167,7 @@ impl Reader<'_> {
             "for" => return Ok(Runs::Each(words(value))),
             "for-times" => return times(value),
             "for-glob" => return globbed(value),
-            "for-readline" => return lines_of(value),
+            "for-readline" => return self.lines_of(value),
             "env" => compared(value, |name| self.source.variable(name)),
             "opt" => compared(value, |key| self.first_value(key)),
             "exists" => (std::path::Path::new(value).exists(), Some(value.to_owned())),
@@ -188,6 +188,18 @@ impl Reader<'_> {
     fn first_value(&self, key: &str) -> Option<String> {
         let with_value = |directive: &&Directive| directive.key == key && directive.value.is_some();
         self.reading.directives.iter().find(with_value)?.value.clone()
+    }
+
+    /// Lines of a file. Unlike in uWSGI, a file that cannot be read is an error.
+    fn lines_of(&self, file: &str) -> Result<Runs, String> {
+        let bytes = self.source.content(file);
+        let bytes = bytes.map_err(|error| format!("cannot read {file}: {error}"))?;
+        let text = String::from_utf8(bytes).map_err(|_| format!("{file} is not valid UTF-8"))?;
+        let lines: Vec<_> = text.lines().take(ITEMS_MAX + 1).map(str::to_owned).collect();
+        if lines.len() > ITEMS_MAX {
+            return Err(format!("{file} has more than {ITEMS_MAX} lines"));
+        }
+        Ok(Runs::Each(lines))
     }
 
     fn too_many(&mut self, line: &Directive) {
@@ -271,13 +283,3 @@ fn globbed(pattern: &str) -> Result<Runs, String> {
     Ok(Runs::Each(items))
 }
 
-/// Lines of a file. Unlike in uWSGI, a file that cannot be read is an error.
-fn lines_of(file: &str) -> Result<Runs, String> {
-    let bytes = open::read(file).map_err(|error| format!("cannot read {file}: {error}"))?;
-    let text = String::from_utf8(bytes).map_err(|_| format!("{file} is not valid UTF-8"))?;
-    let lines: Vec<_> = text.lines().take(ITEMS_MAX + 1).map(str::to_owned).collect();
-    if lines.len() > ITEMS_MAX {
-        return Err(format!("{file} has more than {ITEMS_MAX} lines"));
-    }
-    Ok(Runs::Each(lines))
-}

@@ -17,10 +17,10 @@ use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-pub(super) use open::read as read_target;
 pub use questions::{Inquiry, Question};
 
 use super::directive::{Directive, Origin};
+use super::format::Format;
 use super::magic::FileNames;
 use super::{Diagnostic, argv, environment, expand, plugins};
 use crate::options::Registry;
@@ -36,6 +36,8 @@ pub struct Source {
     pub args: Vec<OsString>,
     /// Environment in its order.
     pub environment: Vec<(OsString, OsString)>,
+    /// No file is opened and no command is run: whatever names one is an error. For text from strangers.
+    pub sealed: bool,
 }
 
 impl Source {
@@ -44,12 +46,21 @@ impl Source {
         Self {
             args: std::env::args_os().skip(1).collect(),
             environment: std::env::vars_os().collect(),
+            sealed: false,
         }
     }
 
     /// A command line without an environment.
     pub fn of_args<S: Into<OsString>>(args: impl IntoIterator<Item = S>) -> Self {
-        Self { args: args.into_iter().map(Into::into).collect(), environment: Vec::new() }
+        Self { args: args.into_iter().map(Into::into).collect(), ..Self::default() }
+    }
+
+    /// The content of a file, or of whatever a scheme names.
+    ///
+    /// # Errors
+    /// Why it cannot be read.
+    pub(super) fn content(&self, target: &str) -> Result<Vec<u8>, String> {
+        if self.sealed { Err("nothing is opened here".to_owned()) } else { open::read(target) }
     }
 
     /// A variable of the environment.
@@ -129,23 +140,22 @@ impl Reading {
 
 /// Reads everything. Problems are collected, not returned: the checks after it find the others.
 pub fn read(registry: &Registry, source: &Source, machine: &Machine) -> Reading {
-    let mut reader = Reader {
-        registry,
-        machine,
-        source: source.clone(),
-        reading: Reading::default(),
-        rules: rules::Rules::default(),
-        custom: HashMap::new(),
-        custom_depth: 0,
-        block: None,
-        block_depth: 0,
-        overflown: false,
-        inject: files::Injected::default(),
-        files: Vec::new(),
-        first: None,
-    };
+    let mut reader = Reader::new(registry, source, machine);
     reader.environment();
     reader.command_line();
+    reader.finish()
+}
+
+/// Reads the text of one file as [`read`] reads a file, opening nothing.
+pub(super) fn read_text(
+    registry: &Registry,
+    machine: &Machine,
+    format: Format,
+    text: &[u8],
+) -> Reading {
+    let source = Source { sealed: true, ..Source::default() };
+    let mut reader = Reader::new(registry, &source, machine);
+    reader.parse(format, "text", None, text);
     reader.finish()
 }
 
@@ -171,6 +181,26 @@ struct Reader<'a> {
     files: Vec<FileNames>,
     /// The first file of all, for `%D` and its like.
     first: Option<FileNames>,
+}
+
+impl<'a> Reader<'a> {
+    fn new(registry: &'a Registry, source: &Source, machine: &'a Machine) -> Self {
+        Self {
+        registry,
+        machine,
+        source: source.clone(),
+        reading: Reading::default(),
+        rules: rules::Rules::default(),
+        custom: HashMap::new(),
+        custom_depth: 0,
+        block: None,
+        block_depth: 0,
+        overflown: false,
+        inject: files::Injected::default(),
+        files: Vec::new(),
+        first: None,
+        }
+    }
 }
 
 impl Reader<'_> {

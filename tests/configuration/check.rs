@@ -1,0 +1,135 @@
+//! `uwsgi check` and `uwsgi explain`, as a user runs them.
+
+use std::process::Command;
+
+/// Runs the server's program in a folder with this file as `app.ini`.
+fn uwsgi(args: &[&str], text: &str) -> (String, i32) {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("app.ini"), text).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_uwsgi"))
+        .args(args)
+        .current_dir(folder.path())
+        .env_clear()
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    (String::from_utf8(output.stdout).unwrap(), output.status.code().unwrap())
+}
+
+const TEN_MISTAKES: &str = "\
+[uwsgi]
+sokcet = 127.0.0.1:3031
+processes = \"4\"
+buffer-size = 32k
+master = false # for now
+chmod-socket = 6600
+harakiri = -5
+log-date = %Y-%m-%d
+chdir = %(base)/app
+threads = 2
+threads = 4
+uwsgi-socket = 0.0.0.0:3032
+if-env = STAGING
+logto = /no/such/folder/app.log
+";
+
+/// Line and begin of the message of each planted mistake.
+const PLANTED: [(u64, &str, &str); 11] = [
+    (2, "warning", "unknown option (did you mean socket?)"),
+    (3, "warning", "is read as 0: quotes are part of the value; write 4"),
+    (4, "warning", "is read as 32: units are not understood here; write 32768"),
+    (5, "warning", "is read as true"),
+    (6, "error", "invalid chmod value"),
+    (7, "error", "must be > 0"),
+    (8, "warning", "%Y is no variable and is replaced by nothing"),
+    (9, "warning", "%(base) stays as it is"),
+    (10, "warning", "has no effect: threads is given again in line 11"),
+    (12, "warning", "the uwsgi protocol is open to every network"),
+    (13, "warning", "the block is never closed"),
+];
+
+#[test]
+fn planted_mistakes_are_found_at_their_lines() {
+    let (text, status) = uwsgi(&["check", "--format", "json", "app.ini"], TEN_MISTAKES);
+    assert_eq!(status, 2, "{text}");
+    let report: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let problems = report["problems"].as_array().unwrap();
+    for (line, severity, begin) in PLANTED {
+        let found = problems.iter().any(|problem| {
+            problem["line"] == line
+                && problem["severity"] == severity
+                && problem["message"].as_str().unwrap().starts_with(begin)
+        });
+        assert!(found, "line {line}: {begin}\n{text}");
+    }
+}
+
+#[test]
+fn the_caret_stands_below_the_value() {
+    let (text, status) = uwsgi(&["check", "app.ini"], "[uwsgi]\n  processes = \"4\"\n");
+    let expected = "app.ini:2:15: warning: processes: is read as 0: quotes are part of the value; write 4\n";
+    assert!(text.contains(expected), "{text}");
+    assert!(text.contains("    processes = \"4\"\n                ^^^\n"), "{text}");
+    assert_eq!(status, 2, "processes = 0 is an error too: {text}");
+}
+
+const GOOD: &str = "\
+[uwsgi]
+socket = 127.0.0.1:0
+master = true
+processes = 2
+die-on-term = true
+need-app = true
+harakiri = 30
+buffer-size = 32768
+vacuum = true
+uid = 65534
+gid = 65534
+";
+
+#[test]
+fn a_good_file_has_nothing_to_say_and_exit_status_0() {
+    let (text, status) = uwsgi(&["check", "app.ini"], GOOD);
+    assert_eq!((text.as_str(), status), ("0 errors, 0 warnings, 0 hints\n", 0));
+}
+
+#[test]
+fn the_grade_decides_the_exit_status() {
+    let hint = GOOD.replace("harakiri = 30\n", "");
+    assert_eq!(uwsgi(&["check", "app.ini"], &hint).1, 0);
+    let warning = GOOD.replace("die-on-term = true\n", "");
+    assert_eq!(uwsgi(&["check", "app.ini"], &warning).1, 1);
+    let error = format!("{GOOD}processes = -1\n");
+    assert_eq!(uwsgi(&["check", "app.ini"], &error).1, 2);
+}
+
+#[test]
+fn options_beside_the_file_count() {
+    let (text, status) = uwsgi(&["check", "app.ini", "--harakiri", "-1"], GOOD);
+    assert!(text.contains("--harakiri -1: error: harakiri: must be > 0"), "{text}");
+    assert_eq!(status, 2);
+}
+
+#[test]
+fn a_file_is_explained_in_plain_words() {
+    let (text, status) = uwsgi(&["explain", "app.ini"], GOOD);
+    assert_eq!(status, 0);
+    for part in [
+        "serves the uwsgi protocol on 127.0.0.1:0",
+        "runs 2 processes: as many requests at a time, watched by a master that replaces what dies",
+        "ends a request after 30 seconds",
+        "stops on SIGINT and SIGTERM",
+        "app.ini:7: harakiri = 30\n      Longest time of a request",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+}
+
+#[test]
+fn an_option_is_explained_by_name_alias_and_letter() {
+    for word in ["processes", "--workers", "-p"] {
+        let (text, status) = uwsgi(&["explain", word], "");
+        assert_eq!(status, 0, "{word}");
+        assert!(text.contains("Number of worker processes"), "{word}: {text}");
+    }
+}
