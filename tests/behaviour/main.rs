@@ -21,6 +21,7 @@ mod processes;
 mod pythons;
 mod resilience;
 mod signals;
+mod sites;
 mod slow;
 mod sockets;
 mod uwsgi_module;
