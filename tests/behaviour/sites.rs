@@ -101,7 +101,8 @@ fn sections_by_environment() {
     let deployed = site("base.ini", Wire::Http).args(["--ini", "base.ini"]).start();
     serves(&deployed, "/", "served |/ POOL_2=on");
     let debug = site("base.ini", Wire::Http).env("DEBUG", "1").args(["--ini", "base.ini"]).start();
-    serves(&debug, "/", "served |/");
+    serves(&debug, "/", "served |/ POOL_2=on");
+    assert!(!debug.logged("spawned uWSGI worker 2 <*>"));
 }
 
 #[test]
