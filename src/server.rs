@@ -181,7 +181,11 @@ fn write_pidfile(
 
 fn apply_environment(config: &Config) -> Result<(), ServeError> {
     for (name, value) in &config.runtime.env {
-        environment::set(name, value).map_err(failed(format!("set --env {name}")))?;
+        let changed = match value {
+            Some(value) => environment::set(name, value),
+            None => environment::remove(name),
+        };
+        changed.map_err(failed(format!("change the variable {name} of the environment")))?;
     }
     if let Some(mask) = config.runtime.umask {
         nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(mask));

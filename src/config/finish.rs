@@ -9,7 +9,7 @@ use uwsgi_plugin_api::{OptionRow, Settings, Status, WireProtocol};
 use super::plugins::is_built_in;
 use super::model::{Limits, Logging, Processes, Runtime, SocketSpec};
 use super::values::Values;
-use super::{Config, misread, Diagnostic, Directive, Origin, Reading};
+use super::{Config, Severity, misread, Diagnostic, Directive, Origin, Reading};
 use crate::options::Registry;
 use crate::sys::machine::Machine;
 
@@ -34,7 +34,7 @@ pub fn finish(
 ) -> Result<(Config, Vec<Diagnostic>), Vec<Diagnostic>> {
     let mut values = Values::new(registry, reading.effective());
     values.problems = reading.problems.clone();
-    statuses(&reading, registry, &mut values.problems);
+    statuses(&reading, registry, &mut values);
     plugins(&mut values);
     let default_protocol = default_protocol(&mut values);
     let config = Config {
@@ -52,7 +52,9 @@ pub fn finish(
 }
 
 /// Unknown options, and known ones that do nothing, once each.
-fn statuses(reading: &Reading, registry: &Registry, problems: &mut Vec<Diagnostic>) {
+fn statuses(reading: &Reading, registry: &Registry, values: &mut Values<'_>) {
+    let allowed = values.flag("allow-unsupported");
+    let problems = &mut values.problems;
     let mut seen = std::collections::HashSet::new();
     for directive in reading.effective() {
         problems.extend(misread::unresolved(directive));
@@ -65,13 +67,14 @@ fn statuses(reading: &Reading, registry: &Registry, problems: &mut Vec<Diagnosti
         }
         match registry.find(&directive.key) {
             None => problems.extend(unknown(reading, registry, directive)),
-            Some(row) => problems.extend(known(row, directive)),
+            Some(row) => problems.extend(known(row, directive, allowed)),
         }
     }
 }
 
 /// An option that is known and does not work here. One that is switched off lacks nothing.
-fn known(row: &OptionRow, directive: &Directive) -> Option<Diagnostic> {
+/// Where it is `allowed`, one without which the server is not what was asked for does not stop it.
+fn known(row: &OptionRow, directive: &Directive, allowed: bool) -> Option<Diagnostic> {
     let off = row.kind.is_flag() && !flag_is_true(directive.text());
     match row.status {
         Status::Works => None,
@@ -83,7 +86,8 @@ fn known(row: &OptionRow, directive: &Directive) -> Option<Diagnostic> {
             Some(Diagnostic::warning(directive, format!("is not supported: {instead}")))
         }
         Status::Unsupported(instead) => {
-            Some(Diagnostic::error(directive, format!("is not supported: {instead}")))
+            let severity = if allowed { Severity::Warning } else { Severity::Error };
+            Some(Diagnostic::new(severity, directive, format!("is not supported: {instead}")))
         }
     }
 }
@@ -253,7 +257,7 @@ fn runtime(values: &mut Values<'_>, machine: &Machine, reading: &Reading) -> Run
         gid: values.text("gid"),
         chdir: path(values, "chdir"),
         umask: umask(values),
-        env: environment(values),
+        env: reading.variables.clone(),
         backlog: backlog(values, machine),
         chmod_socket: chmod_socket(values),
         chown_socket: values.text("chown-socket"),
@@ -319,19 +323,6 @@ fn chmod_socket(values: &mut Values<'_>) -> Option<u32> {
         values.error(directive, "invalid chmod value; accepted: three octal digits such as 660");
     }
     mode
-}
-
-fn environment(values: &mut Values<'_>) -> Vec<(String, String)> {
-    let mut pairs = Vec::new();
-    for directive in values.all("env").to_vec() {
-        match directive.text().split_once('=') {
-            Some((name, value)) if !name.is_empty() => {
-                pairs.push((name.to_owned(), value.to_owned()))
-            }
-            _ => values.error(directive, "accepted: NAME=VALUE"),
-        }
-    }
-    pairs
 }
 
 /// `listen`; more than the kernel gives is an error, as in uWSGI.

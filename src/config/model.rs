@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use uwsgi_plugin_api::{Settings, WireProtocol};
 
+use super::Variable;
+
 /// Everything that was configured, checked.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -129,8 +131,8 @@ pub struct Runtime {
     pub gid: Option<String>,
     pub chdir: Option<PathBuf>,
     pub umask: Option<u32>,
-    /// `env`, in order.
-    pub env: Vec<(String, String)>,
+    /// Variables that are set, or removed where they have no value, in order: `env` and its like.
+    pub env: Vec<Variable>,
     /// `listen`.
     pub backlog: u32,
     /// `chmod-socket`: the mode, octal digits already read.

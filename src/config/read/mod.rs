@@ -12,12 +12,14 @@ mod open;
 mod profile;
 mod questions;
 mod rules;
+mod variables;
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 pub use questions::{Inquiry, Question};
+pub use variables::Variable;
 
 use super::directive::{Directive, Origin};
 use super::format::Format;
@@ -28,6 +30,9 @@ use crate::sys::machine::Machine;
 
 /// More options than this are a loop that went wrong.
 const DIRECTIVES_MAX: usize = 100_000;
+
+/// More inherited files than this inherit each other.
+const INHERITED_MAX: usize = 128;
 
 /// What a process is given to find its configuration.
 #[derive(Clone, Debug, Default)]
@@ -89,6 +94,8 @@ pub struct Reading {
     pub question: Option<Question>,
     /// `fallback-config`: the configuration to start with where this one ends with exit status 1.
     pub fallback: Option<String>,
+    /// Changes of the environment in their order.
+    pub(super) variables: Vec<Variable>,
     /// Keys that values refer to as placeholders, and those that were declared.
     pub(super) referred: HashSet<String>,
     /// Placeholders by `set-ph`.
@@ -240,25 +247,28 @@ impl Reader<'_> {
         self.reading.strict = self.rules.strict;
         self.reading.declared = std::mem::take(&mut self.custom);
         custom::declared_later(&mut self.reading, self.registry);
+        self.late_variables();
         self.reading
     }
 
     /// `inherit`: the file's options follow all others, as in uWSGI; unlike there, their placeholders work.
     fn inherit(&mut self) {
-        let mut position = 0;
+        let (mut position, mut files) = (0, 0);
         while position < self.reading.directives.len() {
             let directive = self.reading.directives[position].clone();
-            let row = self.registry.find(&directive.key);
-            if row.is_some_and(|row| row.name == "inherit") {
-                let before = self.reading.directives.len();
-                self.load_any(directive.text(), &directive);
-                self.close_block();
-                expand::expand(&mut self.reading, &self.source, before);
-            }
             position += 1;
-            if position > DIRECTIVES_MAX {
-                return;
+            if self.registry.find(&directive.key).is_none_or(|row| row.name != "inherit") {
+                continue;
             }
+            files += 1;
+            if files > INHERITED_MAX {
+                let text = format!("configuration files name each other more than {INHERITED_MAX} times");
+                return self.problem(Diagnostic::error(&directive, text));
+            }
+            let before = self.reading.directives.len();
+            self.load_any(directive.text(), &directive);
+            self.close_block();
+            expand::expand(&mut self.reading, &self.source, before);
         }
     }
 
@@ -290,7 +300,7 @@ impl Reader<'_> {
         match row.name {
             "set" => self.set(directive, true),
             "set-ph" => self.set(directive, false),
-            "ienv" => self.set_variable(directive),
+            "ienv" | "early-envdir" => self.set_variables(row.name, directive),
             "declare-option" => self.declare(directive),
             "profile" => self.profile(directive),
             "fallback-config" => self.reading.fallback = Some(directive.text().to_owned()),
@@ -330,12 +340,5 @@ impl Reader<'_> {
         // A placeholder is nothing unknown, whatever strict says.
         self.reading.placeholders.insert(key.to_owned());
         self.reading.directives.push(pair);
-    }
-
-    /// `ienv`: what is read later sees the variable.
-    fn set_variable(&mut self, directive: &Directive) {
-        if let Some((name, value)) = directive.text().split_once('=') {
-            self.source.environment.push((name.into(), value.into()));
-        }
     }
 }

@@ -8,6 +8,10 @@ use uwsgi_plugin_api::WireProtocol;
 
 use super::*;
 
+mod composition;
+mod logic;
+mod table;
+
 /// A folder of its own for a test's files.
 struct Folder(PathBuf);
 
@@ -122,7 +126,7 @@ fn the_last_scalar_wins_and_lists_add_up() {
     let ini = folder.file("a.ini", "[uwsgi]\nprocesses = 3\nenv = A=1\nmaster = true\n");
     let before = config(&["-p", "2", "--ini", &ini, "--env", "B=2=x"]);
     assert_eq!(before.processes.workers, 3);
-    assert_eq!(before.runtime.env, [("A".into(), "1".into()), ("B".into(), "2=x".into())]);
+    assert_eq!(before.runtime.env, [("A".into(), Some("1".into())), ("B".into(), Some("2=x".into()))]);
     let after = config(&["--ini", &ini, "-p", "2", "--master=no"]);
     assert_eq!(after.processes.workers, 2);
     assert!(!after.processes.master);
