@@ -64,7 +64,7 @@ pub(super) const ROWS: &[OptionRow] = &chapter(
             .no_effect("standard input is only replaced by daemonize"),
         flag("skip-zero",
             "Do not look whether standard input is a listening socket.")
-            .missing("start the server with </dev/null; a socket on standard input is served where no other is given"),
+            .missing("start the server with </dev/null; a listening socket on standard input is served too"),
         flag("no-server",
             "Load the applications and exit without serving.")
             .unsupported("import the application with the Python interpreter itself to see whether it loads"),
