@@ -3,31 +3,39 @@
 //! A row is written on two or three lines: constructor, name and metavariable; the help and what differs from
 //! most rows; the status where the option does not simply work.
 
+mod background;
 mod cluster;
 mod configuration;
-mod gateways;
-mod headers;
 mod configuration_stores;
 mod emperor;
+mod gateways;
+mod headers;
+mod hooks;
 mod http;
+mod instance_commands;
+mod isolation;
 mod isolation_pam;
+mod life_cycle;
 mod limits;
+mod locks;
 mod logging;
+mod logging_workers;
 mod loops;
 mod monitoring;
 mod paths;
 mod processes;
 mod routing;
+mod scaling;
 mod sharing;
 mod sockets;
-mod tls;
-mod tunnels;
 mod sockets_mongrel2;
 mod static_files;
+mod tls;
+mod tunnels;
 
 use uwsgi_plugin_api::OptionRow;
 
-/// The server's own rows by topic.
+/// The server's own rows, in the order of the chapters.
 pub const CORE: &[&[OptionRow]] = &[
     sockets::ROWS,
     sockets_mongrel2::ROWS,
@@ -35,23 +43,31 @@ pub const CORE: &[&[OptionRow]] = &[
     headers::ROWS,
     tls::ROWS,
     processes::ROWS,
+    life_cycle::ROWS,
+    scaling::ROWS,
     limits::ROWS,
     logging::ROWS,
+    logging_workers::ROWS,
     monitoring::ROWS,
     paths::ROWS,
     configuration::ROWS,
-    loops::ROWS,
-    gateways::ROWS,
-    tunnels::ROWS,
     configuration_stores::ROWS,
+    instance_commands::ROWS,
+    isolation::ROWS,
     isolation_pam::ROWS,
+    hooks::ROWS,
+    background::ROWS,
     sharing::ROWS,
+    locks::ROWS,
     static_files::ROWS,
     routing::REQUEST,
     routing::RESPONSE,
     routing::ERROR,
     routing::FINAL,
     routing::ROWS,
+    loops::ROWS,
     emperor::ROWS,
     cluster::ROWS,
+    gateways::ROWS,
+    tunnels::ROWS,
 ];

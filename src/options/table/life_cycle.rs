@@ -1,0 +1,169 @@
+//! How long workers live, how a request is ended that takes too long, and what reloads or stops the instance.
+
+use uwsgi_plugin_api::Reload::{Live, Workers};
+use uwsgi_plugin_api::option::{chapter, flag, integer, list, megabytes, text, unsigned64};
+use uwsgi_plugin_api::{OptionRow, Section};
+
+const LIFETIME: &str = "workers are replaced by the number of their requests (max-requests), or all by SIGHUP, for instance from a timer";
+const MEMORY: &str = "replace workers after a number of requests (max-requests) and bound the memory of the service (MemoryMax= of systemd)";
+const HARD_MEMORY: &str = "limit-as bounds the address space of each process, MemoryMax= of systemd the memory of the service";
+const FORGIVING: &str = "the stuck request is answered with 504 after its Python stack was logged, and other requests of the worker finish; a larger harakiri gives it more time";
+const NO_MULES: &str = "there are no mules that could be reloaded";
+const TOUCH: &str =
+    "send SIGHUP to the master after the change, by hand or by a systemd path unit (PathChanged=)";
+const WATCH: &str =
+    "send SIGHUP to the master from a systemd path unit (PathChanged=) or inotifywait";
+const TOUCH_COMMAND: &str = "let a systemd path unit (PathChanged=) run the command";
+const NO_SIGNALS: &str = "there are no uwsgi signals; let the application look at the file, or run the work from a systemd path unit (PathChanged=)";
+const DESCRIPTOR: &str = "send SIGHUP to the master from the program that knows of the event";
+const EXCEPTION: &str = "call uwsgi.reload() where the application catches the exception";
+
+#[rustfmt::skip] // a table
+pub(super) const ROWS: &[OptionRow] = &chapter(
+    Section::LifeCycle,
+    [
+        integer("harakiri", "SECONDS",
+            "Longest time of a request; its worker is replaced after it. 0 is no limit (default).").short('t').reload(Workers),
+        flag("harakiri-verbose",
+            "Log where the process was in the kernel and in Python before harakiri ends it.").reload(Live)
+            .no_effect("the Python stack of a request that is out of time is always logged"),
+        integer("harakiri-graceful-timeout", "SECONDS",
+            "First send the worker a signal, and kill it only this much later (default 0: kill at once).").reload(Live)
+            .missing(FORGIVING),
+        integer("harakiri-graceful-signal", "N",
+            "The signal that harakiri-graceful-timeout sends first (default 15, SIGTERM).").reload(Live)
+            .missing(FORGIVING),
+        integer("harakiri-queue-threshold", "N",
+            "Let requests run on while fewer than N connections wait in the listen queue.").reload(Live)
+            .missing("harakiri ends a request whatever the listen queue holds; a larger harakiri gives it more time"),
+        flag("harakiri-no-arh",
+            "Do not count the time of after-request hooks in harakiri.").aliases(&["no-harakiri-arh", "no-harakiri-after-req-hook"])
+            .no_effect("harakiri ends with the request, and there are no after-request hooks"),
+        unsigned64("max-requests", "N",
+            "Replace a worker after N requests, but not before min-worker-lifetime. 0 is no limit (default).").short('R').reload(Workers),
+        unsigned64("max-requests-delta", "N",
+            "Add N times (worker number - 1) to max-requests, so that workers do not end together.").reload(Workers),
+        unsigned64("min-worker-lifetime", "SECONDS",
+            "Shortest life of a worker before max-requests may end it (default 10).").reload(Workers),
+        unsigned64("max-worker-lifetime", "SECONDS",
+            "Replace workers that are older than this. 0 is no limit (default).").reload(Live)
+            .missing(LIFETIME),
+        integer("max-worker-lifetime-delta", "SECONDS",
+            "Add SECONDS times (worker number - 1) to max-worker-lifetime, so that workers do not end together.").reload(Live)
+            .missing(LIFETIME),
+        megabytes("reload-on-rss", "MEBIBYTES",
+            "Replace a worker after a request where its resident memory is at least this.").reload(Workers).implies(&["memory-report"])
+            .missing(MEMORY),
+        megabytes("reload-on-as", "MEBIBYTES",
+            "Replace a worker after a request where its address space is at least this.").reload(Workers).implies(&["memory-report"])
+            .missing(MEMORY),
+        megabytes("reload-on-uss", "MEBIBYTES",
+            "Replace a worker after a request where the memory it shares with nobody (USS) is at least this.").reload(Workers).implies(&["memory-report"]).extra()
+            .missing(MEMORY),
+        megabytes("reload-on-pss", "MEBIBYTES",
+            "Replace a worker after a request where its proportional share of memory (PSS) is at least this.").reload(Workers).implies(&["memory-report"]).extra()
+            .missing(MEMORY),
+        megabytes("evil-reload-on-rss", "MEBIBYTES",
+            "Kill a worker, in the middle of its requests, where its resident memory is at least this.").reload(Live).implies(&["master", "memory-report"])
+            .missing(HARD_MEMORY),
+        megabytes("evil-reload-on-as", "MEBIBYTES",
+            "Kill a worker, in the middle of its requests, where its address space is at least this.").reload(Live).implies(&["master", "memory-report"])
+            .missing(HARD_MEMORY),
+        integer("mem-collector-freq", "SECONDS",
+            "How often memory is measured for evil-reload-on-rss and evil-reload-on-as (default 3).").reload(Live)
+            .missing(HARD_MEMORY),
+        flag("reload-on-exception",
+            "Replace a worker after a request that raised an exception.").reload(Workers)
+            .missing(EXCEPTION),
+        list("reload-on-exception-type", "CLASS",
+            "Replace a worker after a request that raised an exception of this class.").reload(Workers)
+            .missing(EXCEPTION),
+        list("reload-on-exception-value", "TEXT",
+            "Replace a worker after a request that raised an exception with this text.").reload(Workers)
+            .missing(EXCEPTION),
+        list("reload-on-exception-repr", "CLASS: TEXT",
+            "Replace a worker after a request that raised an exception of this class with this text.").reload(Workers)
+            .missing(EXCEPTION),
+        list("exception-handler", "NAME[:ARGUMENT]",
+            "Hand exceptions of requests over to a handler of a plugin.").reload(Workers).implies(&["master"])
+            .missing("report exceptions from the application, by a WSGI middleware or by its framework"),
+        integer("worker-reload-mercy", "SECONDS",
+            "How long a worker may take to end before it is killed (default 60).").reload(Live),
+        integer("reload-mercy", "SECONDS",
+            "How long attached daemons and an Emperor's vassals may take to end at a reload or stop; workers have worker-reload-mercy.").reload(Live)
+            .no_effect("there are no attached daemons; how long workers may take is worker-reload-mercy"),
+        integer("mule-reload-mercy", "SECONDS",
+            "How long a mule may take to end before it is killed (default 60).").reload(Live)
+            .no_effect(NO_MULES),
+        integer("forkbomb-delay", "SECONDS",
+            "Pause before workers that die at once are started again (default 2).").implies(&["master"]).reload(Live),
+        integer("check-interval", "SECONDS",
+            "How often the master looks after deadlines, files and the number of workers (default 1).").implies(&["master"]).reload(Live)
+            .no_effect("the master acts at the very moment when something is due"),
+        flag("no-threads-wait",
+            "At a reload or stop do not wait for the threads of a worker.")
+            .missing("worker-reload-mercy bounds how long the requests of a worker may take to finish"),
+        flag("skip-atexit",
+            "Do not run Python's exit functions when a worker ends.").reload(Workers)
+            .missing("exit functions run when a worker ends; worker-reload-mercy bounds the time that they may take"),
+        flag("skip-atexit-teardown",
+            "Do not take the Python interpreter down when a worker ends.").reload(Workers)
+            .no_effect("the interpreter is never taken down; workers end after the exit functions"),
+        flag("die-on-term",
+            "Stop on SIGTERM instead of reloading; SIGQUIT reloads."),
+        flag("exit-on-reload",
+            "Exit where a reload is asked for, so that a service manager starts the server anew.")
+            .missing("a reload is a reload; send SIGINT, or SIGTERM with die-on-term, where the server is to exit"),
+        list("touch-reload", "PATH",
+            "Reload the instance when this file changes, appears or disappears; seen within a second.").implies(&["master"]).reload(Live)
+            .missing(TOUCH),
+        list("touch-workers-reload", "PATH",
+            "Replace all workers, but not the master, when this file changes.").implies(&["master"]).reload(Live)
+            .missing(TOUCH),
+        list("touch-chain-reload", "PATH",
+            "Replace the workers one after the other when this file changes; of use with lazy-apps.").implies(&["master"]).reload(Live)
+            .missing("send SIGHUP to the master after the change: clients wait during a reload and lose nothing"),
+        list("touch-mules-reload", "PATH",
+            "Replace the mules when this file changes.").implies(&["master"]).reload(Live)
+            .no_effect(NO_MULES),
+        list("touch-spoolers-reload", "PATH",
+            "Replace the spoolers when this file changes.").implies(&["master"]).reload(Live)
+            .no_effect("there are no spoolers that could be reloaded"),
+        list("touch-exec", "FILE COMMAND",
+            "Run a command in the master when this file changes.").implies(&["master"]).reload(Live)
+            .missing(TOUCH_COMMAND),
+        list("touch-signal", "FILE N",
+            "Raise uwsgi signal N when this file changes.").implies(&["master"]).reload(Live)
+            .missing(NO_SIGNALS),
+        list("fs-reload", "PATH",
+            "As touch-reload for a file or directory, but by inotify, so at once.").implies(&["master"]).reload(Live)
+            .missing(WATCH),
+        list("fs-brutal-reload", "PATH",
+            "As fs-reload, but workers end without finishing their requests.").implies(&["master"]).reload(Live)
+            .missing(WATCH),
+        list("fs-signal", "PATH N",
+            "Raise uwsgi signal N when this file or directory changes, seen by inotify.").implies(&["master"]).reload(Live)
+            .missing(NO_SIGNALS),
+        flag("propagate-touch",
+            "Let workers see by themselves that the instance reloads, where signals get lost.")
+            .no_effect("the master tells its workers over a channel as well as by a signal"),
+        list("reload-on-fd", "FD[:BYTES]",
+            "Reload the instance when this descriptor becomes readable (an eventfd of cgroups, for instance).").implies(&["master"]).reload(Live)
+            .missing(DESCRIPTOR),
+        list("brutal-reload-on-fd", "FD[:BYTES]",
+            "As reload-on-fd, but workers end without finishing their requests.").implies(&["master"]).reload(Live)
+            .missing(DESCRIPTOR),
+        list("check-mountpoint", "DIR",
+            "Kill the instance when the file system mounted at this directory is no longer reachable.").aliases(&["mountpoint-check", "check-mount", "mount-check"]).implies(&["master"]).reload(Live)
+            .missing("bind the service to the mount by systemd (BindsTo= of its mount unit)"),
+        list("master-fifo", "PATH",
+            "Make a named pipe from which the master reads commands, one byte each: r reloads, q stops, c reloads in a chain.").implies(&["master"])
+            .missing("send signals to the master: SIGHUP reloads, SIGINT stops"),
+        text("notify-socket", "PATH",
+            "Make a unix datagram socket to which other programs send notifications for the master.").implies(&["master"])
+            .missing("send signals to the master: SIGHUP reloads, SIGINT stops"),
+        integer("heartbeat", "SECONDS",
+            "Tell the Emperor this often that the instance is alive.")
+            .missing("run the instance by systemd instead of by an Emperor, and let a health check ask it by a request"),
+    ],
+);
