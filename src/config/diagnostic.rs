@@ -102,11 +102,16 @@ impl Diagnostic {
         }
     }
 
-    /// An error in the text of a file that is no option.
-    pub fn in_file(file: &Arc<FileText>, at: Position, message: impl Into<String>) -> Self {
+    /// A problem in the text of a file that is none of an option.
+    pub fn in_file(
+        severity: Severity,
+        file: &Arc<FileText>,
+        at: Position,
+        message: impl Into<String>,
+    ) -> Self {
         let place = format!("{}:{}", file.name, at.line);
         let mark = Some(Mark { file: file.clone(), at, length: 1 });
-        Self { place, mark, ..Self::general(message) }
+        Self { severity, place, mark, ..Self::general(message) }
     }
 
     /// The same, with the caret under the option's name.

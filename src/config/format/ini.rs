@@ -27,8 +27,7 @@ pub(super) fn parse(text: &[u8], section: &str, magic: &Magic<'_>) -> Parsed {
             Some(_) => {
                 let (key_at, value_at) = places(number, &decoded);
                 if std::str::from_utf8(line).is_err() {
-                    let message = "the line is not valid UTF-8".to_owned();
-                    parsed.problems.push(Problem { at: key_at, message });
+                    parsed.problems.push(Problem::error(key_at, "the line is not valid UTF-8"));
                     continue;
                 }
                 let (key, value) = line_text.split_once('=').unwrap_or((line_text, ""));

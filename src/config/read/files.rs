@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use super::{Diagnostic, Directive, Origin, Reader, open};
 use crate::config::directive::{FileText, Position, Spot};
-use crate::config::format::{self, Format, Parsed};
+use crate::config::Severity;
+use crate::config::format::{self, Format, Parsed, Weight};
 use crate::config::magic::{FileNames, Magic};
 use crate::config::units;
 
@@ -167,7 +168,11 @@ impl Reader<'_> {
         }
         for problem in problems {
             let (file, at) = composed.locate(problem.at);
-            self.problem(Diagnostic::in_file(file, at, problem.message));
+            let severity = match problem.weight {
+                Weight::Warning => Severity::Warning,
+                Weight::Error => Severity::Error,
+            };
+            self.problem(Diagnostic::in_file(severity, file, at, problem.message));
         }
         self.reading.files.push(PathBuf::from(file));
         self.files.push(names);
