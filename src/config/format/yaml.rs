@@ -259,7 +259,7 @@ mod tests {
 
     #[test]
     fn errors_have_their_place() {
-        for (text, place) in [("uwsgi:\n\ta: 1\n", "2:2"), ("uwsgi:\n  a: \"x\n", "3:1"), ("uwsgi: [\n", "2:1")] {
+        for (text, place) in [("uwsgi:\n\ta: 1\n", "2:2"), ("uwsgi:\n  a: \"x\n", "2:6"), ("uwsgi: [\n", "2:1")] {
             let found = problems(parse, text, "uwsgi");
             assert!(found[0].starts_with(&format!("{place} error: no valid YAML: ")), "{found:?}");
         }

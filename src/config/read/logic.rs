@@ -120,15 +120,22 @@ impl Reader<'_> {
             Runs::Once(value) => self.lines(&then, value.as_deref()),
             Runs::Never => self.lines(&otherwise, None),
             Runs::Each(items) if then.iter().any(|line| role(&line.key) != Role::Plain) => {
-                items.iter().for_each(|item| self.lines(&then, Some(item)));
+                self.each(&items, &then);
             }
             Runs::Each(items) => {
-                for line in &then {
-                    items.iter().for_each(|item| self.lines(std::slice::from_ref(line), Some(item)));
-                }
+                then.iter().for_each(|line| self.each(&items, std::slice::from_ref(line)));
             }
         }
         self.block_depth -= 1;
+    }
+
+    fn each(&mut self, items: &[String], lines: &[Directive]) {
+        for item in items {
+            if self.overflown {
+                return;
+            }
+            self.lines(lines, Some(item));
+        }
     }
 
     /// Reads the lines of a block with `value` in place of `%(_)`.

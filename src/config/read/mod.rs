@@ -279,8 +279,11 @@ impl Reader<'_> {
     /// Reads a directive: into the block it belongs to, or to the end of the list, where it does what it does
     /// at once.
     fn push(&mut self, directive: Directive) {
+        if self.overflown {
+            return;
+        }
         let Some(directive) = self.collect(directive) else { return };
-        if self.overflown || !self.is_allowed(&directive) {
+        if !self.is_allowed(&directive) {
             return;
         }
         let position = self.reading.directives.len();

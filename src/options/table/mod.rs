@@ -30,6 +30,7 @@ mod sharing;
 mod sockets;
 mod sockets_mongrel2;
 mod static_files;
+mod temporary;
 mod tls;
 mod tunnels;
 
@@ -70,4 +71,5 @@ pub const CORE: &[&[OptionRow]] = &[
     cluster::ROWS,
     gateways::ROWS,
     tunnels::ROWS,
+    temporary::ROWS,
 ];
