@@ -15,7 +15,7 @@ mod tests {
     #[test]
     fn each_name_has_a_line() {
         let text = dump(&registry());
-        assert!(text.ends_with("\nsample-flag\nsample-wait\nsample-pause\nsample-mode\nsample-file\nsample-dirs\nsample-later\n"));
+        assert!(text.ends_with("\nsample-flag\nsample-wait\nsample-pause\nsample-mode\nsample-file\nsample-dirs\nsample-later\nsample-often\nsample-must\n"));
         assert!(text.lines().any(|line| line == "workers"));
     }
 }

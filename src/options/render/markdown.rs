@@ -68,10 +68,10 @@ fn line(row: &'static OptionRow) -> String {
     for other in short.into_iter().chain(aliases) {
         option.push_str(&format!(", {other}"));
     }
-    let value = match row.argument {
+    let value = match words::argument(row) {
         Argument::None => String::new(),
-        Argument::Optional => code(&format!("[{}]", row.metavar)),
-        Argument::Required => code(row.metavar),
+        Argument::Optional => code(&format!("[{}]", words::metavar(row))),
+        Argument::Required => code(words::metavar(row)),
     };
     let standing = Standing::of(row);
     let status = match standing {

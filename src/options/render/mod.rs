@@ -38,7 +38,7 @@ mod tests {
 #[cfg(test)]
 mod samples {
     use uwsgi_plugin_api::option::{chapter, flag, integer, list, optional_text, text};
-    use uwsgi_plugin_api::{OptionRow, Section};
+    use uwsgi_plugin_api::{Argument, OptionRow, Section};
 
     use crate::options::Registry;
 
@@ -52,6 +52,8 @@ mod samples {
             optional_text("sample-file", "FILE", "What to read. The rest is more.").short('8'),
             list("sample-dirs", "DIR", "Where to look.").no_effect("it looks everywhere"),
             flag("sample-later", "Do it later.").missing("start it at once"),
+            flag("sample-often", "Do it often.").argument(Argument::Optional),
+            flag("sample-must", "Do it or not.").argument(Argument::Required),
         ],
     );
 

@@ -82,12 +82,26 @@ pub(super) fn remark_sentence(row: &OptionRow) -> Option<String> {
     remark(row).map(|text| format!("It {text}."))
 }
 
+/// Whether a value is worth showing. Any flag may have one (`--need-app=false`); those that may be left out are
+/// flags to a reader.
+pub(super) const fn argument(row: &OptionRow) -> Argument {
+    match row.argument {
+        Argument::Optional if row.kind.is_flag() => Argument::None,
+        argument => argument,
+    }
+}
+
+/// How the value is called; a flag whose value must be there has no metavariable of its own.
+pub(super) const fn metavar(row: &OptionRow) -> &'static str {
+    if row.metavar.is_empty() { "true|false" } else { row.metavar }
+}
+
 /// How the value follows a long name: nothing, `[=MODE]` or ` ADDRESS`.
 pub(super) fn value(row: &OptionRow) -> String {
-    match row.argument {
+    match argument(row) {
         Argument::None => String::new(),
-        Argument::Optional => format!("[={}]", row.metavar),
-        Argument::Required => format!(" {}", row.metavar),
+        Argument::Optional => format!("[={}]", metavar(row)),
+        Argument::Required => format!(" {}", metavar(row)),
     }
 }
 
@@ -150,6 +164,8 @@ mod tests {
                 "sample-flag",
                 "sample-wait",
                 "sample-file",
+                "sample-often",
+                "sample-must",
                 "sample-dirs",
                 "sample-later",
                 "sample-mode"
@@ -168,6 +184,9 @@ mod tests {
     fn values_are_described() {
         assert_eq!(value(row("sample-wait")), " SECONDS");
         assert_eq!(value(row("sample-file")), "[=FILE]");
+        assert_eq!(value(row("sample-flag")), "");
+        assert_eq!(value(row("sample-often")), "");
+        assert_eq!(value(row("sample-must")), " true|false");
         assert_eq!(unit(row("sample-wait")), Some("seconds"));
         assert_eq!(kind(row("sample-file")), "text; may be left out");
         assert_eq!(

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use uwsgi_plugin_api::{Argument, OptionRow};
 
+use super::super::words::argument;
 use super::{Values, topics, working};
 use crate::options::{Registry, names};
 
@@ -20,7 +21,7 @@ pub fn bash_completion(registry: &Registry) -> String {
 /// The branches of the `case` over options that take a value, one for all options with the same values.
 fn values(rows: &[&'static OptionRow], topics: &str) -> String {
     let mut branches = BTreeMap::<String, Vec<String>>::new();
-    let valued = rows.iter().filter(|row| row.argument != Argument::None && row.name != "help");
+    let valued = rows.iter().filter(|row| argument(row) != Argument::None && row.name != "help");
     for &row in valued {
         branches.entry(command(&Values::of(row))).or_default().extend(patterns(row));
     }
@@ -34,7 +35,7 @@ fn values(rows: &[&'static OptionRow], topics: &str) -> String {
 /// The words before a value: `--name=`, and where it must follow, `--name` and the letter too.
 fn patterns(row: &'static OptionRow) -> Vec<String> {
     let mut found = Vec::new();
-    if row.argument == Argument::Required {
+    if argument(row) == Argument::Required {
         found.extend(row.short.map(|letter| format!("-{letter}")));
         found.extend(names(row).map(|name| format!("--{name}")));
     }

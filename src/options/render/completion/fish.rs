@@ -2,6 +2,7 @@
 
 use uwsgi_plugin_api::{Argument, OptionRow};
 
+use super::super::words::argument;
 use super::{Values, quoted, summary, topics, working};
 use crate::options::{Registry, names};
 
@@ -31,7 +32,7 @@ fn value(row: &OptionRow, topics: &str) -> String {
     if row.name == "help" {
         return format!(" -x -a '{topics}'");
     }
-    match (row.argument, Values::of(row)) {
+    match (argument(row), Values::of(row)) {
         (Argument::None | Argument::Optional, _) => String::new(),
         (_, Values::Files) => " -r -F".to_owned(),
         (_, Values::Folders) => " -x -a '(__fish_complete_directories)'".to_owned(),

@@ -13,7 +13,7 @@ pub use bash::bash_completion;
 pub use fish::fish_completion;
 pub use zsh::zsh_completion;
 
-use super::words::{Standing, chapters};
+use super::words::{Standing, chapters, metavar};
 use crate::options::Registry;
 
 /// What a value can be completed to.
@@ -32,14 +32,15 @@ enum Values {
 impl Values {
     /// By the metavariable's first word, or its alternatives (`uwsgi|http`).
     fn of(row: &OptionRow) -> Self {
-        let word = row.metavar.split(|c: char| !c.is_ascii_uppercase()).next().unwrap_or_default();
+        let metavar = metavar(row);
+        let word = metavar.split(|c: char| !c.is_ascii_uppercase()).next().unwrap_or_default();
         match word {
             "FILE" | "PATH" => Self::Files,
             "DIR" => Self::Folders,
             "USER" => Self::Users,
             "GROUP" => Self::Groups,
-            "" if row.metavar.contains('|') && row.metavar.bytes().all(is_of_alternatives) => {
-                Self::Words(row.metavar.split('|').collect())
+            "" if metavar.contains('|') && metavar.bytes().all(is_of_alternatives) => {
+                Self::Words(metavar.split('|').collect())
             }
             _ => Self::Unknown,
         }
@@ -83,7 +84,7 @@ mod tests {
         assert_eq!(Values::of(row("sample-dirs")), Values::Folders);
         assert_eq!(Values::of(row("sample-mode")), Values::Words(vec!["fast", "slow"]));
         assert_eq!(Values::of(row("sample-wait")), Values::Unknown);
-        assert_eq!(Values::of(row("sample-flag")), Values::Unknown);
+        assert_eq!(Values::of(row("sample-must")), Values::Words(vec!["true", "false"]));
         assert_eq!(Values::of(row("chown-socket")), Values::Users);
         assert_eq!(Values::of(row("ini")), Values::Files);
     }

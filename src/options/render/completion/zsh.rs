@@ -2,6 +2,7 @@
 
 use uwsgi_plugin_api::{Argument, OptionRow};
 
+use super::super::words::{argument, metavar};
 use super::{Values, quoted, summary, topics, working};
 use crate::options::{Registry, names};
 
@@ -38,7 +39,7 @@ fn specifications(row: &'static OptionRow) -> Vec<String> {
     };
     let text = escaped(summary(row), &['[', ']', '\\']);
     let form = |(name, [none, optional, required]): &(String, [&str; 3])| {
-        let sign = match row.argument {
+        let sign = match argument(row) {
             Argument::None => none,
             Argument::Optional => optional,
             Argument::Required => required,
@@ -53,7 +54,7 @@ fn value(row: &OptionRow) -> String {
     if row.name == "help" {
         return "::topic:_uwsgi_topics".to_owned();
     }
-    let colon = match row.argument {
+    let colon = match argument(row) {
         Argument::None => return String::new(),
         Argument::Optional => "::",
         Argument::Required => ":",
@@ -66,7 +67,7 @@ fn value(row: &OptionRow) -> String {
         Values::Words(words) => format!("({})", words.join(" ")),
         Values::Unknown => " ".to_owned(), // the message is shown, nothing is offered
     };
-    format!("{colon}{}:{action}", escaped(row.metavar, &[':', '\\']))
+    format!("{colon}{}:{action}", escaped(metavar(row), &[':', '\\']))
 }
 
 fn escaped(text: &str, special: &[char]) -> String {

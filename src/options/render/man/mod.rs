@@ -5,7 +5,7 @@ use uwsgi_plugin_api::{Argument, OptionRow};
 
 use super::layout::wrap;
 use super::version;
-use super::words::{Standing, chapters};
+use super::words::{self, Standing, chapters};
 use crate::options::Registry;
 
 /// When what is written by hand was last changed; a date of the build would change the page with every build.
@@ -36,8 +36,8 @@ fn option(row: &OptionRow) -> String {
         row.short.map(|letter| bold(&format!("-{letter}"))).into_iter().collect();
     head.push(bold(&format!("--{}", row.name)));
     head.extend(row.aliases.iter().map(|alias| bold(&format!("--{alias}"))));
-    let metavar = format!("\\fI{}\\fR", escape(row.metavar));
-    let value = match row.argument {
+    let metavar = format!("\\fI{}\\fR", escape(words::metavar(row)));
+    let value = match words::argument(row) {
         Argument::None => String::new(),
         Argument::Optional => format!("[={metavar}]"),
         Argument::Required => format!(" {metavar}"),
