@@ -5,13 +5,14 @@ UWSGI ?= 127.0.0.1:9090
 CACHE := $(if $(UWSGI_CACHE),$(UWSGI_CACHE),$(CURDIR)/.cache)
 export PATH := $(PATH):/usr/sbin:$(HOME)/.cargo/bin
 
-.PHONY: help run test test-ours test-original test-ignored bench lint
+.PHONY: help run test test-ours test-original test-ignored bench lint golden
 
 help:
 	@echo 'make run    build, serve examples/hello.py on http://$(HTTP)/ and on uwsgi socket $(UWSGI)'
 	@echo 'make test   all tests, against this server and against the original'
 	@echo 'make bench  compare with other servers (needs a quiet machine)'
 	@echo 'make lint   formatting, lints, documentation'
+	@echo 'make golden write what is rendered from the option table: help, man page, docs/options.md, schema, completions'
 
 run:
 	tests/setup.sh run
@@ -47,3 +48,7 @@ lint:
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --locked
 	bash -n tests/setup.sh tests/ignored.sh .ci/run
 	python3 -c 'import ast, glob; [ast.parse(open(f).read(), f) for g in ("benches/compare", "examples", "tests/apps") for f in glob.glob(g + "/*.py")]'
+
+# The files that tests/golden.rs compares with what the option table says.
+golden:
+	UPDATE_GOLDEN=1 cargo test --locked --test golden

@@ -12,7 +12,10 @@ mod render;
 mod table;
 
 pub use registry::{Abbreviation, Registry, names};
-pub use render::{dump, help, help_for, version};
+pub use render::{
+    COMMON, bash_completion, dump, fish_completion, help, help_all, help_for, help_option,
+    help_section, json_schema, man_page, markdown, version, zsh_completion,
+};
 pub use table::CORE;
 
 /// The version of uWSGI whose behaviour is kept; what scripts compare (`%V`, `uwsgi.version`).
