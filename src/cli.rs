@@ -1,11 +1,12 @@
 //! From the command line to a checked configuration, or to an answer and an exit status.
 
 use std::ffi::OsString;
+use std::time::Duration;
 
 use crate::config::{self, Config, Diagnostic, Question, Source};
 use crate::net::listen;
 use crate::sys::machine::Machine;
-use crate::{log, options, plugin};
+use crate::{control, log, options, plugin};
 
 /// Exit status of a configuration that cannot be served, as uWSGI's.
 const EXIT_CONFIGURATION: i32 = 1;
@@ -34,6 +35,11 @@ pub fn parse(args: impl IntoIterator<Item = OsString>, plugins: &plugin::Registr
     match reading.question {
         Some(Question::Help(_)) => return answer(&options::help(&registry)),
         Some(Question::Version) => return answer(&format!("{}\n", options::version())),
+        Some(Question::Command(ref inquiry)) => {
+            let timeouts = reading.effective().filter(|directive| directive.key == "ping-timeout");
+            let seconds = timeouts.last().and_then(|directive| directive.text().parse().ok());
+            return Command::Exit(control::run(inquiry, seconds.map(Duration::from_secs)));
+        }
         Some(_) => todo!(),
         None => {}
     }

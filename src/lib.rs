@@ -23,6 +23,8 @@ pub mod request;
 
 pub mod plugin;
 
+pub mod control;
+
 pub mod worker;
 
 pub mod master;

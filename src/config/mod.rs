@@ -24,7 +24,7 @@ pub use diagnostic::{Diagnostic, Mark, Severity};
 pub use directive::{Directive, FileText, Origin, Position, Spot};
 pub use finish::finish;
 pub use model::Config;
-pub use read::{Inquiry, Question, Reading, Source, read};
+pub use read::{Inquiry, Question, Reading, Source, read, read_target};
 
 use crate::options::Registry;
 use crate::sys::machine::Machine;

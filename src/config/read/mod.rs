@@ -17,7 +17,7 @@ use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-pub(super) use open::read as read_target;
+pub use open::read as read_target;
 pub use questions::{Inquiry, Question};
 
 use super::directive::{Directive, Origin};

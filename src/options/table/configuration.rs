@@ -1,6 +1,6 @@
 //! Configuration files and questions about the configuration.
 
-use uwsgi_plugin_api::option::{chapter, flag, list};
+use uwsgi_plugin_api::option::{chapter, flag, integer, list, text};
 use uwsgi_plugin_api::{OptionRow, Section};
 
 #[rustfmt::skip] // a table
@@ -21,6 +21,26 @@ pub(super) const ROWS: &[OptionRow] = &chapter(
             "As plugins, but one that is not there is an error.").aliases(&["need-plugin"]).immediate(),
         flag("show-config",
             "Write the configuration as an ini file to the log at start."),
+        text("reload", "FILE",
+            "Reload the instance whose pid is in FILE and exit.").immediate(),
+        text("stop", "FILE",
+            "Stop the instance whose pid is in FILE and exit.").immediate(),
+        text("pause", "FILE",
+            "Pause the instance whose pid is in FILE and exit.").immediate(),
+        text("suspend", "FILE",
+            "Pause the instance whose pid is in FILE, as pause does, and exit.").immediate(),
+        text("resume", "FILE",
+            "Resume the paused instance whose pid is in FILE and exit.").immediate(),
+        text("connect-and-read", "ADDRESS",
+            "Print what is sent by the server at ADDRESS and exit.").immediate(),
+        text("extract", "FILE",
+            "Print FILE, which may have a scheme (http://, exec://, fd://, file://), and exit.").immediate(),
+        text("signal", "ADDRESS,N",
+            "Send uwsgi signal N to the instance at ADDRESS and exit.").immediate(),
+        text("ping", "ADDRESS",
+            "Exit with 0 where a uwsgi server answers at ADDRESS."),
+        integer("ping-timeout", "SECONDS",
+            "Longest wait of ping (default 3)."),
         flag("help",
             "Print this text and exit.").short('h').immediate(),
         flag("version",
