@@ -27,7 +27,7 @@ pub use diagnostic::{Diagnostic, Mark, Severity};
 pub use directive::{Directive, FileText, Origin, Position, Spot};
 pub use finish::finish;
 pub use model::Config;
-pub use read::{Inquiry, Question, Reading, Source, Variable, read};
+pub use read::{Inquiry, Question, Reading, Source, Variable, read, read_target};
 
 use crate::options::Registry;
 use crate::sys::machine::Machine;

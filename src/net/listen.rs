@@ -223,7 +223,10 @@ fn bind_path(config: &Config, path: &Path) -> Result<OwnedFd, String> {
 }
 
 /// The socket address of a host. Names prefer IPv4, as uWSGI does.
-fn resolve(host: &Host, port: u16) -> Result<SocketAddr, String> {
+///
+/// # Errors
+/// What cannot be resolved, and why.
+pub fn resolve(host: &Host, port: u16) -> Result<SocketAddr, String> {
     match host {
         Host::V4(address) => Ok((*address, port).into()),
         Host::V6(address, scope) => {

@@ -1,4 +1,4 @@
-//! Calls on connected sockets that nix and socket2 lack or make dear.
+//! Calls on connected sockets, and one to connect them, that nix and socket2 lack or make dear.
 #![allow(unsafe_code)]
 
 use std::io::{self, IoSlice};
@@ -8,6 +8,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout};
+use socket2::{SockAddr, Socket, Type};
 
 /// Where a connection comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +17,25 @@ pub enum PeerAddress {
     Ip(IpAddr, u16),
     /// A unix socket: no address.
     Local,
+}
+
+/// Connects a new stream socket, blocking and close-on-exec. The wait is bounded by `timeout`, and so is every
+/// send afterwards; zero counts as a millisecond.
+///
+/// # Errors
+/// As socket(2) and connect(2); `TimedOut` where nobody answered in time.
+pub fn connect(address: &SockAddr, timeout: Duration) -> io::Result<Socket> {
+    let socket = Socket::new(address.domain(), Type::STREAM.cloexec(), None)?;
+    // Bounds connect(2) too (socket(7)), also where the queue of a unix socket is full.
+    socket.set_write_timeout(Some(timeout.max(Duration::from_millis(1))))?;
+    match socket.connect(address) {
+        Ok(()) => Ok(socket),
+        // TCP and unix sockets tell the same thing in two ways.
+        Err(error) if matches!(error.raw_os_error(), Some(libc::EINPROGRESS | libc::EAGAIN)) => {
+            Err(io::ErrorKind::TimedOut.into())
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Accepts one connection, non-blocking and close-on-exec, with its peer's address in the same call.

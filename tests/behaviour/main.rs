@@ -8,6 +8,7 @@
 mod support;
 
 mod body;
+mod commands;
 mod daemon;
 mod environ;
 mod errors;

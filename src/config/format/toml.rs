@@ -1,7 +1,7 @@
 //! TOML files: a table of options below the section's name. uWSGI has no such format, so nothing is guessed: what is
 //! no string, number, truth value, date, or array of these is an error.
 
-use toml_edit::{ImDocument, Item, Value};
+use toml_edit::{Document, Item, Value};
 
 use super::{Line, Parsed, Places, Problem};
 use crate::config::magic::Magic;
@@ -12,7 +12,7 @@ pub(super) fn parse(text: &[u8], section: &str, magic: &Magic<'_>) -> Parsed {
     let Some(text) = super::decoded(text, &mut parsed) else { return parsed };
     let text = magic.substitute(text);
     let places = Places::new(&text);
-    let document = match ImDocument::parse(text.as_str()) {
+    let document = match Document::parse(text.as_str()) {
         Ok(document) => document,
         Err(error) => {
             let at = places.at(error.span().map_or(0, |span| span.start));

@@ -18,6 +18,7 @@ use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+pub use open::read as read_target;
 pub use questions::{Inquiry, Question};
 pub use variables::Variable;
 

@@ -30,11 +30,11 @@ pub(super) fn scheme(target: &str) -> Option<(&str, &str)> {
     known.then_some((scheme, rest))
 }
 
-/// Reads all of `target`.
+/// Reads all of `target`: a path, `-` for standard input, or `file://`, `fd://`, `exec://`, `http://`.
 ///
 /// # Errors
 /// Why it cannot be read, as a fragment that names what was tried.
-pub(in crate::config) fn read(target: &str) -> Result<Vec<u8>, String> {
+pub fn read(target: &str) -> Result<Vec<u8>, String> {
     let bytes = match scheme(target) {
         None if target == "-" => all(io::stdin().lock()).map_err(text)?,
         None => all(File::open(target).map_err(text)?).map_err(text)?,

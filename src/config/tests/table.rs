@@ -10,6 +10,8 @@ const SAMPLES: &[(&str, &str)] = &[
     ("chmod-socket", "600"),
     ("umask", "077"),
     ("env", "A=B"),
+    ("envdir", "."),
+    ("early-envdir", "."),
     ("ienv", "A=B"),
     ("set", "a=b"),
     ("set-ph", "a=b"),

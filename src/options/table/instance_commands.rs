@@ -8,11 +8,9 @@ pub(super) const ROWS: &[OptionRow] = &chapter(
     Section::Commands,
     [
         text("reload", "PIDFILE",
-            "Send SIGHUP to the process of this pid file, which reloads the instance, and exit.").immediate()
-            .unsupported("send the signal yourself: kill -HUP $(cat PIDFILE)"),
+            "Send SIGHUP to the process of this pid file, which reloads the instance, and exit.").immediate(),
         text("signal", "ADDRESS,N",
-            "Send uwsgi signal N to the server at this address, and exit with 0 where it was taken.").immediate()
-            .unsupported("there are no uwsgi signals; ask the application by a request of its own"),
+            "Send uwsgi signal N to the server at this address, and exit with 0 where it was taken.").immediate(),
         flag("cheaper-algos-list",
             "List the algorithms for cheaper-algo at the start.").aliases(&["cheaper-algo-list", "cheaper-list"])
             .missing("there are no such algorithms; the number of workers is processes"),

@@ -12,7 +12,6 @@ const PUSH: &str = "nothing pushes figures; let the agent of the monitoring syst
 const ALARMS: &str = "nothing raises alarms; let a monitoring system watch the log and the answers";
 const QUEUE_ALARM: &str = "watch the queue of the listening socket (ss -lt, column Recv-Q)";
 const LOG_ALARM: &str = "let the log collector watch for the lines";
-const ASK: &str = "send a request instead (curl --fail), and have no process started for it";
 
 #[rustfmt::skip] // a table
 pub(super) const ROWS: &[OptionRow] = &chapter(
@@ -121,11 +120,9 @@ pub(super) const ROWS: &[OptionRow] = &chapter(
             .unsupported("there are no metrics to make a template of"),
 
         text("ping", "ADDRESS",
-            "Ask another uWSGI server whether it lives, by its uwsgi socket, and exit with 0 if it does.")
-            .unsupported(ASK),
+            "Ask another uWSGI server whether it lives, by its uwsgi socket, and exit with 0 if it does."),
         integer("ping-timeout", "SECONDS",
-            "Longest wait for the answer to ping (default 3).")
-            .missing(ASK),
+            "Longest wait for the answer to ping (default 3)."),
         flag("nagios",
             "Check the server behind socket as a Nagios plugin does: print its state, exit with Nagios' code.")
             .unsupported("use Nagios' own check_http or check_tcp"),

@@ -6,8 +6,6 @@ use uwsgi_plugin_api::{OptionRow, Section};
 const ONE_INSTANCE: &str =
     "start the server through flock(1), as in flock -n FILE uwsgi --ini uwsgi.ini";
 const ONE_WAITS: &str = "start the server through flock(1), which waits for the lock, as in flock FILE uwsgi --ini uwsgi.ini";
-const ENVDIR: &str =
-    "start the server through envdir(8), or use env or EnvironmentFile= of systemd";
 
 #[rustfmt::skip] // a table
 pub(super) const ROWS: &[OptionRow] = &chapter(
@@ -34,15 +32,12 @@ pub(super) const ROWS: &[OptionRow] = &chapter(
             "Remove pid files and unix sockets at the end."),
         list("env", "NAME=VALUE",
             "Set an environment variable for the application."),
-        text("unenv", "NAME",
-            "Remove an environment variable.")
-            .unsupported("start the server without it (env -u NAME, UnsetEnvironment= of systemd)"),
+        list("unenv", "NAME",
+            "Remove an environment variable."),
         list("envdir", "DIR",
-            "Set environment variables from a directory: each file's name is a variable, its first line the value.")
-            .unsupported(ENVDIR),
+            "Set environment variables from a directory: each file's name is a variable, its text without the blanks at its end the value; an empty file removes it."),
         list("early-envdir", "DIR",
-            "As envdir, but at once, so that the options behind it can refer to the variables.").immediate()
-            .unsupported(ENVDIR),
+            "As envdir, but at once, so that the options behind it can refer to the variables.").immediate(),
         text("umask", "MODE",
             "Mask of new files' modes, octal.").immediate(),
         list("file-write", "FILE=TEXT",
