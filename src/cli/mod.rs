@@ -57,10 +57,7 @@ fn serve(mut reading: Reading, plugins: &plugin::Registry, tools: &Tools<'_>) ->
     let shown = reading.shown(tools.registry).unwrap_or_default();
     let loaded = match config::check(tools.registry, tools.machine, reading) {
         Ok(loaded) => loaded,
-        Err(problems) => {
-            say(&shown);
-            return refuse(&problems, fallback);
-        }
+        Err(problems) => return refuse(&problems, fallback),
     };
     if let Some(text) = asked {
         return Command::Exit(answer_with(&text, 0));

@@ -56,12 +56,14 @@ pub struct Directive {
     pub origin: Origin,
     /// What a declared option stands for; `show-config` leaves it out, as uWSGI does.
     pub derived: bool,
+    /// It has acted where it stands, so placeholders in its value come too late.
+    pub consumed: bool,
 }
 
 impl Directive {
     /// A directive that was written.
     pub fn new(key: impl Into<String>, value: Option<String>, origin: Origin) -> Self {
-        Self { key: key.into(), value, origin, derived: false }
+        Self { key: key.into(), value, origin, derived: false, consumed: false }
     }
 
     /// The value as plugins see it: a flag without one is `1`.

@@ -1,8 +1,9 @@
 //! Placeholders in values: `$(NAME)`, `@(FILE)`, `%(KEY)` (behaviour note 2.4).
 //!
 //! Each kind is one pass over the whole list, in this order. What cannot be resolved stays as it is, but a
-//! file that cannot be read is an error. Keys are never changed, and what immediate options have already
-//! used is not used again.
+//! file that cannot be read is an error. Keys are never changed, nor the values of options that have acted where
+//! they stand, nor placeholders made by `set-ph`. Unlike in uWSGI, a placeholder at the very beginning of what
+//! replaced another one is replaced too.
 
 use super::{Diagnostic, Reading, Source};
 use uwsgi_plugin_api::settings::leading_number;
@@ -35,8 +36,9 @@ fn pass(
     mut resolve: impl FnMut(&mut Reading, &str) -> Result<Option<String>, String>,
 ) {
     for position in from..reading.directives.len() {
-        let Some(value) = reading.directives[position].value.clone() else { continue };
-        if !value.contains(opening) {
+        let directive = &reading.directives[position];
+        let Some(value) = directive.value.clone() else { continue };
+        if directive.consumed || !value.contains(opening) {
             continue;
         }
         match replace_all(reading, value, opening, &mut resolve) {

@@ -81,6 +81,10 @@ fn text(row: &OptionRow, value: &str) -> Option<String> {
 /// A placeholder that nothing replaced.
 pub(super) fn unresolved(directive: &Directive) -> Option<Diagnostic> {
     let value = directive.value.as_deref()?;
+    if ["set", "set-ph", "set-placeholder", "declare-option"].contains(&directive.key.as_str()) {
+        return None; // what they make is looked at
+    }
+    let late = "this option acts where it stands, before placeholders are replaced";
     let (opening, missing) = [
         ("%(", "no option or placeholder of this name stands anywhere"),
         ("$(", "the environment has no such variable"),
@@ -89,7 +93,8 @@ pub(super) fn unresolved(directive: &Directive) -> Option<Diagnostic> {
     .find(|(opening, _)| value.contains(opening))?;
     let from = value.find(opening)?;
     let name = &value[from..=from + value[from..].find(')')?];
-    Some(Diagnostic::warning(directive, format!("{name} stays as it is: {missing}")))
+    let why = if directive.consumed { late } else { missing };
+    Some(Diagnostic::warning(directive, format!("{name} stays as it is: {why}")))
 }
 
 /// A `%` and a letter that no magic variable has, in the line as it was written: it was replaced by nothing.

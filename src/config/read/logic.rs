@@ -87,7 +87,7 @@ impl Reader<'_> {
                 None
             }
             Role::Opens => {
-                self.reading.directives.push(directive.clone());
+                self.reading.directives.push(Directive { consumed: true, ..directive.clone() });
                 self.block = Some(Block { opener: directive, lines: Vec::new(), inner: 0 });
                 None
             }

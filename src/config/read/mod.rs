@@ -283,10 +283,11 @@ impl Reader<'_> {
         if self.overflown {
             return;
         }
-        let Some(directive) = self.collect(directive) else { return };
+        let Some(mut directive) = self.collect(directive) else { return };
         if !self.is_allowed(&directive) {
             return;
         }
+        directive.consumed = self.registry.find(&directive.key).is_some_and(|row| row.immediate);
         let position = self.reading.directives.len();
         self.reading.directives.push(directive.clone());
         if self.custom.contains_key(&directive.key) {
@@ -343,6 +344,6 @@ impl Reader<'_> {
         }
         // A placeholder is nothing unknown, whatever strict says.
         self.reading.placeholders.insert(key.to_owned());
-        self.reading.directives.push(pair);
+        self.reading.directives.push(Directive { consumed: true, ..pair });
     }
 }
