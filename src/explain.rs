@@ -45,9 +45,11 @@ fn option(out: &mut String, registry: &Registry, directive: &Directive) {
 
 fn meaning(row: Option<&'static OptionRow>, directive: &Directive) -> String {
     let Some(row) = row else {
-        return "A placeholder for %(...), or an option declared here; no option of the server.".to_owned();
+        return "A placeholder for %(...), or an option declared here; no option of the server."
+            .to_owned();
     };
-    let off = if row.kind.is_flag() && !flag_is_true(directive.text()) { "Switched off: " } else { "" };
+    let off =
+        if row.kind.is_flag() && !flag_is_true(directive.text()) { "Switched off: " } else { "" };
     match row.status {
         Status::Works => format!("{off}{}", row.help),
         Status::NoEffect(reason) => format!("{off}{} No effect here: {reason}.", row.help),
@@ -68,7 +70,10 @@ fn summary(config: &Config) -> Vec<String> {
         lines.push(format!("serves {protocol} on {} ({})", socket.address, socket.origin));
     }
     if config.sockets.is_empty() {
-        lines.push("names no socket: it serves only where systemd or another hands sockets over".to_owned());
+        lines.push(
+            "names no socket: it serves only where systemd or another hands sockets over"
+                .to_owned(),
+        );
     }
     lines.push(applications(config));
     lines.push(workers(config));
@@ -80,7 +85,8 @@ fn summary(config: &Config) -> Vec<String> {
 }
 
 fn applications(config: &Config) -> String {
-    let named = ["module", "wsgi-file", "mount"].into_iter().flat_map(|name| config.settings.all(name));
+    let named =
+        ["module", "wsgi-file", "mount"].into_iter().flat_map(|name| config.settings.all(name));
     let mut named: Vec<_> = named.map(str::to_owned).collect();
     named.extend(config.arguments.iter().cloned());
     let python = config.settings.text("home").map(|home| format!(" with the Python of {home}"));
@@ -97,7 +103,10 @@ fn workers(config: &Config) -> String {
         (1, 1) => "one process, one request at a time".to_owned(),
         (_, 1) => format!("{workers} processes: as many requests at a time"),
         (1, _) => format!("one process with {threads} threads: {threads} requests at a time"),
-        _ => format!("{workers} processes with {threads} threads each: {} requests at a time", workers * threads),
+        _ => format!(
+            "{workers} processes with {threads} threads each: {} requests at a time",
+            workers * threads
+        ),
     };
     match processes.master {
         true => format!("runs {crew}, watched by a master that replaces what dies"),
@@ -108,7 +117,10 @@ fn workers(config: &Config) -> String {
 fn limits(config: &Config, lines: &mut Vec<String>) {
     let processes = &config.processes;
     if let Some(time) = processes.harakiri {
-        lines.push(format!("ends a request after {} seconds and replaces its worker", time.as_secs()));
+        lines.push(format!(
+            "ends a request after {} seconds and replaces its worker",
+            time.as_secs()
+        ));
     }
     if let Some(number) = processes.max_requests {
         lines.push(format!(

@@ -27,6 +27,10 @@ _uwsgi_names='
 --threads
 --lazy-apps
 --need-app
+--auto-procname
+--procname-prefix
+--procname-prefix-spaced
+--no-orphans
 --harakiri
 --max-requests
 --max-requests-delta
@@ -34,13 +38,6 @@ _uwsgi_names='
 --worker-reload-mercy
 --forkbomb-delay
 --die-on-term
---no-orphans
---limit-as
---uid
---gid
---auto-procname
---procname-prefix
---procname-prefix-spaced
 --limit-post
 --post-buffering
 --max-vars
@@ -65,19 +62,97 @@ _uwsgi_names='
 --safe-pidfile
 --vacuum
 --env
+--ienv
+--unenv
+--envdir
+--early-envdir
 --umask
 --ini
+--yaml
+--yml
+--json
+--js
+--xml
+--xmlconfig
+--toml
+--config
+--include
+--inherit
+--inject-before
+--inject-after
+--fallback-config
 --set
---set-placeholder
 --set-ph
+--set-placeholder
+--declare-option
+--declare-option2
 --strict
+--blacklist
+--end-blacklist
+--whitelist
+--end-whitelist
+--profile
+--allow-unsupported
 --plugins
 --plugin
 --need-plugins
 --need-plugin
---show-config
+--if-env
+--ifenv
+--if-not-env
+--if-opt
+--if-not-opt
+--if-exists
+--ifexists
+--if-not-exists
+--if-file
+--if-not-file
+--if-dir
+--ifdir
+--if-directory
+--if-not-dir
+--if-reload
+--if-not-reload
+--if-hostname
+--if-not-hostname
+--if-hostname-match
+--if-not-hostname-match
+--if-plugin
+--ifplugin
+--if-not-plugin
+--else
+--endif
+--end-if
+--for
+--for-glob
+--for-times
+--for-readline
+--endfor
+--end-for
 --help
+--usage
 --version
+--show-config
+--get
+--dump-options
+--plugins-list
+--plugin-list
+--exit
+--print
+--iprint
+--reload
+--stop
+--pause
+--suspend
+--resume
+--ping
+--ping-timeout
+--signal
+--connect-and-read
+--extract
+--uid
+--gid
+--limit-as
 --module
 --wsgi
 --wsgi-file
@@ -104,10 +179,7 @@ _uwsgi_names='
 --wsgi-accept-buffer
 --wsgi-accept-buffers
 --optimize
---single-interpreter
---py-call-osafterfork
---wsgi-env-behaviour
---wsgi-env-behavior
+--python-version
 '
 
 _uwsgi_files() {
@@ -122,11 +194,11 @@ _uwsgi_words() {
 # Completes the word $2 as a value of the option $1. Fails where that option takes none.
 _uwsgi_value() {
     case $1 in
-        -h|--help|--help=) _uwsgi_words 'all sockets http tls python processes limits logging monitoring paths configuration isolation sharing static routing loops emperor cluster gateways' "$2" ;;
-        -s|--socket|--socket=|--uwsgi-socket|--uwsgi-socket=|--protocol|--socket-protocol|--protocol=|--socket-protocol=|-l|--listen|--listen=|--chmod-socket=|--chmod=|-b|--buffer-size|--buffer-size=|-z|--socket-timeout|--socket-timeout=|--http|--httprouter|--http=|--httprouter=|--http-socket|--http-socket=|--http11-socket|--http11-socket=|--http-keepalive=|-p|--processes|--workers|--processes=|--workers=|--threads|--threads=|-t|--harakiri|--harakiri=|-R|--max-requests|--max-requests=|--max-requests-delta|--max-requests-delta=|--min-worker-lifetime|--min-worker-lifetime=|--worker-reload-mercy|--worker-reload-mercy=|--forkbomb-delay|--forkbomb-delay=|--limit-as|--limit-as=|--procname-prefix|--procname-prefix=|--procname-prefix-spaced|--procname-prefix-spaced=|--limit-post|--limit-post=|--post-buffering|--post-buffering=|-v|--max-vars|--max-vars=|--log-slow|--log-slow=|--log-date=|--logdate=|--log-prefix=|--env|--env=|--umask|--umask=|-S|--set|--set-placeholder|--set=|--set-placeholder=|--set-ph|--set-ph=|--plugins|--plugin|--plugins=|--plugin=|--need-plugins|--need-plugin|--need-plugins=|--need-plugin=|-w|--module|--wsgi|--module=|--wsgi=|--callable|--callable=|--mount|--mount=|--import|--pyimport|--py-import|--python-import|--import=|--pyimport=|--py-import=|--python-import=|-O|--optimize|--optimize=) : ;;
-        -H|--home|--virtualenv|--venv|--pyhome|--home=|--virtualenv=|--venv=|--pyhome=|--pythonpath|--python-path|--pp|--pythonpath=|--python-path=|--pp=) _uwsgi_files -d "$2" ;;
-        --logto|--logto=|-d|--daemonize|--daemonize=|--chdir|--chdir=|--pidfile|--pidfile=|--pidfile2|--pidfile2=|--safe-pidfile|--safe-pidfile=|--ini|--ini=|--wsgi-file|--file|--wsgi-file=|--file=|--python|--python=) _uwsgi_files -f "$2" ;;
-        --wsgi-env-behaviour|--wsgi-env-behavior|--wsgi-env-behaviour=|--wsgi-env-behavior=) _uwsgi_words 'cheat holy' "$2" ;;
+        -h|--help|--help=) _uwsgi_words 'all sockets http tls python applications processes life-cycle scaling limits logging monitoring paths configuration logic commands isolation hooks background sharing static routing loops emperor cluster gateways languages' "$2" ;;
+        -s|--socket|--socket=|--uwsgi-socket|--uwsgi-socket=|--protocol|--socket-protocol|--protocol=|--socket-protocol=|-l|--listen|--listen=|--chmod-socket=|--chmod=|-b|--buffer-size|--buffer-size=|-z|--socket-timeout|--socket-timeout=|--http|--httprouter|--http=|--httprouter=|--http-socket|--http-socket=|--http11-socket|--http11-socket=|--http-keepalive=|-p|--processes|--workers|--processes=|--workers=|--threads|--threads=|--procname-prefix|--procname-prefix=|--procname-prefix-spaced|--procname-prefix-spaced=|-t|--harakiri|--harakiri=|-R|--max-requests|--max-requests=|--max-requests-delta|--max-requests-delta=|--min-worker-lifetime|--min-worker-lifetime=|--worker-reload-mercy|--worker-reload-mercy=|--forkbomb-delay|--forkbomb-delay=|--limit-post|--limit-post=|--post-buffering|--post-buffering=|-v|--max-vars|--max-vars=|--log-slow|--log-slow=|--log-date=|--logdate=|--log-prefix=|--env|--env=|--ienv|--ienv=|--unenv|--unenv=|--umask|--umask=|-S|--set|--set=|--set-ph|--set-placeholder|--set-ph=|--set-placeholder=|--declare-option|--declare-option=|--declare-option2|--declare-option2=|--blacklist|--blacklist=|--whitelist|--whitelist=|--profile|--profile=|--plugins|--plugin|--plugins=|--plugin=|--need-plugins|--need-plugin|--need-plugins=|--need-plugin=|--if-env|--ifenv|--if-env=|--ifenv=|--if-not-env|--if-not-env=|--if-opt|--if-opt=|--if-not-opt|--if-not-opt=|--if-hostname|--if-hostname=|--if-not-hostname|--if-not-hostname=|--if-hostname-match|--if-hostname-match=|--if-not-hostname-match|--if-not-hostname-match=|--if-plugin|--ifplugin|--if-plugin=|--ifplugin=|--if-not-plugin|--if-not-plugin=|--for|--for=|--for-glob|--for-glob=|--for-times|--for-times=|--get|--get=|--exit=|--print|--print=|--iprint|--iprint=|--reload|--reload=|--stop|--stop=|--pause|--suspend|--resume|--pause=|--suspend=|--resume=|--ping|--ping=|--ping-timeout|--ping-timeout=|--signal|--signal=|--connect-and-read|--connect-and-read=|--extract|--extract=|--limit-as|--limit-as=|-w|--module|--wsgi|--module=|--wsgi=|--callable|--callable=|--mount|--mount=|--import|--pyimport|--py-import|--python-import|--import=|--pyimport=|--py-import=|--python-import=|-O|--optimize|--optimize=) : ;;
+        --envdir|--envdir=|--early-envdir|--early-envdir=|-H|--home|--virtualenv|--venv|--pyhome|--home=|--virtualenv=|--venv=|--pyhome=|--pythonpath|--python-path|--pp|--pythonpath=|--python-path=|--pp=) _uwsgi_files -d "$2" ;;
+        --logto|--logto=|-d|--daemonize|--daemonize=|--chdir|--chdir=|--pidfile|--pidfile=|--pidfile2|--pidfile2=|--safe-pidfile|--safe-pidfile=|--ini|--ini=|-y|--yaml|--yml|--yaml=|--yml=|-j|--json|--js|--json=|--js=|-x|--xml|--xmlconfig|--xml=|--xmlconfig=|--toml|--toml=|--config|--config=|--include|--include=|--inherit|--inherit=|--inject-before|--inject-before=|--inject-after|--inject-after=|--fallback-config|--fallback-config=|--if-exists|--ifexists|--if-exists=|--ifexists=|--if-not-exists|--if-not-exists=|--if-file|--if-file=|--if-not-file|--if-not-file=|--if-dir|--ifdir|--if-directory|--if-dir=|--ifdir=|--if-directory=|--if-not-dir|--if-not-dir=|--for-readline|--for-readline=|--wsgi-file|--file|--wsgi-file=|--file=|--python|--python=) _uwsgi_files -f "$2" ;;
+        --else|--else=) _uwsgi_words 'true false' "$2" ;;
         --gid|--gid=) mapfile -t COMPREPLY < <(compgen -g -- "$2") ;;
         --chown-socket|--chown-socket=|--uid|--uid=) mapfile -t COMPREPLY < <(compgen -u -- "$2") ;;
         *) return 1 ;;

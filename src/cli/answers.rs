@@ -4,9 +4,9 @@ use std::os::unix::process::CommandExt;
 use std::time::Duration;
 
 use super::{EXIT_CONFIGURATION, Tools, answer_with};
-use crate::config::{Question, Reading};
+use crate::config::{BUILT_IN, Question, Reading};
 use crate::{control, log, options, plugin};
-use uwsgi_plugin_api::settings::leading_number;
+use uwsgi_plugin_api::settings::{flag_is_true, leading_number};
 
 /// Set for the process that a `fallback-config` starts, so that a bad fallback does not start itself for ever.
 const FALLEN_BACK: &str = "UWSGI_RS_FALLBACK";
@@ -57,7 +57,8 @@ fn help(word: &str, tools: &Tools<'_>) -> i32 {
 
 /// `python-version`: of the interpreter that would be loaded.
 fn version_of(reading: &Reading, plugins: &plugin::Registry) -> i32 {
-    let pairs = reading.effective().map(|directive| (directive.key.clone(), directive.text().to_owned()));
+    let pairs =
+        reading.effective().map(|directive| (directive.key.clone(), directive.text().to_owned()));
     let settings = uwsgi_plugin_api::Settings::new(pairs.collect());
     let found = plugins.iter().find_map(|plugin| plugin.language_version(&settings));
     match found {
@@ -73,6 +74,38 @@ fn version_of(reading: &Reading, plugins: &plugin::Registry) -> i32 {
     }
 }
 
+/// Lines that options write to the log at the start: `print`, `plugins-list`.
+pub(super) fn lines(
+    reading: &Reading,
+    plugins: &plugin::Registry,
+    registry: &options::Registry,
+) -> Vec<String> {
+    let mut lines = Vec::new();
+    for directive in reading.effective() {
+        match registry.find(&directive.key).map(|row| row.name) {
+            Some("print") => lines.push(directive.text().to_owned()),
+            Some("plugins-list") if flag_is_true(directive.text()) => {
+                plugin_list(plugins, &mut lines)
+            }
+            _ => {}
+        }
+    }
+    lines
+}
+
+/// In uWSGI's form.
+fn plugin_list(plugins: &plugin::Registry, lines: &mut Vec<String>) {
+    lines.extend(["", "*** uWSGI loaded generic plugins ***"].map(str::to_owned));
+    lines.extend(BUILT_IN.iter().map(|name| (*name).to_owned()));
+    lines.extend(["", "*** uWSGI loaded request plugins ***"].map(str::to_owned));
+    for plugin in plugins.iter() {
+        lines.extend(
+            plugin.modifiers().iter().map(|modifier| format!("{modifier}: {}", plugin.name())),
+        );
+    }
+    lines.extend(["100: ping", "--- end of plugins list ---", ""].map(str::to_owned));
+}
+
 /// The values that `get` asks for, a line each; `None` where it does not stand anywhere.
 pub(super) fn asked_values(reading: &Reading, registry: &options::Registry) -> Option<String> {
     let asks = |key: &str| registry.find(key).is_some_and(|row| row.name == "get");
@@ -85,7 +118,9 @@ pub(super) fn asked_values(reading: &Reading, registry: &options::Registry) -> O
 /// Starts the program again with another configuration and nothing else. Returns where that is impossible.
 pub(super) fn fall_back(file: &str) {
     if std::env::var_os(FALLEN_BACK).is_some() {
-        return log::line(format_args!("error: the fallback configuration cannot be served either"));
+        return log::line(format_args!(
+            "error: the fallback configuration cannot be served either"
+        ));
     }
     log::line(format_args!("starting with the fallback configuration {file}"));
     let program = std::env::current_exe().unwrap_or_else(|_| "uwsgi".into());

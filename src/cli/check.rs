@@ -46,7 +46,9 @@ impl Request {
                     None => return Err("--format needs a value; accepted: text, json".to_owned()),
                 },
                 "-" => request.files.push(arg.clone()),
-                text if text.starts_with("--format=") => request.format(&text["--format=".len()..])?,
+                text if text.starts_with("--format=") => {
+                    request.format(&text["--format=".len()..])?
+                }
                 text if text.starts_with('-') => {
                     request.options.push(arg.clone());
                     if tools.registry.wants_next(text) {
@@ -71,7 +73,8 @@ impl Request {
     /// One command line for each file.
     fn command_lines(&self) -> Vec<Vec<OsString>> {
         let line = |file: &OsString| {
-            let file = if file == "-" { vec!["--ini".into(), file.clone()] } else { vec![file.clone()] };
+            let file =
+                if file == "-" { vec!["--ini".into(), file.clone()] } else { vec![file.clone()] };
             [self.options.clone(), file].concat()
         };
         match self.files.is_empty() {
@@ -130,8 +133,9 @@ fn missing_section(reading: &Reading) -> Vec<Diagnostic> {
     let missing = reading.notes.iter().filter(|note| note.contains("Can't find section"));
     let warning = |note: &String| Diagnostic {
         severity: Severity::Warning,
-        ..Diagnostic::general(note.trim_matches(['*', ' ']).trim_start_matches("WARNING: ").to_owned())
+        ..Diagnostic::general(
+            note.trim_matches(['*', ' ']).trim_start_matches("WARNING: ").to_owned(),
+        )
     };
     missing.map(warning).collect()
 }
-

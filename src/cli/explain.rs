@@ -33,10 +33,7 @@ fn one(word: &str, tools: &Tools<'_>) -> i32 {
         return file_explained(word, tools);
     }
     let near = tools.registry.nearest(word).map(|name| format!(" (did you mean {name}?)"));
-    eprintln!(
-        "uwsgi explain: {word} is neither an option nor a file{}",
-        near.unwrap_or_default()
-    );
+    eprintln!("uwsgi explain: {word} is neither an option nor a file{}", near.unwrap_or_default());
     EXIT_CONFIGURATION
 }
 

@@ -53,6 +53,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>, plugins: &plugin::Registr
 fn serve(mut reading: Reading, plugins: &plugin::Registry, tools: &Tools<'_>) -> Command {
     say(&std::mem::take(&mut reading.notes));
     let fallback = reading.fallback.clone();
+    let lines = answers::lines(&reading, plugins, tools.registry);
     let asked = answers::asked_values(&reading, tools.registry);
     let shown = reading.shown(tools.registry).unwrap_or_default();
     let loaded = match config::check(tools.registry, tools.machine, reading) {
@@ -68,6 +69,7 @@ fn serve(mut reading: Reading, plugins: &plugin::Registry, tools: &Tools<'_>) ->
     }
     log::configure(loaded.config.runtime.log_date.as_deref());
     say(&shown);
+    say(&lines);
     for warning in &loaded.warnings {
         log::line(format_args!("{warning}"));
     }

@@ -132,9 +132,7 @@ fn spell_out(registry: &Registry, arg: &OsString) -> Vec<OsString> {
                 if position > 0 {
                     spelled.push(OsString::from_vec([b"-", &cluster[..position]].concat()));
                 }
-                spelled.push(OsString::from_vec(
-                    [b"--", row.name.as_bytes(), b"=", rest].concat(),
-                ));
+                spelled.push(OsString::from_vec([b"--", row.name.as_bytes(), b"=", rest].concat()));
                 return spelled;
             }
             _ => return whole(),

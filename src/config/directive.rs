@@ -12,12 +12,12 @@ pub struct FileText {
     pub text: String,
 }
 
-/// A place in a file's text: line and column from 1, columns in characters.
+/// A place in a file as it was written, before magic variables were filled in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {
     /// From 1.
     pub line: u32,
-    /// From 1.
+    /// In characters, from 1; a byte order mark counts as none.
     pub column: u32,
 }
 

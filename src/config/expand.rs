@@ -94,8 +94,8 @@ fn resolve(reading: &mut Reading, expression: &str) -> Option<String> {
     for word in words {
         match word {
             "+" | "-" | "*" | "/" => operator = Some(word),
-            "++" => result = (number(&result) + 1).to_string(),
-            "--" => result = (number(&result) - 1).to_string(),
+            "++" => result = number(&result).saturating_add(1).to_string(),
+            "--" => result = number(&result).saturating_sub(1).to_string(),
             _ => {
                 let literal =
                     word.bytes().all(|byte| byte.is_ascii_digit()).then(|| word.to_owned());
@@ -165,6 +165,7 @@ mod tests {
             ("%(two * 3 + 1)", "7"),
             ("%(two / 0) %(two - 5)", "0 -3"),
             ("%(two two) %(two abc)", "22 2"),
+            ("%(9223372036854775807 ++)", "9223372036854775807"),
             ("%(two", "%(two"),
             ("$(HOME", "$(HOME"),
             ("x%(two)y%(two)z$(HOME)$(NOPE)", "x2y2z/root$(NOPE)"),

@@ -6,10 +6,10 @@ use std::time::Duration;
 use uwsgi_plugin_api::settings::flag_is_true;
 use uwsgi_plugin_api::{OptionRow, Settings, Status, WireProtocol};
 
-use super::plugins::is_built_in;
 use super::model::{Limits, Logging, Processes, Runtime, SocketSpec};
+use super::plugins::is_built_in;
 use super::values::Values;
-use super::{Config, Severity, misread, Diagnostic, Directive, Origin, Reading};
+use super::{Config, Diagnostic, Directive, Origin, Reading, Severity, misread};
 use crate::options::Registry;
 use crate::sys::machine::Machine;
 
@@ -143,11 +143,7 @@ fn default_protocol(values: &mut Values<'_>) -> WireProtocol {
     }
 }
 
-fn sockets(
-    reading: &Reading,
-    registry: &Registry,
-    default: WireProtocol,
-) -> Vec<SocketSpec> {
+fn sockets(reading: &Reading, registry: &Registry, default: WireProtocol) -> Vec<SocketSpec> {
     let mut sockets = Vec::new();
     for directive in reading.effective() {
         let Some(row) = registry.find(&directive.key) else { continue };
@@ -344,8 +340,7 @@ fn backlog(values: &mut Values<'_>, machine: &Machine) -> u32 {
 /// All options for plugins: canonical names, in their order; placeholders too, as in `uwsgi.opt`.
 fn settings(reading: &Reading, registry: &Registry) -> Settings {
     let pair = |directive: &Directive| {
-        let name =
-            registry.find(&directive.key).map_or(directive.key.as_str(), |row| row.name);
+        let name = registry.find(&directive.key).map_or(directive.key.as_str(), |row| row.name);
         (name.to_owned(), directive.text().to_owned())
     };
     Settings::new(reading.effective().map(pair).collect())

@@ -101,27 +101,34 @@ pub(super) struct Magic<'a> {
     machine: &'a Machine,
 }
 
+/// A part of a line.
+pub(super) enum Piece<'t> {
+    /// Text that stays; may be empty.
+    Text(&'t str),
+    /// A variable as it is written, and what takes its place.
+    Variable { written: &'t str, value: String },
+}
+
 impl<'a> Magic<'a> {
     /// Variables while `current` is read, where `first` was read first.
     pub(super) fn new(current: &'a FileNames, first: &'a FileNames, machine: &'a Machine) -> Self {
         Self { current, first, machine }
     }
 
-    /// `line` with its variables replaced.
-    pub(super) fn substitute(&self, line: &str) -> String {
-        let mut out = String::with_capacity(line.len());
-        let mut rest = line.chars();
-        while let Some(character) = rest.next() {
-            if character != '%' {
-                out.push(character);
-                continue;
-            }
-            match rest.next() {
-                None => out.push('%'),
-                Some(letter) => out.push_str(&self.value(letter)),
-            }
+    /// `line` in pieces, its variables with their values; readers keep their places by them.
+    pub(super) fn pieces<'t>(&self, line: &'t str) -> Vec<Piece<'t>> {
+        let mut pieces = Vec::new();
+        let mut rest = line;
+        while let Some(at) = rest.find('%') {
+            let Some(letter) = rest[at + 1..].chars().next() else { break };
+            let (text, variable) = rest.split_at(at);
+            let (written, after) = variable.split_at(1 + letter.len_utf8());
+            pieces.push(Piece::Text(text));
+            pieces.push(Piece::Variable { written, value: self.value(letter) });
+            rest = after;
         }
-        out
+        pieces.push(Piece::Text(rest));
+        pieces
     }
 
     fn value(&self, letter: char) -> String {
@@ -178,6 +185,14 @@ pub(super) mod tests {
         }
     }
 
+    fn substituted(magic: &Magic<'_>, line: &str) -> String {
+        let value = |piece: &Piece<'_>| match piece {
+            Piece::Text(text) => (*text).to_owned(),
+            Piece::Variable { value, .. } => value.clone(),
+        };
+        magic.pieces(line).iter().map(value).collect()
+    }
+
     #[test]
     fn every_variable_has_uwsgis_value() {
         let machine = machine();
@@ -197,7 +212,7 @@ pub(super) mod tests {
             ("%%d|%(d)|%[m|%z%y%q.", "%d|%(d)|\x1bm|."),
             ("100%", "100%"),
         ] {
-            assert_eq!(magic.substitute(text), expected, "{text}");
+            assert_eq!(substituted(&magic, text), expected, "{text}");
         }
     }
 
@@ -209,6 +224,6 @@ pub(super) mod tests {
     #[test]
     fn standard_input_has_no_names() {
         let (names, machine) = (FileNames::nameless("-", ""), machine());
-        assert_eq!(Magic::new(&names, &names, &machine).substitute("a%p%n%d%s"), "a");
+        assert_eq!(substituted(&Magic::new(&names, &names, &machine), "a%p%n%d%s"), "a");
     }
 }

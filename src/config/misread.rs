@@ -10,7 +10,8 @@ use super::{Diagnostic, Directive, units};
 /// Values of a flag that say what they mean.
 const PLAIN_FLAGS: &[&str] = &["", "true", "1", "yes", "on", "false", "0", "no", "off"];
 /// Metavariables of texts in which quotes and `#` are common.
-const FREE_TEXT: &[&str] = &["FORMAT", "COMMAND", "TEXT", "REGEX", "ACTION", "EXPRESSION", "HEADER", "HOOK"];
+const FREE_TEXT: &[&str] =
+    &["FORMAT", "COMMAND", "TEXT", "REGEX", "ACTION", "EXPRESSION", "HEADER", "HOOK"];
 /// Letters behind `%` that uWSGI replaces (behaviour note 2.3).
 const MAGIC: &str = "oOpPdDsSnNeEcCxXiIjJvVhkuUgGbtT[%(0123456789";
 
@@ -30,7 +31,8 @@ pub(super) fn misread(row: &OptionRow, directive: &Directive) -> Option<Diagnost
 fn flag(value: &str) -> Option<String> {
     let plain = PLAIN_FLAGS.iter().any(|plain| value.eq_ignore_ascii_case(plain));
     (!plain && !value.contains("%(")).then(|| {
-        "is read as true; accepted: true, 1, yes, on, false, 0, no, off, with nothing behind it".to_owned()
+        "is read as true; accepted: true, 1, yes, on, false, 0, no, off, with nothing behind it"
+            .to_owned()
     })
 }
 
@@ -64,9 +66,8 @@ fn text(row: &OptionRow, value: &str) -> Option<String> {
     if FREE_TEXT.iter().any(|free| row.metavar.contains(free)) {
         return None;
     }
-    let quoted = |quote: char| {
-        value.len() > 1 && value.starts_with(quote) && value.ends_with(quote)
-    };
+    let quoted =
+        |quote: char| value.len() > 1 && value.starts_with(quote) && value.ends_with(quote);
     if quoted('"') || quoted('\'') {
         let inner = &value[1..value.len() - 1];
         return Some(format!("the quotes are part of the value; write {inner}"));
@@ -100,9 +101,8 @@ pub(super) fn unresolved(directive: &Directive) -> Option<Diagnostic> {
 /// A `%` and a letter that no magic variable has, in the line as it was written: it was replaced by nothing.
 pub(super) fn lost_letters(directive: &Directive) -> Option<Diagnostic> {
     let Origin::File(spot) = &directive.origin else { return None };
-    let line = spot.file.text.lines().nth(spot.value.line as usize - 1)?;
-    let value: String = line.chars().skip(spot.value.column as usize - 1).collect();
-    let mut characters = value.chars();
+    let line = spot.file.text.lines().nth(spot.key.line as usize - 1)?;
+    let mut characters = line.chars().skip(spot.key.column as usize - 1);
     while let Some(character) = characters.next() {
         if character != '%' {
             continue;
@@ -153,8 +153,7 @@ mod tests {
 
     #[test]
     fn what_is_meant_as_it_is_read_is_silent() {
-        let (count, on, path) =
-            (integer("a", "N", "."), flag("a", "."), list("a", "PATH", "."));
+        let (count, on, path) = (integer("a", "N", "."), flag("a", "."), list("a", "PATH", "."));
         for (row, value) in [
             (&count, "4"),
             (&count, " 4 "),

@@ -10,9 +10,9 @@ mod directive;
 mod environment;
 mod expand;
 mod finish;
+mod format;
 #[doc(hidden)]
 pub mod fuzzing;
-mod format;
 mod magic;
 mod misread;
 pub mod model;
@@ -27,6 +27,7 @@ pub use diagnostic::{Diagnostic, Mark, Severity};
 pub use directive::{Directive, FileText, Origin, Position, Spot};
 pub use finish::finish;
 pub use model::Config;
+pub use plugins::BUILT_IN;
 pub use read::{Inquiry, Question, Reading, Source, Variable, read, read_target};
 
 use crate::options::Registry;

@@ -1,7 +1,7 @@
 //! Which of uWSGI's plugins are built in.
 
 /// Plugins whose work is built in, besides the python family.
-const BUILT_IN: &[&str] = &["http", "corerouter"];
+pub const BUILT_IN: &[&str] = &["http", "corerouter"];
 
 /// `python`, `python3`, `python311`, `0:python3`, ...
 pub(super) fn is_built_in(name: &str) -> bool {

@@ -57,7 +57,8 @@ pub(super) fn number(row: &OptionRow, value: &str) -> Result<String, String> {
     let (number, suffix) = text.split_at(digits);
     // A size may be written 10M or 10m; 10M of a duration could be anything.
     let suffix = suffix.trim();
-    let small = if suffixes[0].0.is_empty() { suffix.to_ascii_lowercase() } else { suffix.to_owned() };
+    let small =
+        if suffixes[0].0.is_empty() { suffix.to_ascii_lowercase() } else { suffix.to_owned() };
     let factor = suffixes.iter().find(|(name, _)| *name == small).map(|(_, factor)| *factor);
     let sum = factor.zip(number.parse::<u64>().ok()).and_then(|(f, n)| n.checked_mul(f));
     let sum = sum.ok_or_else(accepted)?;

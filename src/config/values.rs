@@ -19,7 +19,10 @@ pub(super) struct Values<'a> {
 }
 
 impl<'a> Values<'a> {
-    pub(super) fn new(registry: &'a Registry, directives: impl Iterator<Item = &'a Directive>) -> Self {
+    pub(super) fn new(
+        registry: &'a Registry,
+        directives: impl Iterator<Item = &'a Directive>,
+    ) -> Self {
         let mut values =
             Self { registry, by_name: HashMap::new(), implied: Vec::new(), problems: Vec::new() };
         for directive in directives {

@@ -46,7 +46,8 @@ fn master_all_the_same(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
         row.is_some_and(|row| row.implies.contains(&"master"))
     });
     if let Some(other) = implies {
-        let text = format!("has no effect: {} switches the master on by being named", other.place());
+        let text =
+            format!("has no effect: {} switches the master on by being named", other.place());
         found.push(Diagnostic::warning(master, text));
     }
 }
@@ -69,7 +70,11 @@ fn same_address(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
 const AT_MOST: &[(&str, &str, &str)] = &[
     ("cheaper", "processes", "the least number of workers must be below the largest"),
     ("cheaper-initial", "processes", "more workers at the start than there may be"),
-    ("min-worker-lifetime", "max-worker-lifetime", "a worker would have to live longer than it may"),
+    (
+        "min-worker-lifetime",
+        "max-worker-lifetime",
+        "a worker would have to live longer than it may",
+    ),
     ("harakiri", "worker-reload-mercy", "a reload kills requests before harakiri would"),
     ("post-buffering", "limit-post", "no body can be as large as that"),
 ];
@@ -96,9 +101,13 @@ fn applications(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
         let text = format!("{} names an application for the same place", file.place());
         found.push(Diagnostic::warning(module, text));
     }
-    if subject.is_on("lazy") && subject.is_on("lazy-apps")
+    if subject.is_on("lazy")
+        && subject.is_on("lazy-apps")
         && let Some(lazy) = subject.last("lazy")
     {
-        found.push(Diagnostic::warning(lazy, "lazy-apps is given too, and says more clearly what is wanted"));
+        found.push(Diagnostic::warning(
+            lazy,
+            "lazy-apps is given too, and says more clearly what is wanted",
+        ));
     }
 }

@@ -38,9 +38,8 @@ impl<'a> Subject<'a> {
 
     /// Whether an option is given and not switched off.
     fn is_on(&self, name: &str) -> bool {
-        self.last(name).is_some_and(|directive| {
-            uwsgi_plugin_api::settings::flag_is_true(directive.text())
-        })
+        self.last(name)
+            .is_some_and(|directive| uwsgi_plugin_api::settings::flag_is_true(directive.text()))
     }
 
     /// A number that an option is set to.
@@ -52,11 +51,7 @@ impl<'a> Subject<'a> {
 
 /// A problem without a place.
 fn general(severity: Severity, option: &str, message: &str) -> Diagnostic {
-    Diagnostic {
-        severity,
-        option: option.to_owned(),
-        ..Diagnostic::general(message.to_owned())
-    }
+    Diagnostic { severity, option: option.to_owned(), ..Diagnostic::general(message.to_owned()) }
 }
 
 /// Everything the rules find.

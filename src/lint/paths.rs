@@ -17,9 +17,13 @@ pub(super) fn find(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
     let chdir = subject.last("chdir").map(|directive| PathBuf::from(directive.text()));
     for name in MUST_EXIST {
         for directive in subject.all(name) {
-            let path = absolute(subject, directive.text(), chdir.as_deref().filter(|_| *name != "chdir"));
+            let path =
+                absolute(subject, directive.text(), chdir.as_deref().filter(|_| *name != "chdir"));
             if is_plain(directive.text()) && !path.exists() {
-                found.push(Diagnostic::warning(directive, "there is no such file or folder on this machine"));
+                found.push(Diagnostic::warning(
+                    directive,
+                    "there is no such file or folder on this machine",
+                ));
             }
         }
     }
@@ -32,7 +36,11 @@ pub(super) fn find(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
     }
 }
 
-fn folder(subject: &Subject<'_>, directive: &crate::config::Directive, found: &mut Vec<Diagnostic>) {
+fn folder(
+    subject: &Subject<'_>,
+    directive: &crate::config::Directive,
+    found: &mut Vec<Diagnostic>,
+) {
     let path = absolute(subject, directive.text(), None);
     let folder = path.parent().unwrap_or(Path::new("/"));
     if is_plain(directive.text()) && !folder.exists() {
@@ -48,6 +56,7 @@ fn is_plain(value: &str) -> bool {
 
 /// Relative paths count from `chdir` for what is loaded, else from the working directory.
 fn absolute(subject: &Subject<'_>, value: &str, chdir: Option<&Path>) -> PathBuf {
-    let base = chdir.map_or_else(|| subject.machine.cwd.clone(), |chdir| subject.machine.cwd.join(chdir));
+    let base =
+        chdir.map_or_else(|| subject.machine.cwd.clone(), |chdir| subject.machine.cwd.join(chdir));
     base.join(value)
 }

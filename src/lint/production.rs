@@ -6,9 +6,11 @@ use super::{Diagnostic, Subject, general};
 use crate::config::{Directive, Severity};
 
 pub(super) fn find(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
-    let serves = !subject.all("socket").is_empty() || subject.config.is_none_or(|config| !config.sockets.is_empty());
+    let serves = !subject.all("socket").is_empty()
+        || subject.config.is_none_or(|config| !config.sockets.is_empty());
     if !serves {
-        let text = "no socket is configured: the server ends at once; accepted: socket, http-socket, ...";
+        let text =
+            "no socket is configured: the server ends at once; accepted: socket, http-socket, ...";
         found.push(general(Severity::Warning, "socket", text));
     }
     exposed(subject, found);
@@ -21,7 +23,8 @@ pub(super) fn find(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
 
 /// The uwsgi protocol lets its peer set variables that choose and load applications.
 fn exposed(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
-    let speaks_http = subject.config.is_some_and(|config| config.default_protocol == WireProtocol::Http);
+    let speaks_http =
+        subject.config.is_some_and(|config| config.default_protocol == WireProtocol::Http);
     let plain = subject.all("socket").into_iter().filter(|_| !speaks_http);
     for directive in plain.chain(subject.all("uwsgi-socket")) {
         if is_public(directive.text()) {
@@ -49,7 +52,8 @@ fn has_master(subject: &Subject<'_>) -> bool {
 
 fn processes(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
     if !has_master(subject) {
-        let text = "there is no master: a worker that dies is not replaced, and nothing can be reloaded";
+        let text =
+            "there is no master: a worker that dies is not replaced, and nothing can be reloaded";
         found.push(at(subject, "processes", Severity::Warning, "master", text));
     }
     let one = |name| subject.number(name).unwrap_or(1) <= 1;
@@ -60,7 +64,8 @@ fn processes(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
 }
 
 fn stopping(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
-    let by_hook = subject.all("hook-master-start").iter().any(|hook| hook.text().contains("unix_signal:15"));
+    let by_hook =
+        subject.all("hook-master-start").iter().any(|hook| hook.text().contains("unix_signal:15"));
     if has_master(subject) && !subject.is_on("die-on-term") && !by_hook {
         let text = "SIGTERM reloads instead of stopping: systemd, Docker and Kubernetes send it to stop, wait, and kill; \
                     accepted: die-on-term = true";
@@ -75,7 +80,8 @@ fn stopping(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
         return;
     }
     if let Some(directive) = subject.last("daemonize") {
-        let text = "a process that forks away is hard to watch for systemd and Docker; leave it out there";
+        let text =
+            "a process that forks away is hard to watch for systemd and Docker; leave it out there";
         found.push(Diagnostic::hint(directive, text));
     }
 }
@@ -83,13 +89,18 @@ fn stopping(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
 fn unix_sockets(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
     let is_file = |directive: &&Directive| directive.text().starts_with(['/', '.']);
     let names = ["socket", "uwsgi-socket", "http-socket"];
-    let Some(socket) = names.iter().flat_map(|name| subject.all(name)).find(is_file) else { return };
+    let Some(socket) = names.iter().flat_map(|name| subject.all(name)).find(is_file) else {
+        return;
+    };
     if subject.last("chmod-socket").is_none() && subject.last("chown-socket").is_none() {
         let text = "the front end's user may not be able to connect; accepted: chmod-socket = 660, or chown-socket";
         found.push(Diagnostic::hint(socket, text));
     }
     if !subject.is_on("vacuum") {
-        found.push(Diagnostic::hint(socket, "the file stays behind at the end; vacuum = true removes it"));
+        found.push(Diagnostic::hint(
+            socket,
+            "the file stays behind at the end; vacuum = true removes it",
+        ));
     }
 }
 
@@ -121,9 +132,18 @@ fn requests(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
 }
 
 /// A problem at the directive of `place` where it is given; of the option `about` all the same.
-fn at(subject: &Subject<'_>, place: &str, severity: Severity, about: &str, text: &str) -> Diagnostic {
+fn at(
+    subject: &Subject<'_>,
+    place: &str,
+    severity: Severity,
+    about: &str,
+    text: &str,
+) -> Diagnostic {
     let known = subject.last(place).map(|directive| Diagnostic::new(severity, directive, text));
-    Diagnostic { option: about.to_owned(), ..known.unwrap_or_else(|| general(severity, about, text)) }
+    Diagnostic {
+        option: about.to_owned(),
+        ..known.unwrap_or_else(|| general(severity, about, text))
+    }
 }
 
 #[cfg(test)]

@@ -57,8 +57,10 @@ fn one(out: &mut String, problem: &Diagnostic) {
 /// The line and a caret below its text. What cannot be printed is a blank, so that the caret stands right.
 fn snippet(out: &mut String, mark: &Mark) {
     let Some(line) = mark.file.text.lines().nth(mark.at.line as usize - 1) else { return };
-    let shown: String =
-        line.chars().map(|character| if character.is_control() { ' ' } else { character }).collect();
+    let shown: String = line
+        .chars()
+        .map(|character| if character.is_control() { ' ' } else { character })
+        .collect();
     let before = mark.at.column as usize - 1;
     let rest = shown.chars().count().saturating_sub(before).max(1);
     let carets = "^".repeat(mark.length.min(rest));

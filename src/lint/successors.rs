@@ -20,14 +20,20 @@ const SUCCESSORS: &[(&str, &str)] = &[
     ("exec-asap", "hook-asap = exec:COMMAND"),
     ("exec-as-root", "hook-as-root = exec:COMMAND"),
     ("exec-as-user", "hook-as-user = exec:COMMAND"),
-    ("reload-on-exception", "max-requests; an exception of one request is no reason to stop the others"),
+    (
+        "reload-on-exception",
+        "max-requests; an exception of one request is no reason to stop the others",
+    ),
     ("thunder-lock", "nothing: connections are always shared out one by one"),
     ("catch-exceptions", "nothing in production: it shows the application's inside to everybody"),
     ("honour-stdin", "attach-daemon for programs that want a terminal"),
     ("master-as-root", "uid, and privileged sockets, which are opened before it takes effect"),
     ("daemonize2", "a service of the system, which sees a process that does not fork away"),
     ("http-keepalive", "nothing: connections are kept anyway; it only sets the seconds"),
-    ("env", "nothing where the value is a secret: it can be read in /proc; use the service's environment file"),
+    (
+        "env",
+        "nothing where the value is a secret: it can be read in /proc; use the service's environment file",
+    ),
 ];
 
 /// Only what is no secret is looked at by name alone.

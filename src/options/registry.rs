@@ -141,8 +141,9 @@ mod tests {
     #[test]
     fn names_have_legal_characters_only() {
         for name in registry().names() {
-            let legal =
-                |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_');
+            let legal = |byte: u8| {
+                byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_')
+            };
             assert!(!name.is_empty() && name.bytes().all(legal), "{name}");
             assert!(!name.starts_with('-') && !name.ends_with('-'), "{name}");
         }
@@ -160,8 +161,14 @@ mod tests {
         for row in registry().rows() {
             assert!(row.help.len() > 10, "{}", row.name);
             assert!(row.help.ends_with('.'), "{}: a sentence", row.name);
-            if let Status::NoEffect(text) | Status::Missing(text) | Status::Unsupported(text) = row.status {
-                assert!(text.len() > 3 && !text.ends_with('.'), "{}: {text}: part of a sentence", row.name);
+            if let Status::NoEffect(text) | Status::Missing(text) | Status::Unsupported(text) =
+                row.status
+            {
+                assert!(
+                    text.len() > 3 && !text.ends_with('.'),
+                    "{}: {text}: part of a sentence",
+                    row.name
+                );
             }
             assert!(!row.help.contains("  "), "{}: two blanks", row.name);
         }

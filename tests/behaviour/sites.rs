@@ -16,7 +16,8 @@ def application(environ, start_response):
 
 /// A setup in whose folder lie the site's files and the application.
 fn site(file: &str, wire: Wire) -> Setup {
-    let setup = Setup::new(wire).file("app.py", APP).file("shop/__init__.py", "").file("shop/wsgi.py", APP);
+    let setup =
+        Setup::new(wire).file("app.py", APP).file("shop/__init__.py", "").file("shop/wsgi.py", APP);
     [file, "vassals/template.ini"].into_iter().fold(setup, |setup, name| {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/sites").join(name);
         setup.file(name, &std::fs::read_to_string(path).unwrap())

@@ -67,7 +67,8 @@ fn planted_mistakes_are_found_at_their_lines() {
 #[test]
 fn the_caret_stands_below_the_value() {
     let (text, status) = uwsgi(&["check", "app.ini"], "[uwsgi]\n  processes = \"4\"\n");
-    let expected = "app.ini:2:15: warning: processes: is read as 0: quotes are part of the value; write 4\n";
+    let expected =
+        "app.ini:2:15: warning: processes: is read as 0: quotes are part of the value; write 4\n";
     assert!(text.contains(expected), "{text}");
     assert!(text.contains("    processes = \"4\"\n                ^^^\n"), "{text}");
     assert_eq!(status, 2, "processes = 0 is an error too: {text}");

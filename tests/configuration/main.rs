@@ -5,6 +5,7 @@
 //! original, what was recorded of it is checked too. `UPDATE_GOLDEN=1` records again.
 #![allow(clippy::unwrap_used)] // panicking is how a test fails
 
+mod answers;
 mod case;
 mod check;
 mod properties;

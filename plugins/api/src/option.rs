@@ -238,17 +238,29 @@ pub const fn integer(name: &'static str, metavar: &'static str, help: &'static s
 }
 
 /// A row of kind [`OptionKind::SignedInteger`].
-pub const fn signed_integer(name: &'static str, metavar: &'static str, help: &'static str) -> OptionRow {
+pub const fn signed_integer(
+    name: &'static str,
+    metavar: &'static str,
+    help: &'static str,
+) -> OptionRow {
     OptionRow::new(OptionKind::SignedInteger, name, metavar, help)
 }
 
 /// A row of kind [`OptionKind::Unsigned64`].
-pub const fn unsigned64(name: &'static str, metavar: &'static str, help: &'static str) -> OptionRow {
+pub const fn unsigned64(
+    name: &'static str,
+    metavar: &'static str,
+    help: &'static str,
+) -> OptionRow {
     OptionRow::new(OptionKind::Unsigned64, name, metavar, help)
 }
 
 /// A row of kind [`OptionKind::Unsigned16`].
-pub const fn unsigned16(name: &'static str, metavar: &'static str, help: &'static str) -> OptionRow {
+pub const fn unsigned16(
+    name: &'static str,
+    metavar: &'static str,
+    help: &'static str,
+) -> OptionRow {
     OptionRow::new(OptionKind::Unsigned16, name, metavar, help)
 }
 
@@ -263,7 +275,11 @@ pub const fn text(name: &'static str, metavar: &'static str, help: &'static str)
 }
 
 /// A row of kind [`OptionKind::OptionalText`].
-pub const fn optional_text(name: &'static str, metavar: &'static str, help: &'static str) -> OptionRow {
+pub const fn optional_text(
+    name: &'static str,
+    metavar: &'static str,
+    help: &'static str,
+) -> OptionRow {
     OptionRow::new(OptionKind::OptionalText, name, metavar, help)
 }
 
@@ -273,15 +289,16 @@ pub const fn list(name: &'static str, metavar: &'static str, help: &'static str)
 }
 
 /// A row of kind [`OptionKind::KeyValueList`].
-pub const fn key_values(name: &'static str, metavar: &'static str, help: &'static str) -> OptionRow {
+pub const fn key_values(
+    name: &'static str,
+    metavar: &'static str,
+    help: &'static str,
+) -> OptionRow {
     OptionRow::new(OptionKind::KeyValueList, name, metavar, help)
 }
 
 /// The rows of one section.
-pub const fn chapter<const N: usize>(
-    section: Section,
-    mut rows: [OptionRow; N],
-) -> [OptionRow; N] {
+pub const fn chapter<const N: usize>(section: Section, mut rows: [OptionRow; N]) -> [OptionRow; N] {
     let mut position = 0;
     while position < N {
         rows[position].section = section;

@@ -27,6 +27,7 @@ use uwsgi_plugin_api::{
 };
 
 use ffi::{Kept, Object, Py, Raised};
+use find::Surroundings;
 use load::{Apps, Loader};
 use options::Options;
 
@@ -131,6 +132,13 @@ impl Plugin for PythonPlugin {
 
     fn claims_argument(&self, argument: &str) -> bool {
         options::claims_argument(argument)
+    }
+
+    fn language_version(&self, settings: &Settings) -> Option<Result<String, PluginError>> {
+        let options = Options::read(settings);
+        let version =
+            options.and_then(|options| find::version(&options, &Surroundings::of_process()));
+        Some(version.map_err(PluginError))
     }
 
     fn start(

@@ -1,209 +1,258 @@
-//! JSON files: an object of options as a member of the outermost object (behaviour note 2.2).
+//! The options of a json file: members of the object named like the section in the outermost object.
 //!
-//! `true` is `1`, `false` and `null` are `0`, an array gives one option for each element; of members with one name
-//! the last counts, at the place of the first. uWSGI leaves out fractions, objects and arrays in arrays
-//! without a word, and cuts large numbers; here numbers stay as they are written, and what is left out is warned of.
+//! `true` is `1`, `false` and `null` are `0`, numbers stay as they are written, a list is one option for each
+//! element. uWSGI's two builds differ (jansson drops fractions and repeated keys, yajl keeps both): this is
+//! what the one that keeps them reads. Both drop lists and objects inside an option; here that is an error.
 
 use std::fmt;
 
-use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::Deserializer;
+use serde::de::{MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::{Line, Parsed, Places, Problem};
+use super::written::Written;
+use super::{Key, Parsed, Position, Problem, decode};
 use crate::config::magic::Magic;
 
-/// Members of an object in their order, values as written.
-struct Members<'t>(Vec<(String, &'t RawValue)>);
+const VALUES: &str = "accepted: a string, a number, true, false, null, or a list of these";
 
-impl<'t> serde::Deserialize<'t> for Members<'t> {
-    fn deserialize<D: Deserializer<'t>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(MembersVisitor)
+/// Reads the section `section` of `text`.
+pub(in crate::config) fn parse(text: &[u8], section: &str, magic: &Magic<'_>) -> Parsed {
+    let text = match decode(text) {
+        Ok(text) => text,
+        Err(problem) => return Parsed::failed(problem),
+    };
+    let written = Written::new(text, magic);
+    let mut reader = Reader { written: &written, parsed: Parsed::default() };
+    if let Err(problem) = reader.file(section) {
+        reader.parsed.problems.push(problem);
+    }
+    reader.parsed
+}
+
+struct Reader<'t> {
+    written: &'t Written,
+    parsed: Parsed,
+}
+
+impl<'t> Reader<'t> {
+    fn file(&mut self, section: &str) -> Result<(), Problem> {
+        for (key, value) in self.members(&self.written.text)? {
+            if self.string(key)? != section {
+                continue;
+            }
+            let at = self.at(value);
+            if !value.get().starts_with('{') {
+                self.parsed.error(at, format!("{section} must be an object of options"));
+            } else if self.parsed.section_found {
+                let text = format!("the object {section} is there twice; accepted: one");
+                self.parsed.error(self.at(key), text);
+            } else {
+                self.section(value)?;
+            }
+            self.parsed.section_found = true;
+        }
+        Ok(())
+    }
+
+    fn section(&mut self, section: &'t RawValue) -> Result<(), Problem> {
+        for (key, value) in self.members(section.get())? {
+            let key = (self.string(key)?, self.at(key));
+            match value.get().bytes().next() {
+                Some(b'[') => {
+                    for element in self.elements(value)? {
+                        self.option(key.clone(), element)?;
+                    }
+                }
+                _ => self.option(key, value)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn option(&mut self, key: Key, value: &'t RawValue) -> Result<(), Problem> {
+        let at = self.at(value);
+        let text = match value.get() {
+            "true" => "1".to_owned(),
+            "false" | "null" => "0".to_owned(),
+            text if text.starts_with('"') => self.string(value)?,
+            text if text.starts_with(['{', '[']) => {
+                let text = format!("the value of {} cannot be an option's; {VALUES}", key.0);
+                self.parsed.error(at, text);
+                return Ok(());
+            }
+            number => number.to_owned(),
+        };
+        self.parsed.push(key, text, at);
+        Ok(())
+    }
+
+    /// The members of the object `text`, a part of the file.
+    fn members(&self, text: &'t str) -> Result<Vec<(&'t RawValue, &'t RawValue)>, Problem> {
+        let mut json = serde_json::Deserializer::from_str(text);
+        let members =
+            json.deserialize_map(Members).and_then(|members| json.end().map(|()| members));
+        members.map_err(|error| self.problem(text, &error))
+    }
+
+    fn elements(&self, list: &'t RawValue) -> Result<Vec<&'t RawValue>, Problem> {
+        serde_json::from_str(list.get()).map_err(|error| self.problem(list.get(), &error))
+    }
+
+    /// A string without its quotes and escapes. Halves of surrogate pairs are found only here.
+    fn string(&self, raw: &'t RawValue) -> Result<String, Problem> {
+        serde_json::from_str(raw.get()).map_err(|error| self.problem(raw.get(), &error))
+    }
+
+    /// `error` in `text`, which is a part of the file. Its place counts lines, and bytes within them.
+    fn problem(&self, text: &str, error: &serde_json::Error) -> Problem {
+        let what = error.to_string();
+        let what = what.split(" at line ").next().unwrap_or_default();
+        let lines = text.split_inclusive('\n').take(error.line().saturating_sub(1));
+        let within = lines.map(str::len).sum::<usize>() + error.column().saturating_sub(1);
+        let message = format!("{what}; accepted: json without comments");
+        Problem::error(self.written.at(self.offset(text).saturating_add(within)), message)
+    }
+
+    fn at(&self, raw: &RawValue) -> Position {
+        self.written.at(self.offset(raw.get()))
+    }
+
+    /// Where a part of the file begins in it.
+    fn offset(&self, part: &str) -> usize {
+        (part.as_ptr() as usize).saturating_sub(self.written.text.as_ptr() as usize)
     }
 }
 
-struct MembersVisitor;
+/// Takes an object's keys and values as they are written.
+struct Members;
 
-impl<'t> Visitor<'t> for MembersVisitor {
-    type Value = Members<'t>;
+impl<'t> Visitor<'t> for Members {
+    type Value = Vec<(&'t RawValue, &'t RawValue)>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
     }
 
-    fn visit_map<A: MapAccess<'t>>(self, mut map: A) -> Result<Members<'t>, A::Error> {
-        let mut members: Vec<(String, &RawValue)> = Vec::new();
-        while let Some((key, value)) = map.next_entry::<String, &RawValue>()? {
-            match members.iter_mut().find(|(known, _)| *known == key) {
-                Some(member) => member.1 = value,
-                None => members.push((key, value)),
-            }
+    fn visit_map<A: MapAccess<'t>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut members = Vec::new();
+        while let Some(member) = map.next_entry()? {
+            members.push(member);
         }
-        Ok(Members(members))
+        Ok(members)
     }
-}
-
-/// Elements of an array, as written.
-struct Elements<'t>(Vec<&'t RawValue>);
-
-impl<'t> serde::Deserialize<'t> for Elements<'t> {
-    fn deserialize<D: Deserializer<'t>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_seq(ElementsVisitor)
-    }
-}
-
-struct ElementsVisitor;
-
-impl<'t> Visitor<'t> for ElementsVisitor {
-    type Value = Elements<'t>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an array")
-    }
-
-    fn visit_seq<A: SeqAccess<'t>>(self, mut array: A) -> Result<Elements<'t>, A::Error> {
-        let mut elements = Vec::new();
-        while let Some(element) = array.next_element()? {
-            elements.push(element);
-        }
-        Ok(Elements(elements))
-    }
-}
-
-/// Reads the section `section` of `text`.
-pub(super) fn parse(text: &[u8], section: &str, magic: &Magic<'_>) -> Parsed {
-    let mut parsed = Parsed::default();
-    let Some(text) = super::decoded(text, &mut parsed) else { return parsed };
-    let text = magic.substitute(text);
-    let places = Places::new(&text);
-    match serde_json::from_str::<Members<'_>>(&text) {
-        Ok(Members(members)) => {
-            let found = members.into_iter().find(|(name, _)| name == section);
-            parsed.section_found = found.is_some();
-            if let Some((_, value)) = found {
-                section_members(value, &text, &places, &mut parsed);
-            }
-        }
-        Err(error) => parsed.problems.push(syntax(&error, &places)),
-    }
-    parsed
-}
-
-fn syntax(error: &serde_json::Error, places: &Places<'_>) -> Problem {
-    let line = places.lines.get(error.line().saturating_sub(1)).copied().unwrap_or_default();
-    let message = error.to_string();
-    let message = message.split(" at line ").next().unwrap_or_default();
-    Problem::error(places.at(line + error.column().saturating_sub(1)), format!("no valid JSON: {message}"))
-}
-
-/// Where a value that was taken from the text stands in it.
-fn offset(value: &RawValue, text: &str) -> usize {
-    (value.get().as_ptr() as usize).saturating_sub(text.as_ptr() as usize)
-}
-
-fn section_members(section: &RawValue, text: &str, places: &Places<'_>, parsed: &mut Parsed) {
-    let begin = offset(section, text);
-    let Ok(Members(members)) = serde_json::from_str(section.get()) else {
-        let message = "the section is no object; accepted: {\"option\": value, ...}";
-        return parsed.problems.push(Problem::error(places.at(begin), message));
-    };
-    for (key, value) in members {
-        if value.get().starts_with('[') {
-            let Ok(Elements(elements)) = serde_json::from_str(value.get()) else { continue };
-            elements.into_iter().for_each(|element| option(&key, element, text, places, parsed));
-        } else {
-            option(&key, value, text, places, parsed);
-        }
-    }
-}
-
-fn option(key: &str, value: &RawValue, text: &str, places: &Places<'_>, parsed: &mut Parsed) {
-    let at = offset(value, text);
-    let value = match value.get() {
-        "true" => "1".to_owned(),
-        "false" | "null" => "0".to_owned(),
-        quoted if quoted.starts_with('"') => serde_json::from_str(quoted).unwrap_or_default(),
-        nested if nested.starts_with(['{', '[']) => {
-            let message = format!("{key}: objects, and arrays in arrays, are no values; this one is left out");
-            return parsed.problems.push(Problem::warning(places.at(at), message));
-        }
-        number => number.to_owned(),
-    };
-    let key_at = places.at(key_before(text, at));
-    parsed.lines.push(Line { key: key.to_owned(), value, key_at, value_at: places.at(at) });
-}
-
-/// Where the name stands that belongs to a value: the last string before its colon, on the value's line where it is
-/// there. Names with escaped quotes are found by their end, which is near enough for a message.
-fn key_before(text: &str, value: usize) -> usize {
-    let before = &text[..value];
-    let colon = before.rfind(':').unwrap_or(value);
-    let end = before[..colon].rfind('"').unwrap_or(colon);
-    before[..end].rfind('"').map_or(value, |begin| begin + 1)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{lines, parsed, problems};
+    use super::super::tests::{check, options, parsed, places, problems};
     use super::*;
 
     #[test]
-    fn values_are_text_and_keep_their_places() {
-        let text = "{\"uwsgi\": {\n  \"a\": 1,\n  \"b\": \"x\\u00e9\\\"\", \"c\": true,\n  \"d\": [false, null, -2]\n}}";
-        assert_eq!(
-            lines(parse, text, "uwsgi"),
-            ["2:4 2:8 a=1", "3:4 3:8 b=x\u{e9}\"", "3:22 3:26 c=1", "4:4 4:9 d=0", "4:4 4:16 d=0", "4:4 4:22 d=-2"]
+    fn values_are_text() {
+        check(
+            parse,
+            "uwsgi",
+            &[
+                (
+                    r#"{"uwsgi": {"a": "x", "b": 1, "c": -4, "d": 1.50, "e": 1e3}}"#,
+                    &["a=x", "b=1", "c=-4", "d=1.50", "e=1e3"],
+                    &[],
+                ),
+                (
+                    r#"{"uwsgi": {"a": true, "b": false, "c": null, "d": ""}}"#,
+                    &["a=1", "b=0", "c=0", "d="],
+                    &[],
+                ),
+                (
+                    r#"{"uwsgi": {"a": 99999999999999999999, "b": -0}}"#,
+                    &["a=99999999999999999999", "b=-0"],
+                    &[],
+                ),
+                (
+                    r#"{"uwsgi": {"a": "\u00e9\n\"\/ \ud83d\ude00", "\u0041": "%n%%d"}}"#,
+                    &["a=é\n\"/ 😀", "A=app%d"],
+                    &[],
+                ),
+                (
+                    r#"{"uwsgi": {"l": ["x", 2, true, null], "m": [], "l": "y"}}"#,
+                    &["l=x", "l=2", "l=1", "l=0", "l=y"],
+                    &[],
+                ),
+                ("{\"uwsgi\": {\"\": \"x\", \"a b\": \"c\"}}", &["=x", "a b=c"], &[]),
+            ],
         );
     }
 
     #[test]
-    fn numbers_stay_as_they_are_written() {
-        let text = "{\"uwsgi\": {\"a\": 1.50, \"b\": 12345678901234567890123, \"c\": 1e3}}";
-        let found = lines(parse, text, "uwsgi");
-        assert_eq!(found.len(), 3);
-        assert!(found[0].ends_with("a=1.50") && found[1].ends_with("=12345678901234567890123"), "{found:?}");
+    fn values_that_are_no_options_are_named() {
+        check(
+            parse,
+            "uwsgi",
+            &[
+                (
+                    r#"{"uwsgi": {"a": {"b": 1}, "c": [["d"], "e", {}]}}"#,
+                    &["c=e"],
+                    &[
+                        "error 1:17: the value of a cannot",
+                        "error 1:33: the value of c",
+                        "error 1:45: the value of c",
+                    ],
+                ),
+                (r#"{"uwsgi": [1]}"#, &[], &["error 1:11: uwsgi must be an object of options"]),
+                (
+                    r#"{"uwsgi": {"a": 1}, "uwsgi": {"b": 2}}"#,
+                    &["a=1"],
+                    &["error 1:21: the object uwsgi is there twice"],
+                ),
+                (r#"{"uwsgi": {"a": 1, "b": "\ud83d"}}"#, &["a=1"], &["error 1:"]),
+            ],
+        );
     }
 
     #[test]
-    fn the_last_member_of_a_name_counts_at_the_place_of_the_first() {
-        let text = "{\"uwsgi\": {\"b\": 1, \"a\": 2, \"b\": 3}}";
-        let found = lines(parse, text, "uwsgi");
-        assert!(found[0].ends_with("b=3") && found[1].ends_with("a=2"), "{found:?}");
+    fn syntax_errors_are_placed() {
+        check(
+            parse,
+            "uwsgi",
+            &[
+                (
+                    "",
+                    &[],
+                    &["error 1:1: EOF while parsing a value; accepted: json without comments"],
+                ),
+                ("[]", &[], &["error 1:1: invalid type: sequence, expected an object"]),
+                ("{\"uwsgi\": {\"a\": 1,}}", &[], &["error 1:19: key must be a string"]),
+                ("{\"uwsgi\":\n {\"é\" x}}", &[], &["error 2:7: expected `:`"]),
+                ("{} x", &[], &["error 1:4: trailing characters"]),
+                ("// c\n{}", &[], &["error 1:1: expected value"]),
+                ("{\"uwsgi\": {\"a\": \"\t\"}}", &[], &["error 1:17: control character"]),
+            ],
+        );
     }
 
     #[test]
-    fn sections_are_members() {
-        let text = "{\"uwsgi\": {\"a\": 1}, \"x\": {\"b\": 2}}";
-        assert_eq!(lines(parse, text, "x"), ["1:28 1:32 b=2"]);
-        assert!(!parsed(parse, b"{}", "uwsgi").section_found);
+    fn places_are_those_of_the_file() {
+        let text =
+            "\u{feff}{\n  \"uwsgi\": {\"é\": \"%d\", \"%n\": 1,\r\n\t\"l\": [\"x\",\n \"y\"]}}";
+        let places = places(&parsed(parse, text.as_bytes(), "uwsgi"));
+        assert_eq!(places, ["é@2:13 /srv/@2:18", "app@2:24 1@2:30", "l@3:2 x@3:8", "l@3:2 y@4:2"]);
     }
 
     #[test]
-    fn what_is_no_value_is_told() {
-        let text = "{\"uwsgi\": {\"a\": {\"b\": 1}, \"c\": [[1], 2]}}";
-        let found = problems(parse, text, "uwsgi");
-        assert_eq!(found.len(), 2, "{found:?}");
-        assert!(found[0].starts_with("1:17 warning: a: objects"), "{found:?}");
-        assert_eq!(lines(parse, text, "uwsgi"), ["1:28 1:38 c=2"]);
+    fn only_the_asked_section_is_read() {
+        let text = br#"{"a": 1, "s": {"uwsgi": {"x": 9}}, "t": {"y": 1}}"#;
+        assert_eq!(options(&parsed(parse, text, "t")), ["y=1"]);
+        let none = parsed(parse, text, "uwsgi");
+        assert!(!none.section_found && none.problems.is_empty());
     }
 
     #[test]
-    fn errors_have_their_place() {
-        for (text, place) in [
-            ("{\"uwsgi\": {\"a\": 1,}}", "1:19"),
-            ("{\n \"uwsgi\": x", "2:11"),
-            ("[1]", "1:1"),
-            ("{\"uwsgi\": [1]}", "1:11"),
-            ("{} x", "1:4"),
-            ("", "1:1"),
-        ] {
-            let found = problems(parse, text, "uwsgi");
-            assert!(found[0].starts_with(&format!("{place} error: ")), "{text}: {found:?}");
+    fn depth_needs_no_stack() {
+        for text in ["[", "{\"uwsgi\":{\"a\":[", "{\"a\":"] {
+            assert_eq!(problems(&parsed(parse, text.repeat(200_000).as_bytes(), "uwsgi")).len(), 1);
         }
-    }
-
-    #[test]
-    fn depth_is_bounded() {
-        let found = problems(parse, &"{\"uwsgi\":".repeat(10_000), "uwsgi");
-        assert!(found[0].contains("recursion limit") || found[0].contains("EOF"), "{found:?}");
+        let deep = format!("{{\"uwsgi\":{{\"a\":{}1{}}}}}", "[".repeat(99_999), "]".repeat(99_999));
+        assert_eq!(problems(&parsed(parse, deep.as_bytes(), "uwsgi")).len(), 1);
     }
 }

@@ -1,213 +1,216 @@
-//! The formats of configuration files.
+//! Readers of configuration file formats: bytes and the name of a section in, its options in their order out.
 //!
-//! Each format is a pure function from the bytes of a file to the options of one section, with their places.
-//! Magic variables are replaced in the raw text first, whatever the format, as in uWSGI.
+//! Each format is one pure function `parse(text, section, magic) -> Parsed` in a file of its own. They share
+//! what stands here: where things stand in the file, what is said about it, and the text with its magic
+//! variables filled in ([`written`]), which every reader parses instead of the raw one, as uWSGI does.
+//! A reader knows no option and converts no value: whatever an option is given comes out as text.
+//!
+//! What uWSGI reads, comes out as it reads it. Where it loses something silently and starts, that is a
+//! warning here; where it does not start, crashes, or its builds disagree, an error.
 
 mod ini;
 mod json;
+mod kind;
+#[cfg(test)]
+mod properties;
 mod toml;
+mod written;
 mod xml;
 mod yaml;
 
-use super::directive::Position;
-use super::magic::Magic;
+pub(super) use kind::Format;
 
-/// A format, by the option that reads it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Format {
-    Ini,
-    Xml,
-    Yaml,
-    Json,
-    Toml,
-}
-
-impl Format {
-    pub(super) const ALL: [Self; 5] = [Self::Ini, Self::Xml, Self::Yaml, Self::Json, Self::Toml];
-    /// Endings of file names, with their dot.
-    pub(super) const EXTENSIONS: [&str; 7] =
-        [".ini", ".xml", ".yaml", ".yml", ".json", ".js", ".toml"];
-
-    /// The format of a file by its name's ending.
-    pub(super) fn of(file: &str) -> Option<Self> {
-        Some(match file.rsplit_once('.')?.1 {
-            "ini" => Self::Ini,
-            "xml" => Self::Xml,
-            "yaml" | "yml" => Self::Yaml,
-            "json" | "js" => Self::Json,
-            "toml" => Self::Toml,
-            _ => return None,
-        })
-    }
-
-    /// The canonical name of the option that reads it.
-    pub(super) const fn option(self) -> &'static str {
-        match self {
-            Self::Ini => "ini",
-            Self::Xml => "xml",
-            Self::Yaml => "yaml",
-            Self::Json => "json",
-            Self::Toml => "toml",
-        }
-    }
-
-    /// How log lines call it.
-    pub(super) const fn title(self) -> &'static str {
-        match self {
-            Self::Ini => "INI",
-            Self::Xml => "XML",
-            Self::Yaml => "YAML",
-            Self::Json => "JSON",
-            Self::Toml => "TOML",
-        }
-    }
-}
+use super::Severity;
+pub(super) use super::directive::Position;
 
 /// One option of the asked section.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Line {
     pub key: String,
     pub value: String,
-    /// Where the key stands in the file as written.
     pub key_at: Position,
-    /// Where the value stands.
+    /// Where the value begins, its quote included; of an absent value, the end of the key or its line.
     pub value_at: Position,
 }
 
-/// What a problem means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Weight {
-    Warning,
-    Error,
-}
-
-/// What is wrong with a file.
-#[derive(Debug, PartialEq, Eq)]
+/// What is wrong with a file, and where.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Problem {
     pub at: Position,
+    /// A warning where uWSGI starts with such a file.
+    pub severity: Severity,
+    /// What is wrong and what is accepted.
     pub message: String,
-    pub weight: Weight,
 }
 
 impl Problem {
     fn error(at: Position, message: impl Into<String>) -> Self {
-        Self { at, message: message.into(), weight: Weight::Error }
-    }
-
-    fn warning(at: Position, message: impl Into<String>) -> Self {
-        Self { at, message: message.into(), weight: Weight::Warning }
+        Self { at, severity: Severity::Error, message: message.into() }
     }
 }
 
 /// What a file held.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Parsed {
-    /// Options of the section in their order.
+    /// Options of the section in their order; a list is one line per element. After a syntax error, those
+    /// that were read before it, or none.
     pub lines: Vec<Line>,
     /// Whether the section was there at all.
     pub section_found: bool,
+    /// In the order in which they were found.
     pub problems: Vec<Problem>,
 }
 
-/// Reads the section `section` of `text`.
-pub(super) fn parse(format: Format, text: &[u8], section: &str, magic: &Magic<'_>) -> Parsed {
-    match format {
-        Format::Ini => ini::parse(text, section, magic),
-        Format::Xml => xml::parse(text, section, magic),
-        Format::Yaml => yaml::parse(text, section, magic),
-        Format::Json => json::parse(text, section, magic),
-        Format::Toml => toml::parse(text, section, magic),
-    }
-}
+/// A key and where it stands.
+type Key = (String, Position);
 
-/// The text of a file whose format knows only UTF-8; what is none is a problem of `parsed`.
-fn decoded<'t>(text: &'t [u8], parsed: &mut Parsed) -> Option<&'t str> {
-    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
-    match std::str::from_utf8(text) {
-        Ok(text) => Some(text),
-        Err(error) => {
-            let valid = String::from_utf8_lossy(&text[..error.valid_up_to()]).into_owned();
-            let at = Places::new(&valid).at(valid.len());
-            parsed.problems.push(Problem::error(at, "the text is not valid UTF-8"));
-            None
+impl Parsed {
+    /// A file that could not be read at all.
+    fn failed(problem: Problem) -> Self {
+        Self { problems: vec![problem], ..Self::default() }
+    }
+
+    fn error(&mut self, at: Position, message: impl Into<String>) {
+        self.problems.push(Problem::error(at, message));
+    }
+
+    fn warning(&mut self, at: Position, message: impl Into<String>) {
+        let problem = Problem::error(at, message);
+        self.problems.push(Problem { severity: Severity::Warning, ..problem });
+    }
+
+    /// Adds an option. NUL ends a string for uWSGI and for the system calls it would be given to.
+    fn push(&mut self, (key, key_at): Key, value: String, value_at: Position) {
+        if key.contains('\0') || value.contains('\0') {
+            return self.error(key_at, "keys and values must not contain a NUL byte");
         }
+        self.lines.push(Line { key, value, key_at, value_at });
     }
 }
 
-/// Where the bytes of a text stand.
-struct Places<'t> {
-    text: &'t str,
-    /// Where each line begins.
-    lines: Vec<usize>,
+/// The text of a file in the formats that are UTF-8 or nothing, without its byte order mark.
+fn decode(text: &[u8]) -> Result<&str, Problem> {
+    let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
+    str::from_utf8(text).map_err(|error| {
+        let good = &text[..error.valid_up_to()];
+        let line_start = memchr::memrchr(b'\n', good).map_or(0, |at| at + 1);
+        let at = Position {
+            line: count(memchr::memchr_iter(b'\n', good).count()),
+            column: count(String::from_utf8_lossy(&good[line_start..]).chars().count()),
+        };
+        Problem::error(at, "the file is not valid UTF-8")
+    })
 }
 
-impl<'t> Places<'t> {
-    fn new(text: &'t str) -> Self {
-        let breaks = memchr::memchr_iter(b'\n', text.as_bytes()).map(|at| at + 1);
-        Self { text, lines: std::iter::once(0).chain(breaks).collect() }
-    }
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-    /// Line and column of the byte `offset`.
-    fn at(&self, offset: usize) -> Position {
-        let mut offset = offset.min(self.text.len());
-        while !self.text.is_char_boundary(offset) {
-            offset -= 1;
-        }
-        let line = self.lines.partition_point(|&begin| begin <= offset);
-        let column = self.text[self.lines[line - 1]..offset].chars().count() + 1;
-        let number = |number| u32::try_from(number).unwrap_or(u32::MAX);
-        Position { line: number(line), column: number(column) }
-    }
+/// The number, from 1, of what comes after `before` others.
+fn count(before: usize) -> u32 {
+    u32::try_from(before).unwrap_or(u32::MAX).saturating_add(1)
 }
 
 #[cfg(test)]
 mod tests {
+    use super::written::Written;
     use super::*;
-    use crate::config::magic::FileNames;
+    use crate::config::magic::{FileNames, Magic, tests::machine};
 
-    /// A format's reader.
+    /// A reader of one format.
     pub(super) type Parse = fn(&[u8], &str, &Magic<'_>) -> Parsed;
 
+    /// What `parse` makes of `text`, where `%n` is `app` and `%d` is `/srv/`.
     pub(super) fn parsed(parse: Parse, text: &[u8], section: &str) -> Parsed {
-        let (names, machine) = (FileNames::default(), crate::config::magic::tests::machine());
+        let (names, machine) = (FileNames::new("/srv/app.conf", "", "/".as_ref()), machine());
         parse(text, section, &Magic::new(&names, &names, &machine))
     }
 
-    /// Each option as `line:column line:column key=value`, the places of key and value.
-    pub(super) fn lines(parse: Parse, text: &str, section: &str) -> Vec<String> {
-        let show = |line: Line| {
-            let (key, value) = (line.key_at, line.value_at);
-            let places = format!("{}:{} {}:{}", key.line, key.column, value.line, value.column);
-            format!("{places} {}={}", line.key, line.value)
-        };
-        parsed(parse, text.as_bytes(), section).lines.into_iter().map(show).collect()
+    /// `key=value` for each option.
+    pub(super) fn options(parsed: &Parsed) -> Vec<String> {
+        parsed.lines.iter().map(|line| format!("{}={}", line.key, line.value)).collect()
     }
 
-    /// Each problem as `line:column weight: message`.
-    pub(super) fn problems(parse: Parse, text: &str, section: &str) -> Vec<String> {
-        let show = |problem: Problem| {
-            let weight = format!("{:?}", problem.weight).to_lowercase();
-            format!("{}:{} {weight}: {}", problem.at.line, problem.at.column, problem.message)
-        };
-        parsed(parse, text.as_bytes(), section).problems.into_iter().map(show).collect()
+    /// `key@line:column value@line:column` for each option.
+    pub(super) fn places(parsed: &Parsed) -> Vec<String> {
+        let place = |at: Position| format!("{}:{}", at.line, at.column);
+        let lines = parsed.lines.iter();
+        lines
+            .map(|line| {
+                format!(
+                    "{}@{} {}@{}",
+                    line.key,
+                    place(line.key_at),
+                    line.value,
+                    place(line.value_at)
+                )
+            })
+            .collect()
     }
 
-    #[test]
-    fn bytes_have_lines_and_columns() {
-        let places = Places::new("a\nb\u{e9}c\n");
-        for (offset, line, column) in
-            [(0, 1, 1), (1, 1, 2), (2, 2, 1), (3, 2, 2), (4, 2, 2), (5, 2, 3), (7, 3, 1), (99, 3, 1)]
-        {
-            assert_eq!(places.at(offset), Position { line, column }, "{offset}");
+    /// `warning 1:2: message` for each problem.
+    pub(super) fn problems(parsed: &Parsed) -> Vec<String> {
+        let problems = parsed.problems.iter();
+        problems
+            .map(|problem| {
+                let Position { line, column } = problem.at;
+                let severity = format!("{:?}", problem.severity).to_lowercase();
+                format!("{severity} {line}:{column}: {}", problem.message)
+            })
+            .collect()
+    }
+
+    /// Checks a table of text, options and beginnings of problems.
+    pub(super) fn check(parse: Parse, section: &str, table: &[(&str, &[&str], &[&str])]) {
+        for (text, expected, expected_problems) in table {
+            let found = parsed(parse, text.as_bytes(), section);
+            assert_eq!(options(&found), *expected, "{text}");
+            let problems = problems(&found);
+            let same = problems.len() == expected_problems.len()
+                && problems.iter().zip(*expected_problems).all(|(a, b)| a.starts_with(b));
+            assert!(same, "{text}\n{problems:#?}");
         }
     }
 
     #[test]
-    fn every_format_says_where_a_text_is_no_text() {
-        let readers: [Parse; 4] = [xml::parse, yaml::parse, json::parse, toml::parse];
-        for parse in readers {
-            let found = parsed(parse, b"a\nb \xff", "uwsgi");
-            assert_eq!(found.problems[0].at, Position { line: 2, column: 3 });
+    fn bytes_that_are_not_utf8_are_found() {
+        assert_eq!(decode(b"\xef\xbb\xbfa"), Ok("a"));
+        let problem = decode("a\nä\u{e9}".as_bytes()).map(str::len);
+        assert_eq!(problem, Ok(6));
+        let problem = decode(b"a\n\xc3\xa4b\xe9").expect_err("latin-1");
+        assert_eq!(problem.at, Position { line: 2, column: 3 });
+    }
+
+    #[test]
+    fn an_option_with_a_nul_byte_is_refused() {
+        for (parse, text) in [
+            (ini::parse as Parse, "[uwsgi]\na=x\0y\nb=1"),
+            (json::parse, r#"{"uwsgi": {"a": "x\u0000y", "b": "1"}}"#),
+            (yaml::parse, "uwsgi:\n  a: \"x\\0y\"\n  b: 1\n"),
+            (toml::parse, "[uwsgi]\na=\"x\\u0000y\"\nb=\"1\""),
+        ] {
+            let found = parsed(parse, text.as_bytes(), "uwsgi");
+            assert_eq!(options(&found), ["b=1"], "{text}");
+            assert!(problems(&found)[0].ends_with("must not contain a NUL byte"), "{text}");
         }
+    }
+
+    #[test]
+    fn places_are_those_before_magic_variables() {
+        let (names, machine) = (FileNames::new("/srv/app.conf", "", "/".as_ref()), machine());
+        let magic = Magic::new(&names, &names, &machine);
+        let written = Written::new("ä%n=%d.\r\n%(x)%\r\n%", &magic);
+        assert_eq!(written.text, "äapp=/srv/.\r\n%(x)%\r\n%");
+        for (text, line, column) in [
+            ("ä", 1, 1),
+            ("pp", 1, 2),
+            ("=", 1, 4),
+            ("srv", 1, 5),
+            (".", 1, 7),
+            ("(", 2, 1),
+            ("x", 2, 3),
+        ] {
+            let offset = written.text.find(text).expect("it is there");
+            assert_eq!(written.at(offset), Position { line, column }, "{text}");
+        }
+        assert_eq!(written.at(usize::MAX), Position { line: 3, column: 2 });
     }
 }

@@ -1,105 +1,203 @@
-//! TOML files: a table of options below the section's name. uWSGI has no such format, so nothing is guessed: what is
-//! no string, number, truth value, date, or array of these is an error.
+//! The options of a toml file, which uWSGI does not read: keys of the table named like the section.
+//!
+//! Booleans are `true` and `false`, integers are in decimal, floats and dates as they are written, a list is
+//! one option for each element. Strings keep suffixes such as `10M`: what they mean is the option's business.
 
-use toml_edit::{Document, Item, Value};
+use ::toml::Spanned;
+use ::toml::de::{DeInteger, DeTable, DeValue};
 
-use super::{Line, Parsed, Places, Problem};
+use super::written::Written;
+use super::{Key, Parsed, decode};
 use crate::config::magic::Magic;
 
+const VALUES: &str = "accepted: a string, a number, true, false, a date, or a list of these";
+
 /// Reads the section `section` of `text`.
-pub(super) fn parse(text: &[u8], section: &str, magic: &Magic<'_>) -> Parsed {
-    let mut parsed = Parsed::default();
-    let Some(text) = super::decoded(text, &mut parsed) else { return parsed };
-    let text = magic.substitute(text);
-    let places = Places::new(&text);
-    let document = match Document::parse(text.as_str()) {
-        Ok(document) => document,
-        Err(error) => {
-            let at = places.at(error.span().map_or(0, |span| span.start));
-            let message = format!("no valid TOML: {}", error.message().replace('\n', "; "));
-            parsed.problems.push(Problem::error(at, message));
-            return parsed;
-        }
+pub(in crate::config) fn parse(text: &[u8], section: &str, magic: &Magic<'_>) -> Parsed {
+    let text = match decode(text) {
+        Ok(text) => text,
+        Err(problem) => return Parsed::failed(problem),
     };
-    let Some(item) = document.as_table().get(section) else { return parsed };
-    parsed.section_found = true;
-    let Some(table) = item.as_table_like() else {
-        let at = places.at(item.span().map_or(0, |span| span.start));
-        parsed.problems.push(Problem::error(at, "the section is no table; accepted: [section]"));
-        return parsed;
-    };
-    for (name, item) in table.iter() {
-        let key = table.key(name).and_then(toml_edit::Key::span).map_or(0, |span| span.start);
-        member(name, key, item, &places, &mut parsed);
+    let written = Written::new(text, magic);
+    let (file, errors) = DeTable::parse_recoverable(&written.text);
+    let mut reader = Reader { written: &written, parsed: Parsed::default() };
+    for error in errors {
+        let at = written.at(error.span().map_or(0, |span| span.start));
+        reader
+            .parsed
+            .error(at, format!("{}; accepted: toml 1.1", error.message().replace('\n', ", ")));
     }
-    parsed.lines.sort_by_key(|line| line.key_at);
-    parsed
+    let first_error = reader.parsed.problems.iter().map(|problem| problem.at).min();
+    if let Some((key, value)) = file.get_ref().get_key_value(section) {
+        reader.parsed.section_found = true;
+        match value.get_ref() {
+            DeValue::Table(table) => reader.table(table),
+            _ => {
+                let text = format!("{section} must be a table of options: [{section}]");
+                reader.parsed.error(written.at(key.span().start), text);
+            }
+        }
+    }
+    if let Some(first_error) = first_error {
+        reader.parsed.lines.retain(|line| line.value_at < first_error); // the parser guesses what follows
+    }
+    reader.parsed
 }
 
-fn member(name: &str, key: usize, item: &Item, places: &Places<'_>, parsed: &mut Parsed) {
-    match item {
-        Item::Value(Value::Array(array)) => {
-            array.iter().for_each(|value| option(name, key, value, places, parsed));
+struct Reader<'t> {
+    written: &'t Written,
+    parsed: Parsed,
+}
+
+impl Reader<'_> {
+    fn table(&mut self, table: &DeTable<'_>) {
+        let mut entries: Vec<_> = table.iter().collect();
+        entries.sort_by_key(|(key, _)| key.span().start); // the table is sorted by name
+        for (name, value) in entries {
+            let key = (name.get_ref().to_string(), self.written.at(name.span().start));
+            match value.get_ref() {
+                DeValue::Array(list) => {
+                    for element in list {
+                        self.option(key.clone(), element);
+                    }
+                }
+                _ => self.option(key, value),
+            }
         }
-        Item::Value(value) => option(name, key, value, places, parsed),
-        _ => no_value(name, key, places, parsed),
+    }
+
+    fn option(&mut self, key: Key, value: &Spanned<DeValue<'_>>) {
+        let at = self.written.at(value.span().start);
+        let text = match value.get_ref() {
+            DeValue::String(text) => Some(text.to_string()),
+            DeValue::Integer(integer) => decimal(integer),
+            DeValue::Float(float) => Some(float.as_str().to_owned()),
+            DeValue::Boolean(boolean) => Some(boolean.to_string()),
+            DeValue::Datetime(date) => Some(date.to_string()),
+            DeValue::Array(_) | DeValue::Table(_) => None,
+        };
+        match text {
+            Some(text) => self.parsed.push(key, text, at),
+            None => {
+                let text = format!("the value of {} cannot be an option's; {VALUES}", key.0);
+                self.parsed.error(at, text);
+            }
+        }
     }
 }
 
-fn no_value(name: &str, at: usize, places: &Places<'_>, parsed: &mut Parsed) {
-    let message = format!("{name}: a table is no value; accepted: a string, a number, true, false, or an array of them");
-    parsed.problems.push(Problem::error(places.at(at), message));
-}
-
-fn option(name: &str, key: usize, value: &Value, places: &Places<'_>, parsed: &mut Parsed) {
-    let at = value.span().map_or(key, |span| span.start);
-    let text = match value {
-        Value::String(text) => text.value().clone(),
-        Value::Integer(number) => number.value().to_string(),
-        Value::Float(number) => number.value().to_string(),
-        Value::Boolean(truth) => truth.value().to_string(),
-        Value::Datetime(date) => date.value().to_string(),
-        Value::Array(_) | Value::InlineTable(_) => return no_value(name, at, places, parsed),
-    };
-    let (key_at, value_at) = (places.at(key), places.at(at));
-    parsed.lines.push(Line { key: name.to_owned(), value: text, key_at, value_at });
+/// `None` beyond 128 bits.
+fn decimal(integer: &DeInteger<'_>) -> Option<String> {
+    let number = i128::from_str_radix(integer.as_str(), integer.radix());
+    number.ok().map(|number| number.to_string())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{lines, parsed, problems};
+    use super::super::tests::{check, options, parsed, places, problems};
     use super::*;
 
     #[test]
-    fn values_are_text_and_keep_their_places() {
-        let text = "# c\n[uwsgi]\na = 1\nb = \"x # y\" # c\nc = true\nd = [\"A=1\", 2]\n\n[x]\ne = 'z'\n";
-        assert_eq!(
-            lines(parse, text, "uwsgi"),
-            ["3:1 3:5 a=1", "4:1 4:5 b=x # y", "5:1 5:5 c=true", "6:1 6:6 d=A=1", "6:1 6:13 d=2"]
+    fn values_are_text_in_the_order_of_the_file() {
+        check(
+            parse,
+            "uwsgi",
+            &[
+                (
+                    "[uwsgi]\nz = \"x # y\"\na = 'C:\\n' # c\nm = \"\"\"\none\ntwo\"\"\"\n",
+                    &["z=x # y", "a=C:\\n", "m=one\ntwo"],
+                    &[],
+                ),
+                (
+                    "[uwsgi]\na = 1_000\nb = 0x10\nc = -4\nd = 1.50\ne = 0o17\nf = +3\n",
+                    &["a=1000", "b=16", "c=-4", "d=1.50", "e=15", "f=3"],
+                    &[],
+                ),
+                (
+                    "[uwsgi]\na = true\nb = false\nc = 1979-05-27T07:32:00Z\nd = 07:32:00\ne = \"10M\"\n",
+                    &["a=true", "b=false", "c=1979-05-27T07:32:00Z", "d=07:32:00", "e=10M"],
+                    &[],
+                ),
+                (
+                    "[uwsgi]\nl = [\"x\", 2,\n true]\nm = []\n\"a b\" = 1\n",
+                    &["l=x", "l=2", "l=true", "a b=1"],
+                    &[],
+                ),
+                ("uwsgi = { a = 1, b = \"%n%%d\" }\n", &["a=1", "b=app%d"], &[]),
+                ("uwsgi.a = 1\n[other]\nb = 1\n", &["a=1"], &[]),
+            ],
         );
-        assert_eq!(lines(parse, text, "x"), ["9:1 9:5 e=z"]);
-        assert_eq!(lines(parse, "uwsgi = { b = 1, a = 2 }\n", "uwsgi"), ["1:11 1:15 b=1", "1:18 1:22 a=2"]);
-        assert!(!parsed(parse, b"a = 1\n", "uwsgi").section_found);
     }
 
     #[test]
-    fn tables_are_no_values() {
-        let found = problems(parse, "[uwsgi]\na = {b = 1}\nc = [[1]]\n[uwsgi.d]\ne = 1\n", "uwsgi");
-        assert_eq!(found.len(), 3, "{found:?}");
-        assert!(found.iter().all(|text| text.contains("error: ")), "{found:?}");
-        assert!(problems(parse, "uwsgi = 1\n", "uwsgi")[0].contains("the section is no table"));
+    fn values_that_are_no_options_are_named() {
+        check(
+            parse,
+            "uwsgi",
+            &[
+                (
+                    "[uwsgi]\na = { b = 1 }\nc = [[1], {}, 2]\n[uwsgi.sub]\nx = 1\n",
+                    &["c=2"],
+                    &[
+                        "error 2:5: the value of a",
+                        "error 3:6: the value of c",
+                        "error 3:11: the value of c",
+                        "error 4:",
+                    ],
+                ),
+                (
+                    "[[uwsgi]]\na = 1\n",
+                    &[],
+                    &["error 1:3: uwsgi must be a table of options: [uwsgi]"],
+                ),
+                ("uwsgi = 1\n", &[], &["error 1:1: uwsgi must be a table"]),
+            ],
+        );
     }
 
     #[test]
-    fn errors_have_their_place() {
-        for (text, place) in [("[uwsgi]\na = x\n", "2:5"), ("[uwsgi]\na = 1\na = 2\n", "3:1"), ("[uwsgi\n", "1:7")] {
-            let found = problems(parse, text, "uwsgi");
-            assert!(found[0].starts_with(&format!("{place} error: no valid TOML: ")), "{text}: {found:?}");
+    fn every_syntax_error_is_placed() {
+        check(
+            parse,
+            "uwsgi",
+            &[
+                (
+                    "[uwsgi]\na = 1\né%n = yes\nb = 2\nc = 1\n",
+                    &["a=1"],
+                    &["error 3:1: invalid unquoted key", "error 3:7: string values must be quoted"],
+                ),
+                (
+                    "[uwsgi]\na = 1\na = 2\n",
+                    &["a=1"],
+                    &["error 3:1: duplicate key; accepted: toml 1.1"],
+                ),
+            ],
+        );
+        let found = parsed(parse, b"[uwsgi]\na = \"caf\xe9\"\n", "uwsgi");
+        assert_eq!(problems(&found), ["error 2:9: the file is not valid UTF-8"]);
+    }
+
+    #[test]
+    fn places_are_those_of_the_file() {
+        let text = "\u{feff}[uwsgi]\r\n\"é\" = \"%d\" # c\r\n  %n = 'x'\nl = [1,\n 2]\n";
+        assert_eq!(
+            places(&parsed(parse, text.as_bytes(), "uwsgi")),
+            ["é@2:1 /srv/@2:7", "app@3:3 x@3:8", "l@4:1 1@4:6", "l@4:1 2@5:2"]
+        );
+    }
+
+    #[test]
+    fn only_the_asked_table_is_read() {
+        let text = b"a = 1\n[uwsgi]\nb = 2\n[sec]\nc = 3\n";
+        assert_eq!(options(&parsed(parse, text, "sec")), ["c=3"]);
+        assert_eq!(parsed(parse, text, "nope"), Parsed::default());
+    }
+
+    #[test]
+    fn depth_has_a_limit() {
+        for text in ["a = ", "[uwsgi]\na = "] {
+            let text = text.to_owned() + &"[".repeat(100_000);
+            assert!(!parsed(parse, text.as_bytes(), "uwsgi").problems.is_empty());
         }
-    }
-
-    #[test]
-    fn depth_is_bounded() {
-        let _ = parsed(parse, format!("[uwsgi]\na = {}", "[".repeat(10_000)).as_bytes(), "uwsgi");
     }
 }

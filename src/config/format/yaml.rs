@@ -1,273 +1,465 @@
-//! YAML files: one mapping of options below the section's name (behaviour note 2.2).
+//! The options of a yaml file: entries of the mapping named like the section, at the top of the first document
+//! that has it.
 //!
-//! Scalars are taken as text, whatever YAML would make of them (`true` and `1.0` stay so), a sequence gives one
-//! option for each element. As in uWSGI (built with libyaml) only the first section of that name counts, a key
-//! without a value is left out, and what lies deeper is flattened into the section; since nobody wants the last two, both are
-//! warned of.
+//! Every scalar is the text it is written as (`yes`, `null` and `0x10` too), a list is one option for each
+//! element. As by uWSGI, keys of a mapping inside an option are options themselves, and a key without a value
+//! is none; both get a warning. Unlike uWSGI, the section may be written in braces, anchors and tags are
+//! skipped rather than ending the section, and the rest of the file must be yaml too.
 
-use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Span, StrInput};
+use saphyr_parser::{Event, Parser, ScalarStyle};
 
-use super::{Line, Parsed, Position, Problem};
+use super::written::{BLANKS, Written};
+use super::{Key, Parsed, Position, decode};
 use crate::config::magic::Magic;
 
-/// Collections may stand in each other this deep.
+/// Mappings and lists inside each other.
 const DEPTH_MAX: usize = 64;
 
-/// A scalar with its place and the number of its anchor.
-#[derive(Clone, Debug)]
-struct Scalar {
-    text: String,
-    at: Position,
-    anchor: usize,
-    /// Nothing is written: `key:`.
-    absent: bool,
+/// Places at which a file is read more strictly by the parser than by libyaml.
+const REPAIRS_MAX: usize = 256;
+/// What the parser says there. All it misses are blanks that mean nothing: the place is inside brackets, or
+/// after a colon and a tab. (The first two: pull request 108 of saphyr.)
+const REPAIRABLE: [&str; 3] = [
+    "invalid indentation",
+    "invalid indentation in flow construct",
+    "':' must be followed by a valid YAML whitespace",
+];
+/// The same for a later line of the quoted text that begins at the place.
+const REPAIRABLE_QUOTED: &str = "invalid indentation in quoted scalar";
+
+/// Reads the section `section` of `text`.
+pub(in crate::config) fn parse(text: &[u8], section: &str, magic: &Magic<'_>) -> Parsed {
+    let text = match decode(text) {
+        Ok(text) => text,
+        Err(problem) => return Parsed::failed(problem),
+    };
+    let mut written = Written::new(text, magic);
+    for _ in 0..REPAIRS_MAX {
+        let Err(offset) = read(&written, section, true) else { break };
+        written.insert_blanks(offset);
+    }
+    read(&written, section, false).unwrap_or_default()
 }
 
-/// What the parser says, as far as it matters here.
-enum Token {
-    Scalar(Scalar),
-    Alias(usize, Position),
-    Mapping(Position),
-    Sequence,
-    End,
+/// Reads the text as it is; where `repairing`, up to a place that blanks would mend.
+fn read(written: &Written, section: &str, repairing: bool) -> Result<Parsed, usize> {
+    let mut offsets = Offsets { text: &written.text, characters: 0, bytes: 0 };
+    let mut reader = Reader { section, open: Vec::new(), parsed: Parsed::default() };
+    for event in Parser::new_from_str(&written.text) {
+        match event {
+            Ok((event, span)) => {
+                let at = written.at(offsets.of(span.start.index()));
+                reader.event(event, at);
+            }
+            Err(error) => {
+                let offset = offsets.of(error.marker().index());
+                if repairing && let Some(offset) = repair(&written.text, offset, error.info()) {
+                    return Err(offset);
+                }
+                reader
+                    .parsed
+                    .error(written.at(offset), format!("{}; accepted: yaml", error.info()));
+                break;
+            }
+        }
+        if reader.open.len() > DEPTH_MAX {
+            break;
+        }
+    }
+    Ok(reader.parsed)
+}
+
+/// Where blanks mend what the parser says of the text at `offset`.
+fn repair(text: &str, offset: usize, problem: &str) -> Option<usize> {
+    if problem != REPAIRABLE_QUOTED {
+        return REPAIRABLE.contains(&problem).then_some(offset);
+    }
+    let breaks = memchr::memchr_iter(b'\n', text.as_bytes().get(offset..)?);
+    let mut lines = breaks.map(|at| offset + at + 1);
+    lines.find(|&line| !text[line..].starts_with(BLANKS)) // the lines before it were mended or good
+}
+
+/// Turns the parser's count of characters into bytes; it goes forward but for short steps back.
+struct Offsets<'t> {
+    text: &'t str,
+    characters: usize,
+    bytes: usize,
+}
+
+impl Offsets<'_> {
+    fn of(&mut self, characters: usize) -> usize {
+        let mut before = self.text[..self.bytes].chars();
+        while self.characters > characters {
+            let Some(character) = before.next_back() else { break };
+            self.bytes -= character.len_utf8();
+            self.characters -= 1;
+        }
+        let mut rest = self.text[self.bytes..].chars();
+        while self.characters < characters {
+            let Some(character) = rest.next() else { break };
+            self.bytes += character.len_utf8();
+            self.characters += 1;
+        }
+        self.bytes
+    }
+}
+
+/// What an open mapping or list is to the section.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Role {
+    /// The mapping of a whole document.
+    Top,
+    /// The section, or a mapping inside an option.
+    Section,
+    /// The list of an option.
+    List,
+    /// Nothing.
     Other,
 }
 
-struct Reader<'t, 'p> {
-    parser: Parser<'t, StrInput<'t>>,
-    parsed: &'p mut Parsed,
-    anchors: Vec<Scalar>,
+/// The key whose value comes next.
+enum Pending {
+    /// What comes next is a key.
+    None,
+    Key(Key),
+    /// One that is no scalar.
+    Unusable,
 }
 
-/// Reads the section `section` of `text`.
-pub(super) fn parse(text: &[u8], section: &str, magic: &Magic<'_>) -> Parsed {
-    let mut parsed = Parsed::default();
-    let Some(text) = super::decoded(text, &mut parsed) else { return parsed };
-    let text = magic.substitute(text);
-    let mut reader = Reader { parser: Parser::new_from_str(&text), parsed: &mut parsed, anchors: Vec::new() };
-    if let Err(error) = reader.document(section) {
-        let at = position(error.marker());
-        parsed.problems.push(Problem::error(at, format!("no valid YAML: {}", error.info())));
-    }
-    parsed
+struct Container {
+    role: Role,
+    pending: Pending,
 }
 
-fn position(marker: &Marker) -> Position {
-    let number = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
-    Position { line: number(marker.line().max(1)), column: number(marker.col() + 1) }
+struct Reader<'a> {
+    section: &'a str,
+    /// Containers around the next event, the innermost last.
+    open: Vec<Container>,
+    parsed: Parsed,
 }
 
-impl Reader<'_, '_> {
-    fn next(&mut self) -> Result<Option<Token>, ScanError> {
-        let Some(event) = self.parser.next_event() else { return Ok(None) };
-        let (event, Span { start, end }) = event?;
-        Ok(Some(match event {
-            Event::Scalar(text, style, anchor, _) => {
-                let absent = style == ScalarStyle::Plain && start.index() == end.index();
-                Token::Scalar(Scalar { text: text.into_owned(), at: position(&start), anchor, absent })
+impl Reader<'_> {
+    fn event(&mut self, event: Event<'_>, at: Position) {
+        match event {
+            Event::Scalar(text, style, ..) => self.scalar(&text, style == ScalarStyle::Plain, at),
+            Event::Alias(_) => self.alias(at),
+            Event::MappingStart(..) => self.open(true, at),
+            Event::SequenceStart(..) => self.open(false, at),
+            Event::MappingEnd | Event::SequenceEnd => {
+                self.open.pop();
+                self.node_ended();
             }
-            Event::Alias(anchor) => Token::Alias(anchor, position(&start)),
-            Event::MappingStart(..) => Token::Mapping(position(&start)),
-            Event::SequenceStart(..) => Token::Sequence,
-            Event::MappingEnd | Event::SequenceEnd | Event::StreamEnd => Token::End,
-            _ => Token::Other,
-        }))
+            Event::DocumentStart(_) | Event::DocumentEnd => self.open.clear(),
+            Event::Nothing | Event::StreamStart | Event::StreamEnd => {}
+        }
     }
 
-    /// Looks for the section among the keys of the outermost mapping.
-    fn document(&mut self, section: &str) -> Result<(), ScanError> {
-        loop {
-            match self.next()? {
-                None => return Ok(()),
-                Some(Token::Mapping(_)) => break,
-                Some(_) => {}
+    fn open(&mut self, mapping: bool, at: Position) {
+        let (role, pending) = self.role_of_container(mapping, at);
+        self.open.push(Container { role, pending });
+        if self.open.len() > DEPTH_MAX {
+            let text = format!("mappings and lists are more than {DEPTH_MAX} deep");
+            self.parsed.error(at, text);
+        }
+    }
+
+    fn role_of_container(&mut self, mapping: bool, at: Position) -> (Role, Pending) {
+        let Some(parent) = self.open.last() else {
+            return (if mapping { Role::Top } else { Role::Other }, Pending::None);
+        };
+        match (parent.role, &parent.pending) {
+            (Role::Top, Pending::Key((key, _))) if key == self.section => {
+                (self.section_begins(mapping, at), Pending::None)
             }
-        }
-        while let Some(token) = self.next()? {
-            match token {
-                Token::Scalar(key) if key.text == section => return self.section(),
-                Token::Scalar(_) | Token::Alias(..) => self.skip()?,
-                Token::Mapping(_) | Token::Sequence => self.skip_rest(1)?,
-                Token::End => return Ok(()),
-                Token::Other => {}
+            (Role::Section, Pending::Key((key, _))) if mapping => {
+                let text = format!(
+                    "{key} is a mapping: as by uWSGI its keys are read as options and {key} is not; \
+                     accepted: a value or a list of values"
+                );
+                self.parsed.warning(at, text);
+                (Role::Section, Pending::None)
             }
-        }
-        Ok(())
-    }
-
-    /// Passes over one value.
-    fn skip(&mut self) -> Result<(), ScanError> {
-        match self.next()? {
-            Some(Token::Mapping(_) | Token::Sequence) => self.skip_rest(1),
-            _ => Ok(()),
-        }
-    }
-
-    fn skip_rest(&mut self, mut depth: usize) -> Result<(), ScanError> {
-        while depth > 0 {
-            match self.next()? {
-                None => return Ok(()),
-                Some(Token::Mapping(_) | Token::Sequence) => depth += 1,
-                Some(Token::End) => depth -= 1,
-                Some(_) => {}
+            (Role::Section, Pending::Key(key)) => (Role::List, Pending::Key(key.clone())),
+            (Role::Section, Pending::None) => {
+                self.parsed.error(at, "an option's name cannot be a mapping or a list");
+                (Role::Other, Pending::None)
             }
-        }
-        Ok(())
-    }
-
-    fn section(&mut self) -> Result<(), ScanError> {
-        self.parsed.section_found = true;
-        match self.next()? {
-            Some(Token::Mapping(_)) => self.mapping(1),
-            Some(Token::Sequence) => self.elements(None, 1),
-            _ => Ok(()),
+            (Role::List, _) => {
+                let text = "an option's list cannot contain a mapping or a list; accepted: values";
+                self.parsed.error(at, text);
+                (Role::Other, Pending::None)
+            }
+            _ => (Role::Other, Pending::None),
         }
     }
 
-    fn mapping(&mut self, depth: usize) -> Result<(), ScanError> {
-        while let Some(token) = self.next()? {
-            match token {
-                Token::End => return Ok(()),
-                Token::Scalar(key) => self.value(&key, depth)?,
-                Token::Alias(_, at) => {
-                    self.warn(at, "an alias cannot be the name of an option; it is left out");
-                    self.skip()?;
+    fn section_begins(&mut self, mapping: bool, at: Position) -> Role {
+        let again = std::mem::replace(&mut self.parsed.section_found, true);
+        let section = self.section;
+        if again {
+            let text = format!("{section} was there before; as by uWSGI only the first is read");
+            self.parsed.warning(at, text);
+        } else if mapping {
+            return Role::Section;
+        } else {
+            let text = format!("{section} must be a mapping of options, not a list");
+            self.parsed.error(at, text);
+        }
+        Role::Other
+    }
+
+    fn scalar(&mut self, text: &str, plain: bool, at: Position) {
+        let absent = plain && text.is_empty();
+        match self.open.last() {
+            Some(Container { role: Role::Top, pending: Pending::Key((key, _)) })
+                if key == self.section =>
+            {
+                self.section_begins(true, at);
+                let empty = absent || plain && matches!(text, "~" | "null");
+                if !empty {
+                    let text = format!("{} must be a mapping of options", self.section);
+                    self.parsed.error(at, text);
                 }
-                Token::Mapping(at) => {
-                    self.warn(at, "a mapping cannot be the name of an option; it is left out");
-                    self.skip_rest(1)?;
-                    self.skip()?;
-                }
-                Token::Sequence => {
-                    self.skip_rest(1)?;
-                    self.skip()?;
-                }
-                Token::Other => {}
             }
-        }
-        Ok(())
-    }
-
-    fn value(&mut self, key: &Scalar, depth: usize) -> Result<(), ScanError> {
-        match self.next()? {
-            Some(Token::Scalar(value)) => self.option(key, value),
-            Some(Token::Alias(anchor, at)) => self.aliased(key, anchor, at),
-            Some(Token::Sequence) => return self.elements(Some(key), depth + 1),
-            Some(Token::Mapping(_)) => {
-                let text = "an option has no options of its own: those below it count as options of the section";
-                self.warn(key.at, text);
-                return if depth < DEPTH_MAX { self.mapping(depth + 1) } else { self.skip_rest(1) };
+            Some(Container { role: Role::Section | Role::List, pending: Pending::Key(key) }) => {
+                let key = key.clone();
+                match absent {
+                    true => self.parsed.warning(
+                        key.1,
+                        format!(
+                            "{} without a value is ignored, as by uWSGI; accepted: {0}: true",
+                            key.0
+                        ),
+                    ),
+                    false => self.parsed.push(key, text.to_owned(), at),
+                }
+            }
+            Some(Container { role: Role::Top | Role::Section, pending: Pending::None }) => {
+                let key = Pending::Key((text.to_owned(), at));
+                if let Some(container) = self.open.last_mut() {
+                    container.pending = key;
+                }
+                return;
             }
             _ => {}
         }
-        Ok(())
+        self.node_ended();
     }
 
-    /// One option for each element; mappings among them are options of the section.
-    fn elements(&mut self, key: Option<&Scalar>, depth: usize) -> Result<(), ScanError> {
-        while let Some(token) = self.next()? {
-            match (token, key) {
-                (Token::End, _) => return Ok(()),
-                (Token::Scalar(value), Some(key)) => self.option(key, value),
-                (Token::Alias(anchor, at), Some(key)) => self.aliased(key, anchor, at),
-                (Token::Scalar(value), None) => self.warn(value.at, "here stands no option: accepted is a mapping"),
-                (Token::Mapping(_) | Token::Sequence, _) if depth >= DEPTH_MAX => self.skip_rest(1)?,
-                (Token::Sequence, key) => self.elements(key, depth + 1)?,
-                (Token::Mapping(at), key) => {
-                    if key.is_some() {
-                        self.warn(at, "a mapping is no value: what is in it counts as options of the section");
-                    }
-                    self.mapping(depth + 1)?;
-                }
-                (Token::Alias(..) | Token::Other, _) => {}
-            }
+    fn alias(&mut self, at: Position) {
+        if let Some(Container { role: Role::Section | Role::List, .. }) = self.open.last() {
+            self.parsed.error(
+                at,
+                "aliases are not supported, by uWSGI neither; accepted: the value itself",
+            );
         }
-        Ok(())
+        self.node_ended();
     }
 
-    fn option(&mut self, key: &Scalar, value: Scalar) {
-        if value.absent {
-            let text = "the option has no value and is left out; accepted: a value, true for a flag";
-            return self.warn(key.at, text);
+    /// After a key that is no scalar comes its value, after a value the next key.
+    fn node_ended(&mut self) {
+        if let Some(container) = self.open.last_mut()
+            && container.role != Role::List
+        {
+            container.pending = match container.pending {
+                Pending::None => Pending::Unusable,
+                Pending::Key(_) | Pending::Unusable => Pending::None,
+            };
         }
-        if value.anchor > 0 {
-            self.anchors.push(value.clone());
-        }
-        let line = Line { key: key.text.clone(), value: value.text, key_at: key.at, value_at: value.at };
-        self.parsed.lines.push(line);
-    }
-
-    fn aliased(&mut self, key: &Scalar, anchor: usize, at: Position) {
-        match self.anchors.iter().find(|scalar| scalar.anchor == anchor).cloned() {
-            Some(value) => self.option(key, Scalar { at, anchor: 0, ..value }),
-            None => self.warn(at, "the alias is of no value of the section; the option is left out"),
-        }
-    }
-
-    fn warn(&mut self, at: Position, message: &str) {
-        self.parsed.problems.push(Problem::warning(at, message));
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{lines, problems};
+    use super::super::tests::{check, options, parsed, places, problems};
     use super::*;
 
-    fn listed(text: &str) -> Vec<String> {
-        lines(parse, text, "uwsgi")
-    }
-
     #[test]
-    fn scalars_stay_text_and_keep_their_places() {
-        let text = "# c\nuwsgi:\n  a: 1.0\n  b: \"x # y\"\n  c: 'z'  # c\n  d: true\n  e: one\n   two\n  f: ''\n";
-        assert_eq!(
-            listed(text),
-            ["3:3 3:6 a=1.0", "4:3 4:6 b=x # y", "5:3 5:6 c=z", "6:3 6:6 d=true", "7:3 7:6 e=one two", "9:3 9:6 f="]
+    fn scalars_are_the_text_they_are_written_as() {
+        check(
+            parse,
+            "uwsgi",
+            &[
+                (
+                    "uwsgi:\n  a: 1\n  b: two words  # c\n  c: \"q # x\"\n  d: 'it''s'\n  e: a#b\n",
+                    &["a=1", "b=two words", "c=q # x", "d=it's", "e=a#b"],
+                    &[],
+                ),
+                (
+                    "uwsgi:\n  a: null\n  b: ~\n  d: true\n  e: False\n  f: yes\n  g: 0x10\n  h: 1.50\n  i: 1_000\n  j: \"\"\n",
+                    &[
+                        "a=null", "b=~", "d=true", "e=False", "f=yes", "g=0x10", "h=1.50",
+                        "i=1_000", "j=",
+                    ],
+                    &[],
+                ),
+                (
+                    "uwsgi:\n  a: |\n    one\n    two\n  b: >\n    folded\n    text\n  c: plain\n    continued\n  d: |-\n    strip\n",
+                    &["a=one\ntwo\n", "b=folded text\n", "c=plain continued", "d=strip"],
+                    &[],
+                ),
+                (
+                    "uwsgi:\n  a: \"multi\n    line\n\n    q\"\n  b: |+\n    x\n\n  c: \"\\u00e9 \\x41\\n\"\n",
+                    &["a=multi line\nq", "b=x\n\n", "c=é A\n"],
+                    &[],
+                ),
+                (
+                    "uwsgi:\n  socket: 127.0.0.1:3031\n  t: 12:30:00\n  u: http://x/#y\n",
+                    &["socket=127.0.0.1:3031", "t=12:30:00", "u=http://x/#y"],
+                    &[],
+                ),
+                ("uwsgi :\r\n  a : 1\r\n  \"b\": 2\r\n", &["a=1", "b=2"], &[]),
+                ("uwsgi:\n  ? a\n  : 1\n  a: 2\n  : x\n", &["a=1", "a=2", "=x"], &[]),
+                ("uwsgi:\n  a: !!str 1\n  b: &x 2\n", &["a=1", "b=2"], &[]),
+                (
+                    "uwsgi:\n  a: %n%%d\n  b: \"%(x)\"\n  %n: z\n  c: 100%\n",
+                    &["a=app%d", "b=%(x)", "app=z", "c=100%"],
+                    &[],
+                ),
+            ],
         );
     }
 
     #[test]
-    fn sequences_give_an_option_for_each_element() {
-        let text = "uwsgi:\n  env:\n    - A=1\n    - B=2\n  x: [y, z]\n";
-        assert_eq!(
-            listed(text),
-            ["2:3 3:7 env=A=1", "2:3 4:7 env=B=2", "5:3 5:7 x=y", "5:3 5:10 x=z"]
+    fn lists_are_one_option_for_each_element() {
+        check(
+            parse,
+            "uwsgi",
+            &[
+                (
+                    "uwsgi:\n  l:\n    - x\n    - y\n  m: [p, q]\n  n: []\n  o:\n  - z\n  after: 1\n",
+                    &["l=x", "l=y", "m=p", "m=q", "o=z", "after=1"],
+                    &[],
+                ),
+                ("{\"uwsgi\": {\"a\": 1, \"b\": [1, 2]}}", &["a=1", "b=1", "b=2"], &[]),
+                (
+                    "uwsgi:\n  l:\n    - 1\n    -\n    - \"\"\n  a: 1\n",
+                    &["l=1", "l=", "a=1"],
+                    &["warning 2:3: l without a value"],
+                ),
+                (
+                    "uwsgi:\n  l:\n    - [a, b]\n    - c\n    - {x: y}\n  a: 1\n",
+                    &["l=c", "a=1"],
+                    &["error 3:7: an option's list", "error 5:7: an option's list"],
+                ),
+            ],
         );
     }
 
     #[test]
-    fn only_the_first_section_of_the_name_counts() {
-        let text = "a: 1\nx:\n  b: 2\nuwsgi:\n  c: 3\nuwsgi:\n  d: 4\n---\nuwsgi:\n  e: 5\n";
-        assert_eq!(listed(text), ["5:3 5:6 c=3"]);
-        assert_eq!(lines(parse, text, "x"), ["3:3 3:6 b=2"]);
-        assert!(!parse_plain("a: 1\n").section_found);
-        assert!(!parse_plain("").section_found);
-    }
-
-    fn parse_plain(text: &str) -> Parsed {
-        super::super::tests::parsed(parse, text.as_bytes(), "uwsgi")
+    fn what_is_no_option_is_named() {
+        check(
+            parse,
+            "uwsgi",
+            &[
+                ("uwsgi:\n  c:\n  a: 1\n", &["a=1"], &["warning 2:3: c without a value"]),
+                (
+                    "uwsgi:\n  m:\n    n:\n      z: 1\n    o: 2\n  a: {k: v}\n  b: 1\n",
+                    &["z=1", "o=2", "k=v", "b=1"],
+                    &["warning 3:5: m is a mapping", "warning 4:7: n is", "warning 6:6: a is"],
+                ),
+                ("uwsgi:\n  ? [x, y]\n  : 2\n  c: 3\n", &["c=3"], &["error 2:5: an option's name"]),
+                (
+                    "x: &x 1\nuwsgi:\n  b: *x\n  <<: *x\n  c: 1\n  l: [*x, 2]\n",
+                    &["c=1", "l=2"],
+                    &["error 3:6: aliases", "error 4:7: aliases", "error 6:7: aliases"],
+                ),
+                ("uwsgi: hello\n", &[], &["error 1:8: uwsgi must be a mapping of options"]),
+                (
+                    "uwsgi:\n  - a: 1\n",
+                    &[],
+                    &["error 2:3: uwsgi must be a mapping of options, not a list"],
+                ),
+                (
+                    "uwsgi:\n  a: 1\nuwsgi:\n  b: 2\n",
+                    &["a=1"],
+                    &["warning 4:3: uwsgi was there before"],
+                ),
+            ],
+        );
     }
 
     #[test]
-    fn what_uwsgi_drops_or_flattens_is_told() {
-        assert_eq!(listed("uwsgi:\n  a:\n  b: {c: 1}\n  d: &x v\n  e: *x\n"), ["3:7 3:10 c=1", "4:3 4:6 d=v", "5:3 5:6 e=v"]);
-        let found = problems(parse, "uwsgi:\n  a:\n  b: {c: 1}\n", "uwsgi");
-        assert!(found[0].starts_with("2:3 warning: the option has no value"), "{found:?}");
-        assert!(found[1].starts_with("3:3 warning: an option has no options"), "{found:?}");
-    }
-
-    #[test]
-    fn errors_have_their_place() {
-        for (text, place) in [("uwsgi:\n\ta: 1\n", "2:2"), ("uwsgi:\n  a: \"x\n", "2:6"), ("uwsgi: [\n", "2:1")] {
-            let found = problems(parse, text, "uwsgi");
-            assert!(found[0].starts_with(&format!("{place} error: no valid YAML: ")), "{found:?}");
+    fn the_section_is_at_the_top_of_a_document() {
+        let text = b"a: 1\nsec:\n  x: 9\nother: uwsgi\nmore:\n  uwsgi:\n    q: 1\nempty:\nnull: ~\n---\nuwsgi:\n  b: 2\n...\n";
+        assert_eq!(options(&parsed(parse, text, "uwsgi")), ["b=2"]);
+        assert_eq!(options(&parsed(parse, text, "sec")), ["x=9"]);
+        for (section, found) in [("nope", false), ("q", false), ("empty", true), ("null", true)] {
+            let parsed = parsed(parse, text, section);
+            assert_eq!((parsed.section_found, parsed.lines.len()), (found, 0), "{section}");
+            assert_eq!(parsed.problems, []);
+        }
+        for text in ["", "# c\n", "- uwsgi:\n    a: 1\n", "---\n...\n"] {
+            assert_eq!(parsed(parse, text.as_bytes(), "uwsgi"), Parsed::default(), "{text}");
         }
     }
 
     #[test]
-    fn depth_is_bounded() {
-        let _ = parse_plain(&format!("uwsgi: {}", "[".repeat(10_000)));
-        let _ = parse_plain(&format!("uwsgi: {}", "{a: ".repeat(10_000)));
+    fn syntax_errors_are_placed() {
+        check(
+            parse,
+            "uwsgi",
+            &[
+                (
+                    "uwsgi:\n  a: 1\n\tb: 2\n",
+                    &[],
+                    &["error 2:6: while scanning a plain scalar, found a tab"],
+                ),
+                (
+                    "uwsgi:\n  a: 1\n  é%n: x: y\n  c: 1\n",
+                    &["a=1", "éapp=x"],
+                    &["error 3:9: mapping values are not allowed in this context; accepted: yaml"],
+                ),
+                ("uwsgi:\n  a: 1\n  b: [1\n", &["a=1", "b=1"], &["error "]),
+                ("uwsgi:\n  a: 1\n b: 2\n", &["a=1"], &["error 3:"]),
+                ("uwsgi:\n  a: `x`\n", &[], &["error 2:6"]),
+                ("uwsgi:\n  a: \"x\n", &[], &["error "]),
+            ],
+        );
+        let found = parsed(parse, b"uwsgi:\n  a: caf\xe9\n", "uwsgi");
+        assert_eq!(problems(&found), ["error 2:9: the file is not valid UTF-8"]);
+    }
+
+    #[test]
+    fn places_are_those_of_the_file() {
+        let text =
+            "\u{feff}uwsgi:\r\n  é: %d # c\r\n  \"%n\":\n    'x'\n  l: [x,\n y]\n  b: |\n    t\n";
+        assert_eq!(
+            places(&parsed(parse, text.as_bytes(), "uwsgi")),
+            ["é@2:3 /srv/@2:6", "app@3:3 x@4:5", "l@5:3 x@5:7", "l@5:3 y@6:2", "b@7:3 t\n@8:5"]
+        );
+    }
+
+    #[test]
+    fn what_libyaml_reads_is_read() {
+        check(
+            parse,
+            "uwsgi",
+            &[
+                ("uwsgi:\n  l: [\n    x,\n  y\n  ]\n  a: 1\n", &["l=x", "l=y", "a=1"], &[]),
+                (
+                    "uwsgi:\n  l: [\nx, y,\nz\n]\n  a: {\nb: c\n}\n",
+                    &["l=x", "l=y", "l=z", "b=c"],
+                    &["warning 6:6: a is a mapping"],
+                ),
+                (
+                    "uwsgi:\n  a: \"x\n  y\n\n z\"\n  b: 'p\nq'\n  c: 1\n",
+                    &["a=x y\nz", "b=p q", "c=1"],
+                    &[],
+                ),
+                ("uwsgi:\n  a:\tx\n  b: y\t\n  c:\t1\n", &["a=x", "b=y", "c=1"], &[]),
+            ],
+        );
+        let found = parsed(parse, "uwsgi:\n  l: [%n,\n %n, é]\n  a: \"\n".as_bytes(), "uwsgi");
+        assert_eq!(places(&found), ["l@2:3 app@2:7", "l@2:3 app@3:2", "l@2:3 é@3:6"]);
+        assert!(problems(&found)[0].starts_with("error 4:6: "));
+    }
+
+    #[test]
+    fn depth_has_a_limit() {
+        for text in ["[", "{a: ", "- "] {
+            let problems = problems(&parsed(parse, text.repeat(20_000).as_bytes(), "uwsgi"));
+            assert_eq!(problems.len(), 1, "{problems:?}");
+        }
     }
 }

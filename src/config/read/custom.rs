@@ -35,7 +35,9 @@ impl Template {
             derived: true,
             ..Directive::new(
                 key.clone(),
-                Some(value.as_deref().map_or_else(|| "true".to_owned(), |value| fill(value, &words))),
+                Some(
+                    value.as_deref().map_or_else(|| "true".to_owned(), |value| fill(value, &words)),
+                ),
                 directive.origin.clone(),
             )
         });

@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use super::{Diagnostic, Directive, Origin, Reader, open};
 use crate::config::directive::{FileText, Position, Spot};
-use crate::config::Severity;
-use crate::config::format::{self, Format, Parsed, Weight};
+use crate::config::format::{Format, Parsed};
 use crate::config::magic::{FileNames, Magic};
 use crate::config::units;
 
@@ -135,8 +134,10 @@ impl Reader<'_> {
         match self.source.content(&file) {
             Ok(text) => {
                 let title = format.title();
-                self.reading.notes.push(format!("[uWSGI] getting {title} configuration from {file}"));
-                self.parse(format, &file, section, &text);
+                self.reading
+                    .notes
+                    .push(format!("[uWSGI] getting {title} configuration from {file}"));
+                self.parse(format, &file, section, &text, directive);
             }
             Err(error) => {
                 let text = format!("cannot read the configuration file {file}: {error}");
@@ -145,7 +146,15 @@ impl Reader<'_> {
         }
     }
 
-    pub(super) fn parse(&mut self, format: Format, file: &str, section: Option<&str>, text: &[u8]) {
+    /// What uWSGI does about a section that is not there depends on the format: with JSON and XML it does not start.
+    pub(super) fn parse(
+        &mut self,
+        format: Format,
+        file: &str,
+        section: Option<&str>,
+        text: &[u8],
+        directive: &Directive,
+    ) {
         let asked = section.unwrap_or_default();
         let names = match file {
             "-" => FileNames::nameless(file, asked),
@@ -159,8 +168,11 @@ impl Reader<'_> {
         let magic = Magic::new(&names, first, self.machine);
         let section = section.unwrap_or(SECTION);
         let Parsed { lines, section_found, problems } =
-            format::parse(format, &composed.bytes, section, &magic);
-        if !section_found && problems.is_empty() {
+            format.parse(&composed.bytes, section, &magic);
+        if !section_found && problems.is_empty() && matches!(format, Format::Json | Format::Xml) {
+            let text = format!("there is no section {section} in {file}");
+            self.problem(Diagnostic::error(directive, text));
+        } else if !section_found && problems.is_empty() {
             self.reading.notes.push(format!(
                 "*** WARNING: Can't find section \"{section}\" in {} configuration file {file} ***",
                 format.title()
@@ -168,11 +180,7 @@ impl Reader<'_> {
         }
         for problem in problems {
             let (file, at) = composed.locate(problem.at);
-            let severity = match problem.weight {
-                Weight::Warning => Severity::Warning,
-                Weight::Error => Severity::Error,
-            };
-            self.problem(Diagnostic::in_file(severity, file, at, problem.message));
+            self.problem(Diagnostic::in_file(problem.severity, file, at, problem.message));
         }
         self.reading.files.push(PathBuf::from(file));
         self.files.push(names);

@@ -182,9 +182,7 @@ impl Reader<'_> {
             "dir" | "directory" => (std::path::Path::new(value).is_dir(), Some(value.to_owned())),
             "reload" => (self.source.variable("UWSGI_RELOADS").is_some(), None),
             "hostname" => (self.machine.hostname == value, Some(value.to_owned())),
-            "hostname-match" => {
-                (matches(value, &self.machine.hostname)?, Some(value.to_owned()))
-            }
+            "hostname-match" => (matches(value, &self.machine.hostname)?, Some(value.to_owned())),
             "plugin" => (super::plugins::is_built_in(value), Some(value.to_owned())),
             _ => return Err("there is no such condition".to_owned()),
         };
@@ -289,4 +287,3 @@ fn globbed(pattern: &str) -> Result<Runs, String> {
     }
     Ok(Runs::Each(items))
 }
-

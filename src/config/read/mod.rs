@@ -163,7 +163,8 @@ pub(super) fn read_text(
 ) -> Reading {
     let source = Source { sealed: true, ..Source::default() };
     let mut reader = Reader::new(registry, &source, machine);
-    reader.parse(format, "text", None, text);
+    let directive = Directive::new(format.option(), None, Origin::CommandLine);
+    reader.parse(format, "text", None, text, &directive);
     reader.finish()
 }
 
@@ -194,19 +195,19 @@ struct Reader<'a> {
 impl<'a> Reader<'a> {
     fn new(registry: &'a Registry, source: &Source, machine: &'a Machine) -> Self {
         Self {
-        registry,
-        machine,
-        source: source.clone(),
-        reading: Reading::default(),
-        rules: rules::Rules::default(),
-        custom: HashMap::new(),
-        custom_depth: 0,
-        block: None,
-        block_depth: 0,
-        overflown: false,
-        inject: files::Injected::default(),
-        files: Vec::new(),
-        first: None,
+            registry,
+            machine,
+            source: source.clone(),
+            reading: Reading::default(),
+            rules: rules::Rules::default(),
+            custom: HashMap::new(),
+            custom_depth: 0,
+            block: None,
+            block_depth: 0,
+            overflown: false,
+            inject: files::Injected::default(),
+            files: Vec::new(),
+            first: None,
         }
     }
 }
@@ -263,7 +264,8 @@ impl Reader<'_> {
             }
             files += 1;
             if files > INHERITED_MAX {
-                let text = format!("configuration files name each other more than {INHERITED_MAX} times");
+                let text =
+                    format!("configuration files name each other more than {INHERITED_MAX} times");
                 return self.problem(Diagnostic::error(&directive, text));
             }
             let before = self.reading.directives.len();

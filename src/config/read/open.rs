@@ -90,7 +90,8 @@ fn output(command: &str) -> Result<Vec<u8>, String> {
 
 fn download(url: &str) -> Result<Vec<u8>, String> {
     let agent = ureq::Agent::config_builder().timeout_global(Some(DOWNLOAD_TIMEOUT)).build();
-    let mut response = ureq::Agent::from(agent).get(url).call().map_err(|error| error.to_string())?;
+    let mut response =
+        ureq::Agent::from(agent).get(url).call().map_err(|error| error.to_string())?;
     let body = response.body_mut().with_config().limit(BYTES_MAX).read_to_vec();
     body.map_err(|error| error.to_string())
 }

@@ -12,7 +12,7 @@ pub enum Question {
     Version,
     /// `--exit`: end with this status.
     Exit(u8),
-    /// A list or a fact, by the option's canonical name.
+    /// A list or a fact, by the option's canonical name: `dump-options`, `python-version`.
     List(&'static str),
     /// A command to another instance.
     Command(Inquiry),
@@ -28,22 +28,20 @@ pub struct Inquiry {
 }
 
 /// Flags that ask for a list or a fact.
-const LISTS: &[&str] = &[
-    "dump-options",
-    "plugins-list",
-    "python-version",
-    "cheaper-algos-list",
-    "loops-list",
-    "loggers-list",
-    "routers-list",
-    "clocks-list",
-    "alarms-list",
-    "imperial-monitors-list",
-];
+const LISTS: &[&str] = &["dump-options", "python-version"];
 
 /// Options that command another instance; their value says which.
-const COMMANDS: &[&str] =
-    &["reload", "stop", "pause", "suspend", "resume", "connect-and-read", "extract", "signal", "ping"];
+const COMMANDS: &[&str] = &[
+    "reload",
+    "stop",
+    "pause",
+    "suspend",
+    "resume",
+    "connect-and-read",
+    "extract",
+    "signal",
+    "ping",
+];
 
 impl Reader<'_> {
     /// Notes the question, where `name` is one. The first counts.

@@ -13,7 +13,8 @@ pub type Variable = (String, Option<String>);
 /// The variables of a folder: a file each, whose text is the value, without the blanks at its end. An empty file
 /// removes its variable. Hidden files and folders are left out.
 fn folder(path: &Path) -> Result<Vec<Variable>, String> {
-    let wrong = |error: std::io::Error| format!("cannot read the folder {}: {error}", path.display());
+    let wrong =
+        |error: std::io::Error| format!("cannot read the folder {}: {error}", path.display());
     let mut found = Vec::new();
     for entry in std::fs::read_dir(path).map_err(wrong)? {
         let entry = entry.map_err(wrong)?;

@@ -84,12 +84,16 @@ fn units_count_in_toml_only() {
     let ini = folder.file("a.ini", "[uwsgi]\nlimit-post = 10M\n");
     let found = loaded(&["--ini", &ini]);
     assert_eq!(found.config.limits.body_bytes_max, Some(10));
-    assert!(found.warnings[0].to_string().contains("units are not understood here; write 10485760"));
+    assert!(
+        found.warnings[0].to_string().contains("units are not understood here; write 10485760")
+    );
     let bad = folder.file("b.toml", "[uwsgi]\nharakiri = \"10M\"\nprocesses = \"four\"\n");
     assert_eq!(
         errors(&["--toml", &bad])[..2],
         [
-            format!("error: {bad}:2: harakiri = 10M: accepted: a number of seconds, or with a unit: 30s, 5m, 1h, 500ms"),
+            format!(
+                "error: {bad}:2: harakiri = 10M: accepted: a number of seconds, or with a unit: 30s, 5m, 1h, 500ms"
+            ),
             format!("error: {bad}:3: processes = four: accepted: a whole number"),
         ]
     );

@@ -32,17 +32,15 @@ fn conditions_may_stand_in_conditions() {
 #[test]
 fn a_loop_with_blocks_repeats_as_a_whole() {
     let text = "for = a b\nx = %(_)\nfor = 1 2\ny = %(__)%(_)\nendfor =\nif-not-opt = y=a9\nz = %(__)\nendif =\nendfor =\n";
-    assert_eq!(
-        listed(text),
-        ["x=a", "y=a1", "y=a2", "z=a", "x=b", "y=b1", "y=b2", "z=b"]
-    );
+    assert_eq!(listed(text), ["x=a", "y=a1", "y=a2", "z=a", "x=b", "y=b1", "y=b2", "z=b"]);
 }
 
 #[test]
 fn else_is_the_other_side() {
     assert_eq!(listed("if-opt = nope\na = 1\nelse =\nb = 1\nendif =\n"), ["b=1"]);
     assert_eq!(listed("x = 1\nif-opt = x\na = 1\nelse =\nb = 1\nendif =\n"), ["x=1", "a=1"]);
-    let nested = "if-opt = nope\nif-opt = nope\na = 1\nelse =\nb = 1\nendif =\nelse =\nc = 1\nendif =\n";
+    let nested =
+        "if-opt = nope\nif-opt = nope\na = 1\nelse =\nb = 1\nendif =\nelse =\nc = 1\nendif =\n";
     assert_eq!(listed(nested), ["c=1"]);
 }
 
@@ -60,7 +58,10 @@ fn a_block_that_is_not_closed_reaches_to_the_end_and_is_named() {
 fn what_multiplies_without_end_is_an_error() {
     let inner = "for-times = 10000\n".repeat(3) + "a = %(_)\n" + &"endfor =\n".repeat(3);
     let (_, problems) = read_file(&inner);
-    assert!(problems.iter().any(|problem| problem.contains("loops make more than")), "{problems:?}");
+    assert!(
+        problems.iter().any(|problem| problem.contains("loops make more than")),
+        "{problems:?}"
+    );
     let (_, problems) = read_file("for-times = 99999999\na = 1\nendfor =\n");
     assert_eq!(problems, ["accepted: a number from 0 to 10000"]);
 }

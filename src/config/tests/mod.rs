@@ -126,7 +126,10 @@ fn the_last_scalar_wins_and_lists_add_up() {
     let ini = folder.file("a.ini", "[uwsgi]\nprocesses = 3\nenv = A=1\nmaster = true\n");
     let before = config(&["-p", "2", "--ini", &ini, "--env", "B=2=x"]);
     assert_eq!(before.processes.workers, 3);
-    assert_eq!(before.runtime.env, [("A".into(), Some("1".into())), ("B".into(), Some("2=x".into()))]);
+    assert_eq!(
+        before.runtime.env,
+        [("A".into(), Some("1".into())), ("B".into(), Some("2=x".into()))]
+    );
     let after = config(&["--ini", &ini, "-p", "2", "--master=no"]);
     assert_eq!(after.processes.workers, 2);
     assert!(!after.processes.master);
@@ -195,11 +198,9 @@ fn values_are_read_as_leniently_as_by_c() {
 fn a_number_that_is_none_is_taken_as_zero_with_a_warning() {
     let loaded = loaded(&["--harakiri", "\"30\""]);
     assert_eq!(loaded.config.processes.harakiri, None);
-    assert!(
-        loaded.warnings[0]
-            .to_string()
-            .starts_with("warning: --harakiri \"30\": is read as 0: quotes are part of the value; write 30")
-    );
+    assert!(loaded.warnings[0].to_string().starts_with(
+        "warning: --harakiri \"30\": is read as 0: quotes are part of the value; write 30"
+    ));
 }
 
 #[test]

@@ -171,5 +171,8 @@ pub(super) const ROWS: &[OptionRow] = &chapter(
         text("zeus", "NAME",
             "Put the emperor into Zeus mode, which never left the branch of uWSGI 2.1.").extra()
             .unsupported(EMPEROR),
+        flag("early-emperor",
+            "Start the emperor before sockets are opened and privileges are dropped.")
+            .unsupported("run each site as a service of systemd"),
     ],
 );

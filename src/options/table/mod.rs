@@ -3,8 +3,10 @@
 //! A row is written on two or three lines: constructor, name and metavariable; the help and what differs from
 //! most rows; the status where the option does not simply work.
 
+mod applications;
 mod background;
 mod cluster;
+mod commands;
 mod configuration;
 mod configuration_stores;
 mod emperor;
@@ -12,14 +14,15 @@ mod gateways;
 mod headers;
 mod hooks;
 mod http;
-mod instance_commands;
 mod isolation;
 mod isolation_pam;
+mod languages;
 mod life_cycle;
 mod limits;
 mod locks;
 mod logging;
 mod logging_workers;
+mod logic;
 mod loops;
 mod monitoring;
 mod paths;
@@ -30,7 +33,6 @@ mod sharing;
 mod sockets;
 mod sockets_mongrel2;
 mod static_files;
-mod temporary;
 mod tls;
 mod tunnels;
 
@@ -43,6 +45,7 @@ pub const CORE: &[&[OptionRow]] = &[
     http::ROWS,
     headers::ROWS,
     tls::ROWS,
+    applications::ROWS,
     processes::ROWS,
     life_cycle::ROWS,
     scaling::ROWS,
@@ -53,7 +56,8 @@ pub const CORE: &[&[OptionRow]] = &[
     paths::ROWS,
     configuration::ROWS,
     configuration_stores::ROWS,
-    instance_commands::ROWS,
+    logic::ROWS,
+    commands::ROWS,
     isolation::ROWS,
     isolation_pam::ROWS,
     hooks::ROWS,
@@ -71,5 +75,5 @@ pub const CORE: &[&[OptionRow]] = &[
     cluster::ROWS,
     gateways::ROWS,
     tunnels::ROWS,
-    temporary::ROWS,
+    languages::ROWS,
 ];

@@ -119,10 +119,6 @@ pub(super) const ROWS: &[OptionRow] = &chapter(
             "Write a Zabbix template of all metrics to the file or to standard output and exit.").implies(&["enable-metrics"]).extra()
             .unsupported("there are no metrics to make a template of"),
 
-        text("ping", "ADDRESS",
-            "Ask another uWSGI server whether it lives, by its uwsgi socket, and exit with 0 if it does."),
-        integer("ping-timeout", "SECONDS",
-            "Longest wait for the answer to ping (default 3)."),
         flag("nagios",
             "Check the server behind socket as a Nagios plugin does: print its state, exit with Nagios' code.")
             .unsupported("use Nagios' own check_http or check_tcp"),

@@ -32,6 +32,8 @@ pub(super) const ROWS: &[OptionRow] = &chapter(
             "Remove pid files and unix sockets at the end."),
         list("env", "NAME=VALUE",
             "Set an environment variable for the application."),
+        list("ienv", "NAME=VALUE",
+            "Set an environment variable at once, so that the options behind it can refer to it.").immediate().extra(),
         list("unenv", "NAME",
             "Remove an environment variable."),
         list("envdir", "DIR",

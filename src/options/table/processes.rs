@@ -104,5 +104,8 @@ pub(super) const ROWS: &[OptionRow] = &chapter(
         flag("use-abort",
             "End by SIGABRT after a segmentation fault or a division by zero, so that a core dump is left.")
             .no_effect("a crash ends the process by its own signal, which leaves a core dump where they are switched on"),
+        flag("enable-threads",
+            "Let threads of the application run.").short('T')
+            .no_effect("threads of the application always run"),
     ],
 );

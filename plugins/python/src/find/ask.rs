@@ -26,6 +26,23 @@ print(get('INSTSONAME') or get('LDLIBRARY') or '')
 print(get('Py_GIL_DISABLED') or 0)
 ";
 
+/// The version of an interpreter with all its parts, as `3.11.7`.
+///
+/// # Errors
+/// Why it did not say.
+pub(super) fn version(program: &Path) -> Result<String, String> {
+    let question = "import platform; print(platform.python_version())";
+    let output = Command::new(program)
+        .args(["-I", "-S", "-c", question])
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| format!("{} cannot be run: {error}", program.display()))?;
+    match String::from_utf8_lossy(&output.stdout).trim() {
+        "" => Err(format!("{} did not answer ({})", program.display(), output.status)),
+        version => Ok(version.to_owned()),
+    }
+}
+
 /// Runs the interpreter and reads its answer.
 ///
 /// # Errors

@@ -112,6 +112,14 @@ pub(crate) fn find(options: &Options, around: &Surroundings) -> Result<Interpret
     ))
 }
 
+/// The version of the interpreter that would be loaded, with all its parts.
+///
+/// # Errors
+/// As [`find`], or why the interpreter did not say.
+pub(crate) fn version(options: &Options, around: &Surroundings) -> Result<String, String> {
+    ask::version(&find(options, around)?.program)
+}
+
 /// The interpreter that a program is; `version` is a hint from elsewhere, as `3.11`.
 fn of_program(
     program: &Path,

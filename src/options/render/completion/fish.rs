@@ -60,6 +60,8 @@ mod tests {
             "complete -c uwsgi -l uid -x -a '(__fish_complete_users)' \
              -d 'User to run as, by name or number; needs root'"
         );
-        assert!(command(row("help"), "all http").contains(" -l help -x -a 'all http' -d "));
+        assert!(
+            command(row("help"), "all http").contains(" -l help -l usage -x -a 'all http' -d ")
+        );
     }
 }

@@ -2,57 +2,14 @@
 
 use std::path::PathBuf;
 
-use uwsgi_plugin_api::Reload::Workers;
-use uwsgi_plugin_api::option::{chapter, flag, integer, list, text};
-use uwsgi_plugin_api::{OptionRow, Section, Settings};
+mod rows;
+
+pub(crate) use rows::ROWS;
+use uwsgi_plugin_api::Settings;
 
 /// Name of the setting under which the server hands over a positional argument that
 /// [`uwsgi_plugin_api::Plugin::claims_argument`] accepted (`app.py`, `pkg.mod:app`).
 pub const ARGUMENT: &str = "argument";
-
-/// All rows.
-#[rustfmt::skip] // a table
-pub(crate) const ROWS: &[OptionRow] = &chapter(
-    Section::Python,
-    [
-        text("module", "MODULE[:CALLABLE]",
-            "Load the WSGI application of this module. The callable's name may end with () for a factory.").short('w').aliases(&["wsgi"]).reload(Workers),
-        text("wsgi-file", "PATH",
-            "Load the WSGI application of this file.").aliases(&["file"]).reload(Workers),
-        text("callable", "NAME",
-            "Name of the application in its module; default: application.").reload(Workers),
-        text("home", "DIR",
-            "The virtualenv (or the prefix) whose Python runs the application.").short('H').aliases(&["virtualenv", "venv", "pyhome"]),
-        text("python", "PATH",
-            "The Python interpreter to use where no virtualenv is given; default: python3 in PATH."),
-        list("pythonpath", "DIR",
-            "Put this directory in front of sys.path.").aliases(&["python-path", "pp"]).reload(Workers),
-        list("mount", "POINT=APP",
-            "Serve an application (module:callable, file.py or file.wsgi) under this path.").reload(Workers),
-        flag("manage-script-name",
-            "Find the application by the longest mount point that PATH_INFO begins with, and move it to SCRIPT_NAME.").reload(Workers),
-        flag("ignore-script-name",
-            "Do not choose the application by SCRIPT_NAME.").reload(Workers),
-        flag("no-default-app",
-            "Requests that no mount point matches are not given to the default application.").reload(Workers),
-        list("import", "MODULE",
-            "Import this module (or run this file) before the applications are loaded.").aliases(&["pyimport", "py-import", "python-import"]).reload(Workers),
-        flag("catch-exceptions",
-            "Answer an exception of the application with its traceback. Only for development.").reload(Workers),
-        flag("wsgi-disable-file-wrapper",
-            "Leave wsgi.file_wrapper out of the environ.").reload(Workers),
-        flag("wsgi-accept-buffer",
-            "Accept body items that are no bytes but have the buffer protocol (bytearray, memoryview).").aliases(&["wsgi-accept-buffers"]).reload(Workers),
-        integer("optimize", "LEVEL",
-            "As python's -O (1) and -OO (2).").short('O'),
-        flag("single-interpreter",
-            "Has no effect: all applications always share one interpreter.").short('i').reload(Workers),
-        flag("py-call-osafterfork",
-            "Has no effect: Python is always told about forks.").reload(Workers),
-        text("wsgi-env-behaviour", "cheat|holy",
-            "Has no effect: every request has an environ of its own (holy).").aliases(&["wsgi-env-behavior"]).reload(Workers),
-    ],
-);
 
 /// What the rows were set to.
 #[derive(Clone, Debug, Default)]
