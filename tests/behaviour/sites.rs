@@ -147,6 +147,22 @@ fn wiki_with_comments_behind_values() {
         std::fs::read_to_string(&log).is_ok_and(|text| text.contains("spawned uWSGI worker 2 ("))
     });
     let text = std::fs::read_to_string(&log).unwrap();
-    let line = text.lines().find(|line| line.contains("bound")).unwrap();
-    println!("{line}");
+    let (_, address) = text.split_once(" bound to TCP address ").unwrap();
+    let address = crate::support::Address::parse(address.split(' ').next().unwrap());
+    let mut connection = crate::support::Connection::open(&address);
+    connection.send(Request::get("/wiki/page").header("Connection", "close").to_http());
+    assert!(String::from_utf8_lossy(&connection.rest()).ends_with("served /wiki|/page"));
+}
+
+#[test]
+fn what_is_not_supported_is_refused_or_allowed() {
+    ours_only!("it has static files");
+    let text = "[uwsgi]\nhttp-socket = 127.0.0.1:0\nwsgi-file = app.py\nstatic-map = /s=/srv/s\n";
+    let refused = site("wiki.ini", Wire::Http).file("static.ini", text).arg("static.ini").run();
+    assert_eq!(refused.0.code(), Some(1));
+    assert!(refused.1.contains("error: static.ini:4: static-map = /s=/srv/s: is not supported: "));
+    let setup = site("wiki.ini", Wire::Http).file("static.ini", text);
+    let server = setup.args(["static.ini", "--allow-unsupported"]).start();
+    server.wait_for("warning: static.ini:4: static-map = /s=/srv/s: is not supported: <*>");
+    serves(&server, "/", "served |/");
 }

@@ -99,6 +99,8 @@ fn dotted_name(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use uwsgi_plugin_api::Status;
+
     use super::*;
 
     #[test]
@@ -109,9 +111,32 @@ mod tests {
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), count);
-        assert!(names.iter().all(|name| name.bytes().all(|b| b.is_ascii_lowercase() || b == b'-')));
+        let legal =
+            |byte: u8| byte.is_ascii_lowercase() || matches!(byte, b'-' | b'_' | b'0'..=b'9');
+        assert!(names.iter().all(|name| name.bytes().all(legal)), "{names:?}");
         for row in ROWS {
             assert_eq!(row.kind.is_flag(), row.metavar.is_empty(), "{}", row.name);
+        }
+    }
+
+    /// The table never lies: a row that works sets something.
+    #[test]
+    fn a_working_option_changes_something() {
+        let read = |pairs: &[(&str, &str)]| {
+            let pairs = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+            let options = Options::read(&Settings::new(pairs.collect()));
+            format!("{:?}", options.expect("the sample is good"))
+        };
+        let nothing = read(&[]);
+        for row in ROWS.iter().filter(|row| row.status == Status::Works) {
+            let value = match row.name {
+                "mount" => "/x=app.py",
+                _ if row.kind.is_flag() || row.kind.is_number() => "1",
+                _ => "sample",
+            };
+            // A question, which the server answers before options are read.
+            let asks = row.name == "python-version";
+            assert!(asks || read(&[(row.name, value)]) != nothing, "{} sets nothing", row.name);
         }
     }
 
