@@ -32,6 +32,7 @@ test-ours:
 
 test-original:
 	UWSGI_BIN='$(CACHE)/original/bin/uwsgi' cargo test --locked --test behaviour
+	UWSGI_ORIGINAL='$(CACHE)/original/bin/uwsgi' cargo test --locked --test configuration recorded
 
 # Tests that are ignored as known gaps must still fail; one that passes is no gap any more.
 test-ignored:

@@ -10,6 +10,27 @@ pub struct FileText {
     pub name: String,
     /// What stood in it; bytes that are no UTF-8 are replaced.
     pub text: String,
+    /// Where each line begins.
+    lines: Vec<usize>,
+}
+
+impl FileText {
+    /// The text `text` of a file that was named `name`.
+    pub fn new(name: impl Into<String>, text: impl Into<String>) -> Self {
+        let text = text.into();
+        let breaks = memchr::memchr_iter(b'\n', text.as_bytes()).map(|at| at + 1);
+        let lines = std::iter::once(0).chain(breaks).collect();
+        Self { name: name.into(), text, lines }
+    }
+
+    /// Line `number`, from 1, without its line break; empty where there is none.
+    pub fn line(&self, number: u32) -> &str {
+        let Some(&begin) = (number as usize).checked_sub(1).and_then(|at| self.lines.get(at)) else {
+            return "";
+        };
+        let end = self.lines.get(number as usize).map_or(self.text.len(), |&next| next - 1);
+        self.text[begin..end].trim_end_matches('\r')
+    }
 }
 
 /// A place in a file as it was written, before magic variables were filled in.

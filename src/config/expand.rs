@@ -135,7 +135,7 @@ mod tests {
 
     /// Values after the expansion; the pairs are a file's lines.
     fn expanded(pairs: &[(&str, &str)]) -> (Vec<String>, Reading) {
-        let file = std::sync::Arc::new(FileText { name: "a.ini".into(), text: String::new() });
+        let file = std::sync::Arc::new(FileText::new("a.ini", ""));
         let at = Position { line: 1, column: 1 };
         let origin = Origin::File(Spot { file, key: at, value: at });
         let line = |(key, value): &(&str, &str)| {

@@ -101,7 +101,7 @@ pub(super) fn unresolved(directive: &Directive) -> Option<Diagnostic> {
 /// A `%` and a letter that no magic variable has, in the line as it was written: it was replaced by nothing.
 pub(super) fn lost_letters(directive: &Directive) -> Option<Diagnostic> {
     let Origin::File(spot) = &directive.origin else { return None };
-    let line = spot.file.text.lines().nth(spot.key.line as usize - 1)?;
+    let line = spot.file.line(spot.key.line);
     let mut characters = line.chars().skip(spot.key.column as usize - 1);
     while let Some(character) = characters.next() {
         if character != '%' {

@@ -56,7 +56,7 @@ fn one(out: &mut String, problem: &Diagnostic) {
 
 /// The line and a caret below its text. What cannot be printed is a blank, so that the caret stands right.
 fn snippet(out: &mut String, mark: &Mark) {
-    let Some(line) = mark.file.text.lines().nth(mark.at.line as usize - 1) else { return };
+    let line = mark.file.line(mark.at.line);
     let shown: String = line
         .chars()
         .map(|character| if character.is_control() { ' ' } else { character })
@@ -103,7 +103,7 @@ mod tests {
 
     fn problem() -> Diagnostic {
         let text = "[uwsgi]\n\tprocesses = \"4\"\n".to_owned();
-        let file = Arc::new(FileText { name: "a.ini".to_owned(), text });
+        let file = Arc::new(FileText::new("a.ini", text));
         let at = |column| Position { line: 2, column };
         let origin = Origin::File(Spot { file, key: at(2), value: at(14) });
         let directive = Directive::new("processes", Some("\"4\"".to_owned()), origin);

@@ -11,16 +11,26 @@ pub(super) fn nearest(
         return None;
     }
     let allowed = (text.len() / 4).max(1);
+    let mut rows = Rows::default();
     candidates
-        .map(|name| (distance(&text, name), name))
-        .map(
-            |(errors, name)| {
-                if is_beginning(&text, name) { (errors.min(1), name) } else { (errors, name) }
-            },
-        )
-        .filter(|(errors, _)| *errors <= allowed)
+        .filter_map(|name| {
+            let errors = match is_beginning(&text, name) {
+                true => 1,
+                false if text.len().abs_diff(name.len()) > allowed => return None,
+                false => distance(&text, name, &mut rows),
+            };
+            (errors <= allowed).then_some((errors, name))
+        })
         .min_by_key(|(errors, _)| *errors)
         .map(|(_, name)| name)
+}
+
+/// Rows of the table of distances, kept from one name to the next.
+#[derive(Default)]
+struct Rows {
+    before_last: Vec<usize>,
+    last: Vec<usize>,
+    row: Vec<usize>,
 }
 
 /// A name that was not written to its end (`chmod-sock`).
@@ -29,12 +39,14 @@ fn is_beginning(text: &str, name: &str) -> bool {
 }
 
 /// Number of letters to insert, drop, replace or swap with their neighbour (optimal string alignment).
-fn distance(a: &str, b: &str) -> usize {
+fn distance(a: &str, b: &str, rows: &mut Rows) -> usize {
     let (a, b) = (a.as_bytes(), b.as_bytes());
-    let mut before_last: Vec<usize> = Vec::new();
-    let mut last: Vec<usize> = (0..=b.len()).collect();
+    let Rows { before_last, last, row } = rows;
+    last.clear();
+    last.extend(0..=b.len());
     for (i, &left) in a.iter().enumerate() {
-        let mut row = vec![i + 1];
+        row.clear();
+        row.push(i + 1);
         for (j, &right) in b.iter().enumerate() {
             let replaced = last[j] + usize::from(left != right);
             let mut best = replaced.min(last[j + 1] + 1).min(row[j] + 1);
@@ -43,14 +55,15 @@ fn distance(a: &str, b: &str) -> usize {
             }
             row.push(best);
         }
-        before_last = std::mem::replace(&mut last, row);
+        std::mem::swap(before_last, last);
+        std::mem::swap(last, row);
     }
     last[b.len()]
 }
 
 #[cfg(test)]
 mod tests {
-    use super::distance;
+    use super::{Rows, distance};
 
     #[test]
     fn distances_count_typing_errors() {
@@ -62,8 +75,9 @@ mod tests {
             ("abc", "xbc", 1),
             ("kitten", "sitting", 3),
         ] {
-            assert_eq!(distance(a, b), errors, "{a} {b}");
-            assert_eq!(distance(b, a), errors, "{b} {a}");
+            let rows = &mut Rows::default();
+            assert_eq!(distance(a, b, rows), errors, "{a} {b}");
+            assert_eq!(distance(b, a, rows), errors, "{b} {a}");
         }
     }
 }

@@ -87,7 +87,7 @@ impl Reader<'_> {
         match self.source.content(target) {
             Ok(bytes) => {
                 let text = String::from_utf8_lossy(&bytes).into_owned();
-                let file = Arc::new(FileText { name: target.to_owned(), text });
+                let file = Arc::new(FileText::new(target, text));
                 match name {
                     "inject-before" => self.inject.before.push(file),
                     _ => self.inject.after.push(file),
@@ -162,7 +162,7 @@ impl Reader<'_> {
             _ => FileNames::new(file, asked, &self.machine.cwd),
         };
         let shown = String::from_utf8_lossy(text).into_owned();
-        let whole = Arc::new(FileText { name: file.to_owned(), text: shown });
+        let whole = Arc::new(FileText::new(file, shown));
         let composed = Composed::new(&self.inject, &whole, text);
         let first = self.first.get_or_insert_with(|| names.clone());
         let magic = Magic::new(&names, first, self.machine);
