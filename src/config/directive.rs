@@ -25,7 +25,8 @@ impl FileText {
 
     /// Line `number`, from 1, without its line break; empty where there is none.
     pub fn line(&self, number: u32) -> &str {
-        let Some(&begin) = (number as usize).checked_sub(1).and_then(|at| self.lines.get(at)) else {
+        let Some(&begin) = (number as usize).checked_sub(1).and_then(|at| self.lines.get(at))
+        else {
             return "";
         };
         let end = self.lines.get(number as usize).map_or(self.text.len(), |&next| next - 1);

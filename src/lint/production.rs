@@ -76,9 +76,6 @@ fn stopping(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
                     where it is seen";
         found.push(general(Severity::Hint, "need-app", text));
     }
-    if subject.last("daemonize").is_some() && !subject.is_on("die-on-term") {
-        return;
-    }
     if let Some(directive) = subject.last("daemonize") {
         let text =
             "a process that forks away is hard to watch for systemd and Docker; leave it out there";
@@ -105,15 +102,19 @@ fn unix_sockets(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
 }
 
 fn user(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
-    match (subject.machine.uid, subject.last("uid")) {
-        (0, None) => {
+    let machine = subject.machine;
+    match subject.last("uid") {
+        None if machine.uid == 0 => {
             let text = "the application would run as root; accepted: uid and gid";
             found.push(general(Severity::Warning, "uid", text));
         }
-        (own, Some(directive)) if own != 0 && directive.text() != own.to_string() => {
-            if directive.text() != subject.machine.user {
-                let text = "only root can become another user; you are not";
-                found.push(Diagnostic::warning(directive, text));
+        Some(directive) if machine.uid != 0 => {
+            let own = [machine.uid.to_string(), machine.user.clone()];
+            if !own.iter().any(|own| own == directive.text()) {
+                found.push(Diagnostic::warning(
+                    directive,
+                    "only root can become another user; you are not",
+                ));
             }
         }
         _ => {}
