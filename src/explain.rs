@@ -5,7 +5,7 @@ use std::fmt::Write;
 use uwsgi_plugin_api::settings::flag_is_true;
 use uwsgi_plugin_api::{OptionRow, Status, WireProtocol};
 
-use crate::config::{Config, Diagnostic, Directive, Reading};
+use crate::config::{Config, Diagnostic, Directive, Origin, Reading};
 use crate::options::Registry;
 
 /// The whole text.
@@ -27,19 +27,34 @@ pub fn configuration(
         item(&mut out, &problem.to_string());
     }
     out.push_str("\nIts options, in the order in which they count\n");
-    for directive in reading.effective() {
-        option(&mut out, registry, directive);
+    let mut source = String::new();
+    let ends = ["endif", "end-if", "endfor", "end-for"];
+    for directive in reading.effective().filter(|one| !ends.contains(&one.key.as_str())) {
+        let (from, line) = origin(directive);
+        if from != source {
+            let _ = writeln!(out, "\n{from}"); // a String takes everything
+            source = from;
+        }
+        option(&mut out, registry, directive, &line);
     }
     out
+}
+
+/// Where a directive comes from, and which line of it.
+fn origin(directive: &Directive) -> (String, String) {
+    match &directive.origin {
+        Origin::File(spot) => (spot.file.name.clone(), format!("{:>4}  ", spot.key.line)),
+        origin => (origin.to_string(), "  ".to_owned()),
+    }
 }
 
 fn item(out: &mut String, text: &str) {
     let _ = writeln!(out, "  - {text}"); // a String takes everything
 }
 
-fn option(out: &mut String, registry: &Registry, directive: &Directive) {
+fn option(out: &mut String, registry: &Registry, directive: &Directive, line: &str) {
     let value = directive.value.as_deref().unwrap_or("true");
-    let _ = writeln!(out, "  {} = {value}", directive.place());
+    let _ = writeln!(out, "{line}{} = {value}", directive.key);
     let _ = writeln!(out, "      {}", meaning(registry.find(&directive.key), directive));
 }
 

@@ -70,15 +70,16 @@ impl Request {
         Ok(())
     }
 
-    /// One command line for each file.
-    fn command_lines(&self) -> Vec<Vec<OsString>> {
+    /// One command line for each file, with the file's name.
+    fn command_lines(&self) -> Vec<(Vec<OsString>, String)> {
         let line = |file: &OsString| {
+            let name = file.to_string_lossy().into_owned();
             let file =
                 if file == "-" { vec!["--ini".into(), file.clone()] } else { vec![file.clone()] };
-            [self.options.clone(), file].concat()
+            ([self.options.clone(), file].concat(), name)
         };
         match self.files.is_empty() {
-            true => vec![self.options.clone()],
+            true => vec![(self.options.clone(), String::new())],
             false => self.files.iter().map(line).collect(),
         }
     }
@@ -97,9 +98,13 @@ pub(super) fn run(args: &[OsString], plugins: &plugin::Registry, tools: &Tools<'
         return answer_with(USAGE, 0);
     }
     let mut problems = Vec::new();
-    for args in request.command_lines() {
+    for (args, file) in request.command_lines() {
         let source = Source { args, environment: std::env::vars_os().collect(), sealed: false };
-        problems.extend(check(&source, plugins, tools));
+        let mut found = check(&source, plugins, tools);
+        let nowhere =
+            |problem: &&mut Diagnostic| problem.mark.is_none() && problem.place.is_empty();
+        found.iter_mut().filter(nowhere).for_each(|problem| problem.place.clone_from(&file));
+        problems.extend(found);
     }
     let problems = report::sorted(problems);
     let status = match problems.iter().map(|problem| problem.severity).max() {
@@ -124,7 +129,10 @@ fn check(source: &Source, plugins: &plugin::Registry, tools: &Tools<'_>) -> Vec<
         Err(problems) => (None, problems),
     };
     problems.extend(missing);
-    problems.extend(lint::lint(registry, machine, &reading, config.as_ref()));
+    // What could not be read lacks everything; saying so would not help.
+    if !reading.files.is_empty() || problems.iter().all(|problem| !problem.is_error()) {
+        problems.extend(lint::lint(registry, machine, &reading, config.as_ref()));
+    }
     problems
 }
 

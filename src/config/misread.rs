@@ -7,8 +7,10 @@ use uwsgi_plugin_api::settings::leading_number;
 use super::directive::Origin;
 use super::{Diagnostic, Directive, units};
 
-/// Values of a flag that say what they mean.
-const PLAIN_FLAGS: &[&str] = &["", "true", "1", "yes", "on", "false", "0", "no", "off"];
+/// Values of a flag that mean true and say so.
+const TRUE: &[&str] = &["", "true", "1", "yes", "on"];
+/// All values of a flag that mean false.
+const FALSE: &[&str] = &["false", "0", "no", "off"];
 /// Metavariables of texts in which quotes and `#` are common.
 const FREE_TEXT: &[&str] =
     &["FORMAT", "COMMAND", "TEXT", "REGEX", "ACTION", "EXPRESSION", "HEADER", "HOOK"];
@@ -29,10 +31,30 @@ pub(super) fn misread(row: &OptionRow, directive: &Directive) -> Option<Diagnost
 }
 
 fn flag(value: &str) -> Option<String> {
-    let plain = PLAIN_FLAGS.iter().any(|plain| value.eq_ignore_ascii_case(plain));
-    (!plain && !value.contains("%(")).then(|| {
+    let is = |words: &[&str], text: &str| words.iter().any(|word| text.eq_ignore_ascii_case(word));
+    let meant = value.split_whitespace().next().unwrap_or_default();
+    let as_meant = is(TRUE, meant) || is(FALSE, value) || value.contains("%(");
+    (!as_meant).then(|| {
         "is read as true; accepted: true, 1, yes, on, false, 0, no, off, with nothing behind it"
             .to_owned()
+    })
+}
+
+/// A comment behind a value that is read as it is meant all the same.
+pub fn comment_behind(row: &OptionRow, directive: &Directive) -> Option<Diagnostic> {
+    let value = directive.value.as_deref()?.trim();
+    let rest = match row.kind {
+        kind if kind.is_flag() => value.split_once([' ', '\t'])?.1,
+        kind if kind.is_number() => value.trim_start_matches(|c: char| c.is_ascii_digit()),
+        _ => return None,
+    };
+    let comment = rest.trim_start();
+    let harmless = comment.len() < value.len() && comment.starts_with(['#', ';']);
+    (harmless && misread(row, directive).is_none()).then(|| {
+        let text = format!(
+            "\"{comment}\" is part of the value, which is read as it is meant all the same"
+        );
+        Diagnostic::hint(directive, text)
     })
 }
 
@@ -49,9 +71,7 @@ fn number(row: &OptionRow, value: &str) -> Option<String> {
         return Some(format!("is read as 0: quotes are part of the value; write {inner}"));
     }
     if rest.starts_with(['#', ';']) {
-        return Some(format!(
-            "is read as {read}: what follows the number is part of the value; comments need a line of their own"
-        ));
+        return None; // see comment_behind
     }
     if text.starts_with(|first: char| first.is_ascii_digit()) {
         let meant = units::number(row, text).ok().filter(|meant| *meant != text);
@@ -136,7 +156,6 @@ mod tests {
         let path = text("a", "PATH", ".");
         for (row, value, begin) in [
             (&count, "\"4\"", "is read as 0: quotes are part of the value; write 4"),
-            (&count, "4 # four", "is read as 4: what follows"),
             (&bytes, "10M", "is read as 10: units are not understood here; write 10485760"),
             (&count, "four", "is read as 0: no number is there"),
             (&count, "10x", "is read as 10: units"),
@@ -148,6 +167,25 @@ mod tests {
         ] {
             let found = said(row, value).unwrap_or_default();
             assert!(found.starts_with(begin), "{value}: {found}");
+        }
+    }
+
+    #[test]
+    fn comments_that_do_no_harm_are_told_apart() {
+        let (count, on, path) = (integer("a", "N", "."), flag("a", "."), text("a", "PATH", "."));
+        for (row, value, harmless) in [
+            (&count, "4 # four", true),
+            (&count, "4;four", true),
+            (&on, "true  ; on", true),
+            (&on, "false # off", false),
+            (&on, "true", false),
+            (&count, "# four", false),
+            (&path, "/x # y", false),
+        ] {
+            let directive = Directive::new("x", Some(value.to_owned()), Origin::CommandLine);
+            assert_eq!(comment_behind(row, &directive).is_some(), harmless, "{value}");
+            let silent = said(row, value).is_none();
+            assert_eq!(silent, harmless || value == "true", "{value}");
         }
     }
 

@@ -1,6 +1,7 @@
-//! Options that still work as they did, and have something better beside them.
+//! What works as it is and has something better beside it: options with a successor, comments behind values.
 
 use super::{Diagnostic, Subject};
+use crate::config::comment_behind;
 
 /// Name as written, and what to use today.
 const SUCCESSORS: &[(&str, &str)] = &[
@@ -47,6 +48,9 @@ fn concerns(key: &str, value: &str) -> bool {
 
 pub(super) fn find(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
     for directive in subject.reading.effective() {
+        if let Some(row) = subject.registry.find(&directive.key) {
+            found.extend(comment_behind(row, directive));
+        }
         let better = SUCCESSORS.iter().find(|(name, _)| *name == directive.key);
         if let Some((_, better)) = better.filter(|(name, _)| concerns(name, directive.text())) {
             let text = format!("there is something better: {better}");

@@ -120,7 +120,8 @@ fn a_file_is_explained_in_plain_words() {
         "runs 2 processes: as many requests at a time, watched by a master that replaces what dies",
         "ends a request after 30 seconds",
         "stops on SIGINT and SIGTERM",
-        "app.ini:7: harakiri = 30\n      Longest time of a request",
+        "\napp.ini\n   2  socket = 127.0.0.1:0\n",
+        "   7  harakiri = 30\n      Longest time of a request",
     ] {
         assert!(text.contains(part), "{part}: {text}");
     }
