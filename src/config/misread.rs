@@ -70,7 +70,7 @@ fn number(row: &OptionRow, value: &str) -> Option<String> {
         let inner = text.trim_matches(['"', '\'']);
         return Some(format!("is read as 0: quotes are part of the value; write {inner}"));
     }
-    if rest.starts_with(['#', ';']) {
+    if text.starts_with(|first: char| first.is_ascii_digit()) && rest.starts_with(['#', ';']) {
         return None; // see comment_behind
     }
     if text.starts_with(|first: char| first.is_ascii_digit()) {
