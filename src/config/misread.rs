@@ -63,7 +63,7 @@ fn number(row: &OptionRow, value: &str) -> Option<String> {
     let read = leading_number(text);
     let rest = text.trim_start_matches(['+', '-']).trim_start_matches(|c: char| c.is_ascii_digit());
     let rest = rest.trim();
-    if rest.is_empty() || text.is_empty() || ["true", "false"].contains(&text) {
+    if rest.is_empty() {
         return None;
     }
     if text.starts_with(['"', '\'']) {
@@ -157,6 +157,7 @@ mod tests {
         for (row, value, begin) in [
             (&count, "\"4\"", "is read as 0: quotes are part of the value; write 4"),
             (&bytes, "10M", "is read as 10: units are not understood here; write 10485760"),
+            (&count, "true", "is read as 0: no number is there"),
             (&count, "four", "is read as 0: no number is there"),
             (&count, "10x", "is read as 10: units"),
             (&on, "false # off", "is read as true"),

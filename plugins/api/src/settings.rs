@@ -45,10 +45,11 @@ pub fn flag_is_true(value: &str) -> bool {
     !["false", "off", "no", "0"].iter().any(|no| value.eq_ignore_ascii_case(no))
 }
 
-/// The decimal number at the start of `value` after blanks, 0 where there is none; saturates.
+/// The decimal number at the start of `value` after blanks and a plus sign, 0 where there is none; saturates.
 pub fn leading_number(value: &str) -> u64 {
-    value
-        .trim_start()
+    let text = value.trim_start();
+    text.strip_prefix('+')
+        .unwrap_or(text)
         .bytes()
         .take_while(u8::is_ascii_digit)
         .fold(0u64, |sum, digit| sum.saturating_mul(10).saturating_add(u64::from(digit - b'0')))

@@ -192,6 +192,7 @@ fn values_are_read_as_leniently_as_by_c() {
     assert!(config.logging.requests);
     assert_eq!(config.processes.limit_as_bytes, Some(2 << 20));
     assert_eq!(self::config(&["-b", "70000"]).limits.head_bytes_max, 65_535);
+    assert_eq!(self::config(&["--threads=+3"]).processes.threads, 3);
 }
 
 #[test]
