@@ -10,10 +10,14 @@ fn main() -> ExitCode {
     let plugins = Registry::new(builtin());
     let status = match cli::parse(std::env::args_os(), &plugins) {
         cli::Command::Exit(status) => status,
-        cli::Command::Serve(config) => server::serve(*config, plugins).unwrap_or_else(|error| {
-            log::line(format_args!("{error}"));
-            1
-        }),
+        cli::Command::Serve(config) => {
+            let fallback = config.runtime.fallback.clone();
+            server::serve(*config, plugins).unwrap_or_else(|error| {
+                log::line(format_args!("{error}"));
+                fallback.iter().for_each(|file| cli::fall_back(file));
+                1
+            })
+        }
     };
     ExitCode::from(u8::try_from(status).unwrap_or(1))
 }

@@ -115,8 +115,9 @@ pub(super) fn asked_values(reading: &Reading, registry: &options::Registry) -> O
     Some(values.map(|value| format!("{value}\n")).collect())
 }
 
-/// Starts the program again with another configuration and nothing else. Returns where that is impossible.
-pub(super) fn fall_back(file: &str) {
+/// Starts the program again with another configuration (`fallback-config`) and nothing else. Returns where that is
+/// impossible.
+pub fn fall_back(file: &str) {
     if std::env::var_os(FALLEN_BACK).is_some() {
         return log::line(format_args!(
             "error: the fallback configuration cannot be served either"

@@ -6,6 +6,8 @@ mod explain;
 
 use std::ffi::OsString;
 
+pub use answers::fall_back;
+
 use crate::config::{self, Config, Diagnostic, Reading, Source};
 use crate::net::listen;
 use crate::sys::machine::Machine;

@@ -264,6 +264,7 @@ fn runtime(values: &mut Values<'_>, machine: &Machine, reading: &Reading) -> Run
         defer_accept: !values.flag("no-defer-accept"),
         auto_procname: values.flag("auto-procname"),
         procname_prefix: spaced.or_else(|| values.text("procname-prefix")),
+        fallback: reading.fallback.clone(),
         config_files: reading.files.clone(),
     }
 }

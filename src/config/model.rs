@@ -148,6 +148,8 @@ pub struct Runtime {
     pub defer_accept: bool,
     pub auto_procname: bool,
     pub procname_prefix: Option<String>,
+    /// `fallback-config`: what to start with where this configuration cannot be served.
+    pub fallback: Option<String>,
     /// Configuration files that were read, for the start-up lines.
     pub config_files: Vec<PathBuf>,
 }

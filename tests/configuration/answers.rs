@@ -86,6 +86,11 @@ fn a_fallback_is_started_once() {
     let bad = ("bad.ini", "[uwsgi]\nprocesses = -1\n");
     let output = uwsgi(&["--fallback-config", "good.ini", "--ini", "bad.ini"], &[good, bad]);
     assert_eq!(output.status.code(), Some(5), "{}", String::from_utf8_lossy(&output.stderr));
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let args = ["--fallback-config", "good.ini", "--http-socket", &address];
+    let output = uwsgi(&args, &[good]);
+    assert_eq!(output.status.code(), Some(5), "{}", String::from_utf8_lossy(&output.stderr));
     let itself = ("loop.ini", "[uwsgi]\nfallback-config = loop.ini\nprocesses = -1\n");
     let output = uwsgi(&["loop.ini"], &[itself]);
     assert_eq!(output.status.code(), Some(1));
