@@ -21,7 +21,10 @@ fn format(number: u8) -> Format {
 pub fn file(registry: &Registry, machine: &Machine, number: u8, text: &[u8]) {
     let read = || read_text(registry, machine, format(number), text);
     let reading = read();
-    assert_eq!(reading.directives, read().directives, "reading twice gives the same");
+    // %t and %T are the time.
+    if !text.windows(2).any(|pair| pair.eq_ignore_ascii_case(b"%t")) {
+        assert!(reading.directives == read().directives, "reading twice gives the same");
+    }
     let problems = match finish(reading, registry, machine) {
         Ok((_, problems)) | Err(problems) => problems,
     };
