@@ -29,7 +29,7 @@ pub(super) const ROWS: &[OptionRow] = &chapter(
         text("connect-and-read", "ADDRESS", "Connect to this address, print all that comes, and exit.").immediate(),
         text("extract", "URL", "Print what a configuration file or a scheme (http://, exec://, fd://) holds, and exit.").immediate(),
         flag("cheaper-algos-list", "List the algorithms for cheaper-algo at the start.").aliases(&["cheaper-algo-list", "cheaper-list"])
-            .missing("there are no such algorithms; the number of workers is processes"),
+            .no_effect("there are no such algorithms; the number of workers is processes"),
         flag("clocks-list", "List the clocks at the start.").aliases(&["clock-list"])
             .no_effect("there is one clock, the system's"),
         text("print-symbol", "NAME", "Print a data symbol of the program and exit.").aliases(&["print-sym"]).immediate()
