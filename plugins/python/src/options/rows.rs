@@ -17,7 +17,7 @@ pub(crate) const ROWS: &[OptionRow] = &chapter(
         text("home", "DIR",
             "The virtualenv (or the prefix) whose Python runs the application.").short('H').aliases(&["virtualenv", "venv", "pyhome"]),
         text("python", "PATH",
-            "The Python interpreter to use where no virtualenv is given; default: python3 in PATH.").extra(),
+            "The Python interpreter to use where no virtualenv is given; default: python3 in PATH."),
         list("pythonpath", "DIR",
             "Put this directory in front of sys.path.").aliases(&["python-path", "pp"]).reload(Workers),
         list("mount", "POINT=APP",
