@@ -130,7 +130,7 @@ complete -c uwsgi -l print -x -d 'Write a text to the log when all options were 
 complete -c uwsgi -l iprint -x -d 'Write a text to the log where the option stands'
 complete -c uwsgi -l reload -x -d 'Send SIGHUP to the process of this pid file, which reloads the instance, and exit'
 complete -c uwsgi -l stop -x -d 'Send SIGINT to the process of this pid file, which stops the instance, and exit'
-complete -c uwsgi -l pause -l suspend -l resume -x -d 'Send SIGTSTP to the process of this pid file, which pauses the instance or lets it go on, and exit'
+complete -c uwsgi -l pause -l suspend -l resume -x -d 'Send SIGTSTP to the process of this pid file and exit'
 complete -c uwsgi -l ping -x -d 'Ask another uWSGI server whether it lives, by its uwsgi socket, and exit with 0 if it does'
 complete -c uwsgi -l ping-timeout -x -d 'Longest wait for the answer to ping (default 3)'
 complete -c uwsgi -l signal -x -d 'Send uwsgi signal N to the server at this address, and exit with 0 where it was taken'
