@@ -114,7 +114,9 @@ fn run(
     {
         return Ok(status);
     }
-    write_pidfile(&config, "safe-pidfile", config.runtime.safe_pidfile.as_deref(), &mut vacuum)?;
+    let runtime = &config.runtime;
+    write_pidfile(&config, "safe-pidfile", runtime.safe_pidfile.as_deref(), &mut vacuum)?;
+    write_pidfile(&config, "safe-pidfile2", runtime.safe_pidfile2.as_deref(), &mut vacuum)?;
     if !config.runtime.vacuum {
         vacuum = Vacuum::new();
     }

@@ -169,7 +169,7 @@ fn processes(values: &mut Values<'_>) -> Processes {
         master: values.flag("master"),
         workers: narrow(values.number("processes", 1..=u64::from(u16::MAX)), 1),
         threads: narrow(values.positive("threads", u64::from(u16::MAX)), 1),
-        lazy_apps: values.flag("lazy-apps"),
+        lazy_apps: values.flag("lazy-apps") || values.flag("lazy"),
         need_app: values.flag("need-app"),
         harakiri: values.positive("harakiri", SECONDS_MAX).map(seconds),
         max_requests: values.positive("max-requests", u64::MAX),
@@ -248,6 +248,7 @@ fn runtime(values: &mut Values<'_>, machine: &Machine, reading: &Reading) -> Run
         pidfile: path(values, "pidfile"),
         pidfile2: path(values, "pidfile2"),
         safe_pidfile: path(values, "safe-pidfile"),
+        safe_pidfile2: path(values, "safe-pidfile2"),
         vacuum: values.flag("vacuum"),
         uid: values.text("uid"),
         gid: values.text("gid"),
@@ -277,7 +278,7 @@ fn log_file(values: &mut Values<'_>, name: &str) -> Option<String> {
     if !is_path {
         values.error(
             directive,
-            "logging to a UDP server is not supported yet; accepted: the path of a file",
+            "logging to a UDP server is not supported; accepted: the path of a file",
         );
     } else if target.is_empty() {
         values.error(directive, "no file is named; accepted: the path of a file");

@@ -118,7 +118,7 @@ pub struct Logging {
 #[derive(Clone, Debug)]
 #[allow(missing_docs)] // each field is the option of the same name
 pub struct Runtime {
-    /// Log file, or `host:port` for UDP.
+    /// Log file.
     pub daemonize: Option<String>,
     pub logto: Option<String>,
     /// `log-date`: `Some("")` for uWSGI's own form, else a strftime format.
@@ -126,6 +126,7 @@ pub struct Runtime {
     pub pidfile: Option<PathBuf>,
     pub pidfile2: Option<PathBuf>,
     pub safe_pidfile: Option<PathBuf>,
+    pub safe_pidfile2: Option<PathBuf>,
     pub vacuum: bool,
     pub uid: Option<String>,
     pub gid: Option<String>,

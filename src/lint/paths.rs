@@ -8,8 +8,16 @@ use super::{Diagnostic, Subject};
 /// Options whose value must exist.
 const MUST_EXIST: &[&str] = &["chdir", "home", "wsgi-file", "python", "pythonpath", "plugins-dir"];
 /// Options whose folder must exist, because the file is made in it.
-const FOLDER_MUST_EXIST: &[&str] =
-    &["pidfile", "pidfile2", "safe-pidfile", "logto", "logto2", "daemonize", "master-fifo"];
+const FOLDER_MUST_EXIST: &[&str] = &[
+    "pidfile",
+    "pidfile2",
+    "safe-pidfile",
+    "safe-pidfile2",
+    "logto",
+    "logto2",
+    "daemonize",
+    "master-fifo",
+];
 /// Options that may name a unix socket.
 const SOCKETS: &[&str] = &["socket", "uwsgi-socket", "http-socket", "http", "stats"];
 

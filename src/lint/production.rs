@@ -64,9 +64,7 @@ fn processes(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
 }
 
 fn stopping(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
-    let by_hook =
-        subject.all("hook-master-start").iter().any(|hook| hook.text().contains("unix_signal:15"));
-    if has_master(subject) && !subject.is_on("die-on-term") && !by_hook {
+    if has_master(subject) && !subject.is_on("die-on-term") {
         let text = "SIGTERM reloads instead of stopping: systemd, Docker and Kubernetes send it to stop, wait, and kill; \
                     accepted: die-on-term = true";
         found.push(at(subject, "master", Severity::Warning, "die-on-term", text));

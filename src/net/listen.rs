@@ -115,7 +115,7 @@ fn wanted(config: &Config, spec: &SocketSpec) -> Result<Address, ListenError> {
         .map_err(|error| failed(spec, &error.to_string()))?;
     match parsed {
         Address::Shared(_) => {
-            Err(failed(spec, "shared sockets are not supported yet; give the address itself"))
+            Err(failed(spec, "shared sockets are not supported; give the address itself"))
         }
         Address::Unix(path) if config.runtime.abstract_socket => Ok(Address::Abstract(path)),
         address => Ok(address),
@@ -161,7 +161,7 @@ fn open(
         }
         Address::Unix(path) => Bound::Unix(PathBuf::from(std::ffi::OsStr::from_bytes(path))),
         Address::Abstract(name) => Bound::Abstract(name.clone()),
-        Address::Shared(_) => return Err(failed(spec, "shared sockets are not supported yet")),
+        Address::Shared(_) => return Err(failed(spec, "shared sockets are not supported")),
         Address::Fd(fd) => {
             if let Some(inherited) = inheritance.claim(&spec.address, None) {
                 return Ok(inherited.into());

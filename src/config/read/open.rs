@@ -19,7 +19,7 @@ const NOT_HERE: &[(&str, &str)] = &[
     ("sym", "symbols of the program's own file do not exist here"),
     ("call", "functions of loaded libraries cannot be called"),
     ("callint", "functions of loaded libraries cannot be called"),
-    ("emperor", "there is no emperor yet"),
+    ("emperor", "there is no emperor"),
 ];
 
 /// The scheme of `target` and what stands behind it, where it has one that is known.

@@ -222,7 +222,7 @@ fn problems_are_one_clear_line() {
         refused(&["-s", "203.0.113.*:0"])
             .contains("this machine has no address that begins with 203.0.113.")
     );
-    assert!(refused(&["-s", "=0"]).contains("shared sockets are not supported yet"));
+    assert!(refused(&["-s", "=0"]).contains("shared sockets are not supported"));
     assert!(
         refused(&["-s", "127.0.0.1:http"]).contains("the port after the last colon is no number")
     );

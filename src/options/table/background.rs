@@ -53,8 +53,8 @@ pub(super) const ROWS: &[OptionRow] = &chapter(
         integer("cron-harakiri", "SECONDS",
             "Longest time of a command of cron; it is killed after it. 0 is no limit (default).").reload(Live)
             .missing("run the command through timeout(1)"),
-        list("cron-legion", "LEGION MINUTE HOUR DAY MONTH WEEKDAY COMMAND",
-            "As cron, but only while this instance is the lord of the legion.").implies(&["master"]).reload(Live)
+        list("legion-cron", "LEGION MINUTE HOUR DAY MONTH WEEKDAY COMMAND",
+            "As cron, but only while this instance is the lord of the legion.").aliases(&["cron-legion"]).implies(&["master"]).reload(Live)
             .missing(LEGION_CRON),
         list("unique-legion-cron", "LEGION MINUTE HOUR DAY MONTH WEEKDAY COMMAND",
             "As unique-cron, but only while this instance is the lord of the legion.").aliases(&["unique-cron-legion"]).implies(&["master"]).reload(Live)

@@ -140,9 +140,6 @@ pub(super) const ROWS: &[OptionRow] = &chapter(
         unsigned64("legion-scroll-list-max-size", "BYTES",
             "Largest list of the scrolls of all members.")
             .missing(LEGION_TUNING),
-        list("legion-cron", "NAME MINUTE HOUR DAY MONTH WEEKDAY COMMAND",
-            "A cron command that runs only where this instance is the legion's lord; -1 stands for every.").implies(&["master"])
-            .missing(LEGION_JOB),
         list("legion-attach-daemon", "NAME COMMAND",
             "As attach-daemon, only while this instance is the legion's lord.").implies(&["master"])
             .missing(LEGION_JOB),

@@ -21,7 +21,7 @@ pub(super) const ROWS: &[OptionRow] = &chapter(
         list("iprint", "TEXT", "Write a text to the log where the option stands.").immediate(),
         text("reload", "PIDFILE", "Send SIGHUP to the process of this pid file, which reloads the instance, and exit.").immediate(),
         text("stop", "PIDFILE", "Send SIGINT to the process of this pid file, which stops the instance, and exit.").immediate(),
-        text("pause", "PIDFILE", "Send SIGTSTP to the process of this pid file, which pauses the instance or lets it go on, and exit.")
+        text("pause", "PIDFILE", "Send SIGTSTP to the process of this pid file and exit. uWSGI pauses at it, or goes on; this server ignores it.")
             .aliases(&["suspend", "resume"]).immediate(),
         text("ping", "ADDRESS", "Ask another uWSGI server whether it lives, by its uwsgi socket, and exit with 0 if it does."),
         integer("ping-timeout", "SECONDS", "Longest wait for the answer to ping (default 3)."),
@@ -29,7 +29,7 @@ pub(super) const ROWS: &[OptionRow] = &chapter(
         text("connect-and-read", "ADDRESS", "Connect to this address, print all that comes, and exit.").immediate(),
         text("extract", "URL", "Print what a configuration file or a scheme (http://, exec://, fd://) holds, and exit.").immediate(),
         flag("cheaper-algos-list", "List the algorithms for cheaper-algo at the start.").aliases(&["cheaper-algo-list", "cheaper-list"])
-            .missing("there are no such algorithms; the number of workers is processes"),
+            .no_effect("there are no such algorithms; the number of workers is processes"),
         flag("clocks-list", "List the clocks at the start.").aliases(&["clock-list"])
             .no_effect("there is one clock, the system's"),
         text("print-symbol", "NAME", "Print a data symbol of the program and exit.").aliases(&["print-sym"]).immediate()

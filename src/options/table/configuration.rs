@@ -1,7 +1,10 @@
-//! Configuration files, placeholders, plugins, and what the start makes of options.
+//! Configuration files and databases, placeholders, plugins, and what the start makes of options.
 
 use uwsgi_plugin_api::option::{chapter, flag, list, text};
 use uwsgi_plugin_api::{OptionRow, Section};
+
+const INI_ONLY: &str = "write the configuration as an ini file";
+const SCHEMA: &str = "options are not read from LDAP; write the configuration as an ini file";
 
 #[rustfmt::skip] // a table
 pub(super) const ROWS: &[OptionRow] = &chapter(
@@ -60,7 +63,7 @@ pub(super) const ROWS: &[OptionRow] = &chapter(
         list("need-plugins", "NAME[,NAME]",
             "As plugins, but one that is not there is an error.").aliases(&["need-plugin"]).immediate(),
         list("plugins-dir", "DIR",
-            "Look for plugins in this folder.").aliases(&["plugin-dir"]).immediate()
+            "Look for plugins in this directory.").aliases(&["plugin-dir"]).immediate()
             .no_effect("plugins are part of the program"),
         flag("autoload",
             "Load a plugin where an option of it is met.").immediate()
@@ -73,9 +76,23 @@ pub(super) const ROWS: &[OptionRow] = &chapter(
             .no_effect("the time is always the system's"),
         text("binary-path", "PATH",
             "File of the program, for reloads and %b.")
-            .missing("the program finds its own file"),
+            .missing("a reload starts the file that the server was started from; start it by the path that reloads are to use"),
         text("mode", "NAME",
             "A word for the application to read, in uwsgi.mode.")
-            .missing("set an environment variable with env and read that"),
+            .unsupported("read uwsgi.opt['mode'] in the application, set as a placeholder (set-ph), or an environment variable (env)"),
+
+        // Configuration kept in databases.
+        text("sqlite3", "FILE:QUERY",
+            "Read the configuration from an SQLite database; the query gives option and value.").aliases(&["sqlite"]).immediate().extra()
+            .unsupported(INI_ONLY),
+        text("ldap", "URL",
+            "Read the configuration from an LDAP server.").immediate().extra()
+            .unsupported(INI_ONLY),
+        flag("ldap-schema",
+            "Print the LDAP schema of the options and exit.").immediate().extra()
+            .unsupported(SCHEMA),
+        flag("ldap-schema-ldif",
+            "Print the LDAP schema of the options in LDIF and exit.").immediate().extra()
+            .unsupported(SCHEMA),
     ],
 );

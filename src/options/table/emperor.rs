@@ -58,7 +58,7 @@ pub(super) const ROWS: &[OptionRow] = &chapter(
             "Start vassals in Linux namespaces of their own (fs, ipc, net, pid, uts, ...).")
             .unsupported(NAMESPACES),
         integer("emperor-freq", "SECONDS",
-            "Time between two scans of the emperor (default 3).")
+            "Time between two scans of the Emperor (default 3).")
             .missing(SCANNING),
         flag("emperor-nofollow",
             "For a symbolic link, look at the link's own time of change, not at that of the file.")
@@ -85,7 +85,7 @@ pub(super) const ROWS: &[OptionRow] = &chapter(
             "Kill a vassal that was told to end and still runs after so long.")
             .missing("give the service TimeoutStopSec="),
         flag("emperor-graceful-shutdown",
-            "Let vassals finish their requests when the emperor ends.")
+            "Let vassals finish their requests when the Emperor ends.")
             .missing("take the instance out of the front end before it stops; a reload (SIGHUP) finishes requests"),
         text("emperor-on-demand-extension", "SUFFIX",
             "Start a vassal at the first connection to the socket named in the file with this added suffix.").aliases(&["emperor-on-demand-ext"])
@@ -97,7 +97,7 @@ pub(super) const ROWS: &[OptionRow] = &chapter(
             "Start a vassal at the first connection to the socket that this command prints for its name.")
             .unsupported(ON_DEMAND),
         text("emperor-wrapper", "PATH",
-            "Program that vassals run instead of the emperor's own.")
+            "Program that vassals run instead of the Emperor's own.")
             .unsupported(PROGRAM),
         list("emperor-wrapper-override", "PATH",
             "Program that is tried before emperor-wrapper.")
@@ -112,31 +112,31 @@ pub(super) const ROWS: &[OptionRow] = &chapter(
             "Command that is run after each vassal ended.")
             .missing("write it into the service's ExecStopPost="),
         text("emperor-stats", "ADDRESS",
-            "Answer each connection to this socket with a JSON document about the emperor and its vassals.").aliases(&["emperor-stats-server"])
+            "Answer each connection to this socket with a JSON document about the Emperor and its vassals.").aliases(&["emperor-stats-server"])
             .missing(STATE),
         text("emperor-pidfile", "PATH",
-            "Write the emperor's process id here.")
+            "Write the Emperor's process id here.")
             .missing(STATE),
         text("emperor-procname", "NAME",
-            "Name of the emperor's process.")
+            "Name of the Emperor's process.")
             .missing(STATE),
         flag("imperial-monitor-list",
-            "List the monitors that emperor can use.").aliases(&["imperial-monitors-list"])
+            "List the monitors that the Emperor can use.").aliases(&["imperial-monitors-list"])
             .no_effect("there are no monitors to list"),
         text("emperor-proxy-socket", "ADDRESS",
-            "Make each vassal a proxy between the emperor and an emperor of its own on this socket.")
+            "Make each vassal a proxy between the Emperor and an Emperor of its own on this socket.")
             .unsupported(EMPEROR),
         integer("emperor-broodlord", "N",
             "Start up to N further instances for vassals that ask for help (vassal-sos-backlog).")
             .missing(REINFORCEMENT),
         integer("vassal-sos", "SECONDS",
-            "Ask the emperor for a further instance when all workers are busy, at most this often.")
+            "Ask the Emperor for a further instance when all workers are busy, at most this often.")
             .missing(REINFORCEMENT),
         integer("vassal-sos-backlog", "N",
-            "Ask the emperor for a further instance when more than N connections wait to be accepted.")
+            "Ask the Emperor for a further instance when more than N connections wait to be accepted.")
             .missing(REINFORCEMENT),
         text("emperor-command-socket", "ADDRESS",
-            "Take commands such as spawn for the emperor on this socket (uWSGI 2.1).").extra()
+            "Take commands such as spawn for the Emperor on this socket (uWSGI 2.1).").extra()
             .missing(COMMANDS),
         flag("emperor-wait-for-command",
             "Start a vassal only when the command spawn for it has come (uWSGI 2.1).").extra()
@@ -145,7 +145,7 @@ pub(super) const ROWS: &[OptionRow] = &chapter(
             "Vassal that starts without waiting for a command (uWSGI 2.1).").extra()
             .missing(COMMANDS),
         text("emperor-trigger-socket", "ADDRESS",
-            "Listen on this socket for triggers to the emperor (uWSGI 2.1).").extra()
+            "Listen on this socket for triggers to the Emperor (uWSGI 2.1).").extra()
             .missing(COMMANDS),
         text("emperor-use-fork-server", "ADDRESS",
             "Fork vassals from the process behind this socket, which has the application loaded (uWSGI 2.1).").extra()
@@ -154,8 +154,8 @@ pub(super) const ROWS: &[OptionRow] = &chapter(
             "Vassal that starts in the ordinary way, for others to be forked from it (uWSGI 2.1).").extra()
             .missing(FORKING),
         flag("emperor-subreaper",
-            "Make the emperor the parent of orphaned processes of its vassals (uWSGI 2.1).").extra()
-            .no_effect("there is no emperor, and systemd looks after orphans of a service"),
+            "Make the Emperor the parent of orphaned processes of its vassals (uWSGI 2.1).").extra()
+            .no_effect("there is no Emperor, and systemd looks after orphans of a service"),
         list("emperor-collect-attr", "NAME",
             "Attribute that monitors collect for each vassal (uWSGI 2.1).").aliases(&["emperor-collect-attribute"]).extra()
             .missing(ATTRIBUTES),
@@ -169,10 +169,10 @@ pub(super) const ROWS: &[OptionRow] = &chapter(
             "Attribute of a vassal that names the fork server it comes from (uWSGI 2.1).").extra()
             .missing(FORKING),
         text("zeus", "NAME",
-            "Put the emperor into Zeus mode, which never left the branch of uWSGI 2.1.").extra()
+            "Put the Emperor into Zeus mode, which never left the branch of uWSGI 2.1.").extra()
             .unsupported(EMPEROR),
         flag("early-emperor",
-            "Start the emperor before sockets are opened and privileges are dropped.")
-            .unsupported("run each site as a service of systemd"),
+            "Start the Emperor before sockets are opened and privileges are dropped.")
+            .unsupported(EMPEROR),
     ],
 );

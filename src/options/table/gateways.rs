@@ -72,7 +72,7 @@ pub(super) const ROWS: &[OptionRow] = &chapter(
             "Send what fastrouter-resubscribe passes on from this address.")
             .missing(SUBSCRIPTIONS),
         text("fastrouter-emperor-socket", "PATH",
-            "Ask the emperor at this socket to start a vassal for which the fastrouter has a request.").extra()
+            "Ask the Emperor at this socket to start a vassal for which the fastrouter has a request.").extra()
             .unsupported("let systemd start a server at its first request (socket activation)"),
         text("fastrouter-zerg", "PATH",
             "Get the fastrouter's sockets from the zerg server at this unix socket.")

@@ -58,7 +58,7 @@ pub(super) const ROWS: &[OptionRow] = &chapter(
             .unsupported(POST_APP),
         list("hook-post-fork", "ACTION",
             "Do this in each worker when it was forked.").reload(Workers)
-            .unsupported("do it in the application's module with lazy-apps, which loads it in each worker"),
+            .unsupported("set uwsgi.post_fork_hook to a function that does it, or do it in the application's module with lazy-apps, which loads it in each worker"),
         list("hook-accepting", "ACTION",
             "Do this in each worker when it begins to accept connections.").reload(Workers)
             .missing(READY),
@@ -73,7 +73,7 @@ pub(super) const ROWS: &[OptionRow] = &chapter(
             .missing(READY),
         list("hook-master-start", "ACTION",
             "Do this in the master when it begins its work; unix_signal:15 gracefully_kill_them_all makes SIGTERM a graceful stop.")
-            .missing("die-on-term makes SIGTERM stop the server; let ExecStartPost= of systemd run other commands"),
+            .missing("die-on-term makes SIGTERM stop the server, but requests that still run are ended: take it out of the front end first (a preStop pause in Kubernetes); let ExecStartPost= of systemd run commands"),
         list("hook-touch", "FILE ACTION",
             "Do this in the master when a file changes.")
             .missing("let a systemd path unit (PathChanged=) run the command"),

@@ -1,4 +1,4 @@
-//! HTTP: listeners, keep-alive, bodies, WebSockets, and what uWSGI's router process can do.
+//! HTTP: listeners, keep-alive, bodies, WebSockets, headers, and what uWSGI's router process can do.
 
 use uwsgi_plugin_api::option::{chapter, flag, integer, list, optional_text, text, unsigned64};
 use uwsgi_plugin_api::{Argument, OptionRow, Reload, Section};
@@ -24,7 +24,7 @@ pub(super) const ROWS: &[OptionRow] = &chapter(
         list("http11-socket", "ADDRESS",
             "Listen for HTTP/1.1, as http does."),
         optional_text("http-keepalive", "SECONDS",
-            "How long an idle HTTP connection is kept: a value above 1 sets the seconds (default 75).").reload(Reload::Workers),
+            "How long an idle HTTP connection is kept: a value above 1 sets the seconds (default 75), 0 closes it after each answer.").reload(Reload::Workers),
 
         // Times.
         integer("http-timeout", "SECONDS",
@@ -192,5 +192,22 @@ pub(super) const ROWS: &[OptionRow] = &chapter(
         text("http-zerg", "PATH",
             "Get the router's sockets from the zerg server at this unix socket.")
             .unsupported("give the address to http-socket"),
+
+        // Headers of answers.
+        list("add-header", "NAME: VALUE",
+            "Add this header to the answer of every request.")
+            .unsupported("add it in the front end (add_header in nginx) or in the application"),
+        list("del-header", "NAME",
+            "Take a header out of every answer.").aliases(&["rem-header"])
+            .unsupported("take it out in the front end (uwsgi_hide_header or proxy_hide_header in nginx) or in the application"),
+        list("collect-header", "NAME VARIABLE",
+            "Copy a header of the answer to a request variable, where routing rules and the log can see it.").aliases(&["response-header-collect"])
+            .missing("no routing rule or log format could use the variable; log the header in the front end"),
+        list("pull-header", "NAME VARIABLE",
+            "As collect-header, but the client does not get the header.")
+            .unsupported("hide it in the front end (uwsgi_hide_header or proxy_hide_header in nginx); nothing here could use the variable"),
+        integer("response-headers-limit", "BYTES",
+            "Largest head of an answer; a request whose answer has a larger one gets none (default 65535).")
+            .no_effect("the head of an answer may have any length"),
     ],
 );

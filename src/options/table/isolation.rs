@@ -1,4 +1,4 @@
-//! Users and groups, limits that the kernel keeps, namespaces, jails and control groups.
+//! Users and groups, limits that the kernel keeps, namespaces, jails, control groups, PAM sessions.
 
 use uwsgi_plugin_api::option::{chapter, flag, integer, list, megabytes, signed_integer, text};
 use uwsgi_plugin_api::{Argument, OptionRow, Section};
@@ -139,5 +139,13 @@ pub(super) const ROWS: &[OptionRow] = &chapter(
         text("jidfile", "FILE",
             "Write the number of the FreeBSD jail to this file.").aliases(&["jid-file"]).extra()
             .missing(JAIL),
+
+        // PAM sessions.
+        text("pam", "SERVICE",
+            "Open a session of this PAM service for the user before privileges are dropped.").extra()
+            .unsupported("let systemd open the session (PAMName= and User= in the service)"),
+        text("pam-user", "USER",
+            "User that the session of pam is for, where it is not that of uid.").extra()
+            .unsupported("let systemd open the session (PAMName= and User= in the service)"),
     ],
 );

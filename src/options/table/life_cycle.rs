@@ -26,7 +26,7 @@ pub(super) const ROWS: &[OptionRow] = &chapter(
             "Longest time of a request; its worker is replaced after it. 0 is no limit (default).").short('t').reload(Workers),
         flag("harakiri-verbose",
             "Log where the process was in the kernel and in Python before harakiri ends it.").reload(Live)
-            .no_effect("the Python stack of a request that is out of time is always logged"),
+            .no_effect("the Python stack of a request that is out of time is always logged; the place in the kernel is not"),
         integer("harakiri-graceful-timeout", "SECONDS",
             "First send the worker a signal, and kill it only this much later (default 0: kill at once).").reload(Live)
             .missing(FORGIVING),

@@ -1,6 +1,6 @@
 //! Where the log goes and what is logged.
 
-use uwsgi_plugin_api::Reload::Live;
+use uwsgi_plugin_api::Reload::{Live, Workers};
 use uwsgi_plugin_api::option::{
     chapter, flag, integer, list, negative_flag, optional_text, text, unsigned64,
 };
@@ -143,5 +143,31 @@ pub(super) const ROWS: &[OptionRow] = &chapter(
             .missing("log-4xx logs all answers with 404"),
         text("daemonize", "PATH",
             "Run in the background and append the log to this file.").short('d'),
+
+        // What workers log by themselves, and when files are opened anew.
+        text("daemonize2", "PATH",
+            "As daemonize, but go to the background only when the applications are loaded.")
+            .unsupported("use daemonize; where the caller must know that the start went well, run in the foreground under systemd"),
+        list("touch-logreopen", "PATH",
+            "Open the log file anew when this file changes.").implies(&["master", "log-master"]).reload(Live)
+            .missing(ROTATION),
+        list("touch-logrotate", "PATH",
+            "Rename the log file and begin a new one when this file changes.").implies(&["master", "log-master"]).reload(Live)
+            .missing(ROTATION),
+        flag("threaded-logger",
+            "Let a thread of the master write the log that it collects from the workers.").implies(&["master", "log-master"])
+            .no_effect("each process writes its lines itself, so that the master has none to write for others"),
+        list("worker-logger", "[ID ]NAME[:ARGUMENT]",
+            "As logger, but each worker writes to the logger itself instead of through the master.").reload(Workers).extra()
+            .missing(LOGGERS),
+        list("worker-logger-req", "[ID ]NAME[:ARGUMENT]",
+            "As worker-logger, for request lines.").reload(Workers).extra()
+            .missing(LOGGERS),
+        list("worker-log-encoder", "NAME[ ARGUMENT]",
+            "As log-encoder, for the loggers of worker-logger.").reload(Workers).extra()
+            .missing(ENCODERS),
+        list("worker-log-req-encoder", "NAME[ ARGUMENT]",
+            "As log-req-encoder, for the loggers of worker-logger-req.").reload(Workers).extra()
+            .missing(ENCODERS),
     ],
 );

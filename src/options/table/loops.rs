@@ -3,9 +3,10 @@
 use uwsgi_plugin_api::option::{chapter, flag, integer, negative_flag, text};
 use uwsgi_plugin_api::{OptionRow, Reload, Section};
 
-const THREADS: &str = "set threads to the number of requests that a worker should serve at once";
+const THREADS: &str =
+    "set threads instead, to the number of requests that a worker is to serve at once";
 const SUSPEND: &str = "no request is suspended; set threads to the number of requests that a worker should serve at once";
-const PATCH: &str = "call gevent.monkey.patch_all() as the first thing in the application";
+const PATCH: &str = "threads need no patching; an application that uses gevent calls gevent.monkey.patch_all() before all else";
 const DUMB: &str = "start the code as a process or service of its own";
 
 #[rustfmt::skip] // a table
@@ -41,7 +42,7 @@ pub(super) const ROWS: &[OptionRow] = &chapter(
             .unsupported("leave it out; there is one loop, and threads says how many requests a worker serves at once"),
         flag("loops-list",
             "Write the names of the loop engines to the log.").aliases(&["loop-list"])
-            .missing("there is nothing to choose from; see threads"),
+            .no_effect("there is one loop, so that none is listed"),
 
         // What suspends a request.
         flag("greenlet",

@@ -11,7 +11,7 @@ const ONE_WAITS: &str = "start the server through flock(1), which waits for the 
 pub(super) const ROWS: &[OptionRow] = &chapter(
     Section::Paths,
     [
-        text("chdir", "PATH",
+        text("chdir", "DIR",
             "Change to this directory before the application is loaded, after uid and gid took effect."),
         text("chdir2", "DIR",
             "Change to this directory after the application was loaded, in each worker.")
@@ -26,8 +26,7 @@ pub(super) const ROWS: &[OptionRow] = &chapter(
         text("safe-pidfile", "PATH",
             "Write the process id here once the server is up."),
         text("safe-pidfile2", "PATH",
-            "Write the process id here once the server is up, after uid and gid took effect.")
-            .unsupported("use safe-pidfile, which is written after uid and gid took effect as well"),
+            "Write the process id here once the server is up, after uid and gid took effect; as safe-pidfile, and both may be given."),
         flag("vacuum",
             "Remove pid files and unix sockets at the end."),
         list("env", "NAME=VALUE",

@@ -22,12 +22,11 @@ pub(super) const ROWS: &[OptionRow] = &chapter(
             "Request threads of each worker (default 1)."),
         integer("thread-stack-size", "KIBIBYTES",
             "Stack of each request thread; by default the system's (ulimit -s).").aliases(&["threads-stack-size", "thread-stacksize", "threads-stacksize"])
-            .no_effect("request threads have 8 MiB of stack, of which only what is used takes memory"),
+            .no_effect("request threads have 8 MiB of stack, of which only what is used takes memory; for more, the application starts a thread (threading.stack_size)"),
         flag("lazy-apps",
             "Load the applications in each worker instead of once before the fork."),
         flag("lazy",
-            "As lazy-apps; moreover SIGHUP replaces the workers only, and the master stays as it is.")
-            .unsupported("use lazy-apps, which also loads the applications in each worker; a reload replaces the master too"),
+            "As lazy-apps. Unlike in uWSGI, SIGHUP replaces the master too, so that a reload reads the configuration anew."),
         flag("need-app",
             "Exit with status 22 where no application could be loaded.").argument(Argument::Optional),
         list("worker-mount", "POINT=APP",

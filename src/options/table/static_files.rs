@@ -9,7 +9,7 @@ const MAP: &str =
 const CHECK: &str =
     "let nginx look for the file first (root and try_files), or the application (WhiteNoise)";
 const SAFE: &str =
-    "the server sends no files; nginx follows symbolic links by itself (disable_symlinks off)";
+    "the server has no static files; nginx follows symbolic links by itself (disable_symlinks off)";
 const EXPIRES: &str = "set it where the files are served (nginx: expires)";
 const GZIP: &str = "set it where the files are served (nginx: gzip_static on)";
 const CACHE: &str = "set it where the files are served (nginx: open_file_cache)";

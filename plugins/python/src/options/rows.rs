@@ -64,10 +64,10 @@ pub(crate) const ROWS: &[OptionRow] = &chapter(
             .missing("send SIGHUP, or run uwsgi --reload PIDFILE from an editor or a file watcher"),
         list("py-auto-reload-ignore", "FILE",
             "Leave this module's file out of py-autoreload.").implies(&["master"])
-            .missing("there is no py-autoreload"),
+            .no_effect("there is no py-autoreload"),
         text("py-tracebacker", "PREFIX",
             "Write the Python stacks of a worker to whoever connects to the unix socket PREFIX and its number.").implies(&["master"])
-            .missing("harakiri writes the stack of a stuck request to the log"),
+            .missing("look into the running worker with py-spy; harakiri writes the stack of a stuck request to the log"),
         text("py-sys-executable", "PATH",
             "Value of sys.executable.").aliases(&["py-executable"])
             .missing("sys.executable is the python of the virtualenv"),
@@ -76,7 +76,7 @@ pub(crate) const ROWS: &[OptionRow] = &chapter(
             .missing("Python is told the python of the virtualenv"),
         text("pyargv", "ARGUMENTS",
             "Set sys.argv from words divided by blanks.")
-            .missing("give the application its settings in the environment (env)"),
+            .unsupported("give the application its settings in the environment (env)"),
         flag("py-master-check-signals",
             "Let Python handle its signals in the master too.")
             .missing("signal handlers of the application run in workers").extra(),
@@ -91,10 +91,10 @@ pub(crate) const ROWS: &[OptionRow] = &chapter(
             .missing("change os.environ in the application"),
         list("shared-import", "MODULE",
             "Import this module in the master, before the fork.").aliases(&["shared-pyimport", "shared-py-import", "shared-python-import"])
-            .unsupported("use import, which runs before the fork without lazy-apps"),
+            .unsupported("use import; it runs before the fork where lazy-apps is not given"),
         list("spooler-import", "MODULE",
             "Import this module in the spoolers.").aliases(&["spooler-pyimport", "spooler-py-import", "spooler-python-import"])
-            .missing("there are no spoolers; use a task queue"),
+            .no_effect("there are no spoolers"),
         text("eval", "CODE",
             "Take the application from this piece of Python.")
             .unsupported("write the code to a file and name it with wsgi-file"),
@@ -156,8 +156,8 @@ pub(crate) const ROWS: &[OptionRow] = &chapter(
             "Start Python while the configuration is read.").immediate()
             .no_effect("Python is started before anything needs it").extra(),
         list("early-pythonpath", "DIR",
-            "Put a folder into sys.path while the configuration is read.").aliases(&["early-python-path"]).immediate()
-            .missing("use pythonpath").extra(),
+            "Put a directory into sys.path while the configuration is read.").aliases(&["early-python-path"]).immediate()
+            .unsupported("use pythonpath").extra(),
         list("early-pyimport", "MODULE",
             "Import a module while the configuration is read.").aliases(&["early-python-import"]).immediate()
             .unsupported("use import").extra(),
