@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use uwsgi_plugin_api::settings::flag_is_true;
 use uwsgi_plugin_api::{OptionRow, Settings, Status, WireProtocol};
+use uwsgi_protocol::http1::{is_token, is_value};
 
 use super::model::{Limits, Logging, Processes, Runtime, SocketSpec};
 use super::plugins::is_built_in;
@@ -42,6 +43,7 @@ pub fn finish(
         default_protocol,
         processes: processes(&mut values),
         limits: limits(&mut values, machine),
+        headers: headers(&mut values),
         logging: logging(&mut values),
         runtime: runtime(&mut values, machine, &reading),
         settings: settings(&reading, registry),
@@ -208,6 +210,24 @@ fn limits(values: &mut Values<'_>, machine: &Machine) -> Limits {
         keep_alive: keep_alive(values),
         connections_max: narrow(Some(connections), 1),
     }
+}
+
+/// `add-header`, where it is one that may be sent.
+fn headers(values: &mut Values<'_>) -> Vec<(String, String)> {
+    let mut headers = Vec::new();
+    for directive in values.all("add-header").to_vec() {
+        let header =
+            directive.text().split_once(':').map(|(name, value)| (name.trim(), value.trim()));
+        match header.filter(|(name, value)| is_token(name.as_bytes()) && is_value(value.as_bytes()))
+        {
+            Some((name, value)) => headers.push((name.to_owned(), value.to_owned())),
+            None => values.error(
+                directive,
+                "no header that may be sent; accepted: NAME: VALUE, without control characters",
+            ),
+        }
+    }
+    headers
 }
 
 /// `http-keepalive`: without a value or with 1 it is on, as it always is; 0 switches it off.

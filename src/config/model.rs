@@ -18,6 +18,8 @@ pub struct Config {
     pub processes: Processes,
     /// Sizes, times and counts that bound a request.
     pub limits: Limits,
+    /// `add-header`: names and values that every answer gets.
+    pub headers: Vec<(String, String)>,
     /// Log destination and what is logged.
     pub logging: Logging,
     /// Files, user and directories of the process.

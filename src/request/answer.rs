@@ -46,6 +46,8 @@ pub struct Answer<'a> {
     spill: &'a mut Spill,
     date: &'a [u8],
     timeout: Duration,
+    /// Headers that are added to the application's.
+    headers: &'a [(String, String)],
     /// Another request of this connection is here: small answers wait for its answer.
     hold: bool,
     holding: bool,
@@ -72,6 +74,7 @@ impl<'a> Answer<'a> {
             spill,
             date,
             timeout,
+            headers: &[],
             hold: false,
             holding: false,
             sealed: false,
@@ -82,6 +85,11 @@ impl<'a> Answer<'a> {
     /// Lets small answers wait for the next one; `holding` says that earlier ones wait already.
     pub fn pipelined(&mut self, hold: bool, holding: bool) {
         (self.hold, self.holding) = (hold, holding);
+    }
+
+    /// Adds these headers to those of the application.
+    pub fn add_headers(&mut self, headers: &'a [(String, String)]) {
+        self.headers = headers;
     }
 
     /// True when answers are kept back.
@@ -133,6 +141,10 @@ impl<'a> Answer<'a> {
         let first = !self.sealed;
         if first {
             self.sealed = true;
+            for (name, value) in self.headers {
+                // They were checked at the start; one that does not fit into the head any more is left out.
+                let _ = self.encoder.header(name.as_bytes(), value.as_bytes());
+            }
             self.encoder.seal(self.date);
         }
         first

@@ -211,6 +211,7 @@ impl Core {
             shared.socket_timeout,
         );
         answer.pipelined(hold, *holding);
+        answer.add_headers(&shared.headers);
         let mut body = RequestBody::new(
             parts.fd,
             parts.body_bytes,

@@ -36,6 +36,8 @@ pub struct Shared {
     pub socket_timeout: Duration,
     /// `limit-post`.
     pub body_bytes_max: Option<u64>,
+    /// `add-header`.
+    pub headers: Vec<(String, String)>,
     /// What is logged.
     pub logging: Logging,
     /// Called after each request; ends the worker where it has done its share.

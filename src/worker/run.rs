@@ -121,6 +121,7 @@ fn serve(boot: Boot) -> io::Result<i32> {
         harakiri: config.processes.harakiri,
         socket_timeout: config.limits.socket_timeout,
         body_bytes_max: config.limits.body_bytes_max,
+        headers: config.headers.clone(),
         logging: config.logging.clone(),
         after_request,
     });

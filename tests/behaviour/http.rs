@@ -365,3 +365,25 @@ fn without_keep_alive_a_new_connection_may_wait_for_its_request() {
     assert_eq!(server.get("/hello").text(), "hello");
     assert_eq!(early.ask(&Request::get("/hello")).text(), "hello");
 }
+
+#[test]
+fn added_headers_follow_the_applications() {
+    for setup in Setup::both() {
+        let server =
+            setup.args(["--add-header", "X-One: 1", "--add-header", "X-Two: a b: c"]).start();
+        let answer = server.get("/hello");
+        assert_eq!((answer.status, answer.text().as_str()), (200, "hello"));
+        assert_eq!(answer.header("X-One").as_deref(), Some("1"));
+        assert_eq!(answer.header("X-Two").as_deref(), Some("a b: c"));
+    }
+}
+
+#[test]
+fn a_header_that_cannot_be_sent_is_refused() {
+    ours_only!("it sends the text as it is");
+    for header in ["no colon", "bad name: x", ": x", "X: a\u{1}b"] {
+        let (status, log) = Setup::http().args(["--add-header", header]).run();
+        assert_eq!(status.code(), Some(1), "{log}");
+        assert!(log.contains("accepted: NAME: VALUE"), "{log}");
+    }
+}

@@ -166,3 +166,9 @@ fn what_is_not_supported_is_refused_or_allowed() {
     server.wait_for("warning: static.ini:4: static-map = /s=/srv/s: is not supported: <*>");
     serves(&server, "/", "served |/");
 }
+
+#[test]
+fn load_balancer() {
+    let server = site("elb.ini", Wire::Http).args(["--ini", "elb.ini"]).start();
+    serves(&server, "/", "served |/");
+}

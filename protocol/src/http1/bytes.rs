@@ -52,13 +52,13 @@ pub(super) fn is_token_byte(byte: u8) -> bool {
     cgi_byte(byte) != 0
 }
 
-/// A non-empty token.
-pub(super) fn is_token(bytes: &[u8]) -> bool {
+/// A non-empty token, as the name of a header is (RFC 9110, 5.6.2).
+pub fn is_token(bytes: &[u8]) -> bool {
     !bytes.is_empty() && bytes.iter().all(|byte| is_token_byte(*byte))
 }
 
-/// No control character but TAB, and no DEL.
-pub(super) fn is_value(bytes: &[u8]) -> bool {
+/// No control character but TAB, and no DEL, as in the value of a header (RFC 9110, 5.5).
+pub fn is_value(bytes: &[u8]) -> bool {
     scan::value_end(bytes, 0).is_none()
 }
 

@@ -14,6 +14,7 @@ mod response;
 mod scan;
 
 pub(crate) use bytes::decimal;
+pub use bytes::{is_token, is_value};
 pub use chunked::{Chunk, ChunkLimits, ChunkedDecoder};
 pub use date::http_date;
 pub(crate) use fields::glue;

@@ -7,6 +7,7 @@ use super::*;
 /// Values for options that take only some, and whose reading shows in the result.
 const SAMPLES: &[(&str, &str)] = &[
     ("protocol", "http"),
+    ("add-header", "X-Sample: 1"),
     ("chmod-socket", "600"),
     ("umask", "077"),
     ("env", "A=B"),

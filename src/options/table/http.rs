@@ -195,8 +195,8 @@ pub(super) const ROWS: &[OptionRow] = &chapter(
 
         // Headers of answers.
         list("add-header", "NAME: VALUE",
-            "Add this header to the answer of every request.")
-            .unsupported("add it in the front end (add_header in nginx) or in the application"),
+            "Add this header to the answer of every request, behind the application's own; the server's own, such as Connection, stay as they are.")
+            .reload(Reload::Workers),
         list("del-header", "NAME",
             "Take a header out of every answer.").aliases(&["rem-header"])
             .unsupported("take it out in the front end (uwsgi_hide_header or proxy_hide_header in nginx) or in the application"),
