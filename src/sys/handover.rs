@@ -21,6 +21,9 @@ use nix::unistd::execve;
 /// the place of another.
 const VARIABLE: &str = "UWSGI_RS_INHERITED";
 
+/// Counts the reloads of an instance; uWSGI's `if-reload` looks whether it is there.
+const RELOADS: &str = "UWSGI_RELOADS";
+
 /// How this process was started; taken before anything changes it.
 #[derive(Clone, Debug)]
 pub struct Origin {
@@ -48,6 +51,12 @@ impl Origin {
         Ok(Self { program, arguments, directory, environment })
     }
 
+    /// How many reloads led to this image.
+    fn reloads(&self) -> u64 {
+        let count = self.environment.iter().find(|(name, _)| name == RELOADS);
+        count.and_then(|(_, value)| value.to_str()?.parse().ok()).unwrap_or(0)
+    }
+
     /// Replaces this process by a new image of the program. All descriptors above 2 are closed but the
     /// `listeners`. Returns only on failure; then nothing but the working directory has changed.
     ///
@@ -62,11 +71,16 @@ impl Origin {
             .map(|text| c_string(text.as_bytes()))
             .collect::<io::Result<Vec<_>>>()?;
         let named = OsString::from(encode(listeners));
+        let reloads = OsString::from(self.reloads().saturating_add(1).to_string());
         let environment = self
             .environment
             .iter()
+            .filter(|(name, _)| name != RELOADS)
             .map(|(name, value)| (name.as_os_str(), value.as_os_str()))
-            .chain([(OsStr::new(VARIABLE), named.as_os_str())])
+            .chain([
+                (OsStr::new(VARIABLE), named.as_os_str()),
+                (OsStr::new(RELOADS), reloads.as_os_str()),
+            ])
             .map(|(name, value)| c_string(&[name.as_bytes(), b"=", value.as_bytes()].concat()))
             .collect::<io::Result<Vec<_>>>()?;
         keep_only(&listeners.iter().map(|(_, fd)| *fd).collect::<Vec<_>>())?;

@@ -108,6 +108,19 @@ fn reload_reads_the_configuration_and_the_application_again() {
 }
 
 #[test]
+fn a_configuration_can_tell_a_reload_from_a_start() {
+    let text = "[uwsgi]\nif-reload =\nenv = STATE=reloaded\nendif =\nif-not-reload =\nenv = STATE=started\nendif =\n";
+    let server =
+        Setup::uwsgi().file("state.ini", text).args(["--ini", "state.ini"]).master(1).start();
+    assert_eq!(server.get("/getenv?STATE").text(), "started");
+    for count in ["1", "2"] {
+        reloads(&server, Signal::SIGHUP);
+        assert_eq!(server.get("/getenv?STATE").text(), "reloaded");
+        assert_eq!(server.get("/getenv?UWSGI_RELOADS").text(), count);
+    }
+}
+
+#[test]
 fn automatic_port_survives_a_reload() {
     ours_only!("it takes another port");
     let server = Setup::uwsgi().master(1).start();
