@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 use super::{Tools, answer_with};
-use crate::config::{self, Diagnostic, Reading, Severity, Source};
+use crate::config::{self, Diagnostic, Severity, Source};
 use crate::lint::{self, report};
 use crate::plugin;
 
@@ -119,7 +119,6 @@ pub(super) fn run(args: &[OsString], plugins: &plugin::Registry, tools: &Tools<'
 fn check(source: &Source, plugins: &plugin::Registry, tools: &Tools<'_>) -> Vec<Diagnostic> {
     let Tools { registry, machine } = tools;
     let reading = config::read(registry, source, machine);
-    let missing = missing_section(&reading);
     let checked = config::check(registry, machine, reading.clone());
     let (config, mut problems) = match checked {
         Ok(loaded) => {
@@ -128,22 +127,10 @@ fn check(source: &Source, plugins: &plugin::Registry, tools: &Tools<'_>) -> Vec<
         }
         Err(problems) => (None, problems),
     };
-    problems.extend(missing);
+    problems.extend(reading.missing.iter().cloned());
     // What could not be read lacks everything; saying so would not help.
     if !reading.files.is_empty() || problems.iter().all(|problem| !problem.is_error()) {
         problems.extend(lint::lint(registry, machine, &reading, config.as_ref()));
     }
     problems
-}
-
-/// A section that is not there is a line of the log to the server; here it is a problem.
-fn missing_section(reading: &Reading) -> Vec<Diagnostic> {
-    let missing = reading.notes.iter().filter(|note| note.contains("Can't find section"));
-    let warning = |note: &String| Diagnostic {
-        severity: Severity::Warning,
-        ..Diagnostic::general(
-            note.trim_matches(['*', ' ']).trim_start_matches("WARNING: ").to_owned(),
-        )
-    };
-    missing.map(warning).collect()
 }

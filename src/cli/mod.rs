@@ -84,7 +84,7 @@ fn say(lines: &[String]) {
     }
 }
 
-/// Problems that only other rooms can see: addresses, and arguments that nobody understands.
+/// Problems that only others can see: addresses, arguments that nobody understands, values that a plugin refuses.
 fn beyond_options(config: &Config, plugins: &plugin::Registry) -> Vec<Diagnostic> {
     let addresses =
         listen::check(config).into_iter().map(|error| Diagnostic::general(error.to_string()));
@@ -95,7 +95,9 @@ fn beyond_options(config: &Config, plugins: &plugin::Registry) -> Vec<Diagnostic
              .yml, .json, .js, .toml) nor an application"
         ))
     });
-    addresses.chain(unclaimed).collect()
+    let refused = plugins.iter().filter_map(|plugin| plugin.check(&config.settings).err());
+    let refused = refused.map(|error| Diagnostic::general(error.to_string()));
+    addresses.chain(unclaimed).chain(refused).collect()
 }
 
 /// Writes an answer to standard output.

@@ -142,7 +142,7 @@ mod tests {
             Directive::new(*key, Some((*value).to_owned()), origin.clone())
         };
         let mut reading = Reading::default();
-        reading.directives = pairs.iter().map(line).collect();
+        pairs.iter().map(line).for_each(|line| reading.add(line));
         let environment = vec![("HOME".into(), "/root".into()), ("KEY".into(), "two".into())];
         expand(&mut reading, &Source { environment, ..Source::default() }, 0);
         (reading.directives.iter().map(|directive| directive.text().to_owned()).collect(), reading)

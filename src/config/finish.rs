@@ -21,6 +21,8 @@ const MILLISECONDS_MAX: u64 = i32::MAX as u64;
 /// An idle HTTP connection is kept this long: a little longer than common proxies keep theirs, so that
 /// it is them who close.
 const KEEP_ALIVE_SECONDS: u64 = 75;
+/// So many unknown names are compared with all known ones; a file with more of them is no configuration.
+const SUGGESTIONS_MAX: usize = 200;
 /// Connections of a worker are at most this many, whatever the descriptor limit says.
 const CONNECTIONS_MAX: u64 = 16_384;
 
@@ -58,6 +60,7 @@ fn statuses(reading: &Reading, registry: &Registry, values: &mut Values<'_>) {
     let allowed = values.flag("allow-unsupported");
     let problems = &mut values.problems;
     let mut seen = std::collections::HashSet::new();
+    let mut suggestions = SUGGESTIONS_MAX;
     for directive in reading.effective() {
         problems.extend(misread::unresolved(directive));
         problems.extend(misread::lost_letters(directive));
@@ -68,7 +71,7 @@ fn statuses(reading: &Reading, registry: &Registry, values: &mut Values<'_>) {
             continue;
         }
         match registry.find(&directive.key) {
-            None => problems.extend(unknown(reading, registry, directive)),
+            None => problems.extend(unknown(reading, registry, directive, &mut suggestions)),
             Some(row) => problems.extend(known(row, directive, allowed)),
         }
     }
@@ -96,18 +99,22 @@ fn known(row: &OptionRow, directive: &Directive, allowed: bool) -> Option<Diagno
 
 /// An unknown key is a placeholder, as in uWSGI; it is named where nothing refers to it. Of the
 /// environment, which is full of other programs' variables, only likely typing errors are.
-fn unknown(reading: &Reading, registry: &Registry, directive: &Directive) -> Option<Diagnostic> {
-    if reading.placeholders.contains(&directive.key) {
+fn unknown(
+    reading: &Reading,
+    registry: &Registry,
+    directive: &Directive,
+    suggestions: &mut usize,
+) -> Option<Diagnostic> {
+    let referred = !reading.strict && reading.referred.contains(&directive.key);
+    if referred || reading.placeholders.contains(&directive.key) {
         return None;
     }
-    let near = registry.nearest(&directive.key);
+    let near = (*suggestions > 0).then(|| registry.nearest(&directive.key)).flatten();
+    *suggestions = suggestions.saturating_sub(1);
     if reading.strict {
         let meant = near.map(|name| format!(" (did you mean {name}?)")).unwrap_or_default();
         let text = format!("[strict-mode] unknown config directive{meant}");
         return Some(Diagnostic::error(directive, text).at_key(directive));
-    }
-    if reading.referred.contains(&directive.key) {
-        return None;
     }
     if near.is_none() && !matches!(directive.origin, Origin::File(..)) {
         return None;

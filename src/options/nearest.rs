@@ -7,7 +7,7 @@ pub(super) fn nearest(
     candidates: impl Iterator<Item = &'static str>,
 ) -> Option<&'static str> {
     let text = text.trim_start_matches('-').replace('_', "-").to_ascii_lowercase();
-    if text.len() < 3 {
+    if text.len() < 4 {
         return None;
     }
     let allowed = (text.len() / 4).max(1);

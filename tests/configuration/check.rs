@@ -105,6 +105,16 @@ fn the_grade_decides_the_exit_status() {
 }
 
 #[test]
+fn what_only_others_can_see_is_found_too() {
+    let (text, status) = uwsgi(&["check", "app.ini"], &format!("{GOOD}mount = nothing\n"));
+    assert_eq!(status, 2, "{text}");
+    assert!(text.starts_with("app.ini: error: "), "{text}");
+    let (text, status) = uwsgi(&["check", "app.ini:nope"], GOOD);
+    assert!(text.contains("there is no section nope in app.ini"), "{text}");
+    assert_eq!(status, 1, "{text}");
+}
+
+#[test]
 fn options_beside_the_file_count() {
     let (text, status) = uwsgi(&["check", "app.ini", "--harakiri", "-1"], GOOD);
     assert!(text.contains("--harakiri -1: error: harakiri: must be > 0"), "{text}");

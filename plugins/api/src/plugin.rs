@@ -41,6 +41,13 @@ pub trait Plugin: Send + Sync {
     fn options(&self) -> &'static [OptionRow];
     /// True when the plugin knows what to do with a positional argument (`app.py`, `pkg.mod:app`).
     fn claims_argument(&self, argument: &str) -> bool;
+    /// Looks whether its settings can be used, before anything is started.
+    ///
+    /// # Errors
+    /// What is wrong with a value.
+    fn check(&self, _settings: &Settings) -> Result<(), PluginError> {
+        Ok(())
+    }
     /// Version of the language that these settings would run, where the plugin runs one.
     fn language_version(&self, _settings: &Settings) -> Option<Result<String, PluginError>> {
         None

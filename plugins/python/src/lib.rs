@@ -134,6 +134,10 @@ impl Plugin for PythonPlugin {
         options::claims_argument(argument)
     }
 
+    fn check(&self, settings: &Settings) -> Result<(), PluginError> {
+        Options::read(settings).map(drop).map_err(PluginError)
+    }
+
     fn language_version(&self, settings: &Settings) -> Option<Result<String, PluginError>> {
         let options = Options::read(settings);
         let version =

@@ -108,7 +108,7 @@ pub(in crate::config) fn declared_later(reading: &mut Reading, registry: &Regist
     if templates.is_empty() && !reading.directives.iter().any(declares) {
         return;
     }
-    let mut directives = Vec::with_capacity(reading.directives.len());
+    reading.firsts.clear();
     for (position, directive) in std::mem::take(&mut reading.directives).into_iter().enumerate() {
         if declares(&directive) {
             match declaration(&directive) {
@@ -124,10 +124,9 @@ pub(in crate::config) fn declared_later(reading: &mut Reading, registry: &Regist
         if meaning.is_some() {
             reading.placeholders.insert(directive.key.clone());
         }
-        directives.push(directive);
-        directives.extend(meaning.into_iter().flatten());
+        reading.add(directive);
+        meaning.into_iter().flatten().for_each(|option| reading.add(option));
     }
-    reading.directives = directives;
 }
 
 #[cfg(test)]

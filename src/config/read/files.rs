@@ -173,6 +173,8 @@ impl Reader<'_> {
             let text = format!("there is no section {section} in {file}");
             self.problem(Diagnostic::error(directive, text));
         } else if !section_found && problems.is_empty() {
+            let text = format!("there is no section {section} in {file}");
+            self.reading.missing.push(Diagnostic::warning(directive, text));
             self.reading.notes.push(format!(
                 "*** WARNING: Can't find section \"{section}\" in {} configuration file {file} ***",
                 format.title()

@@ -87,7 +87,7 @@ impl Reader<'_> {
                 None
             }
             Role::Opens => {
-                self.reading.directives.push(Directive { consumed: true, ..directive.clone() });
+                self.reading.add(Directive { consumed: true, ..directive.clone() });
                 self.block = Some(Block { opener: directive, lines: Vec::new(), inner: 0 });
                 None
             }
@@ -191,8 +191,9 @@ impl Reader<'_> {
 
     /// First value of an option so far. A flag of the command line has none, as in uWSGI.
     fn first_value(&self, key: &str) -> Option<String> {
+        let first = *self.reading.firsts.get(key)?;
         let with_value = |directive: &&Directive| directive.key == key && directive.value.is_some();
-        self.reading.directives.iter().find(with_value)?.value.clone()
+        self.reading.directives[first..].iter().find(with_value)?.value.clone()
     }
 
     /// Lines of a file. Unlike in uWSGI, a file that cannot be read is an error.

@@ -79,8 +79,10 @@ impl Source {
 /// Everything that was read, in its order.
 #[derive(Clone, Debug, Default)]
 pub struct Reading {
-    /// Options and placeholders.
+    /// Options and placeholders; see [`Reading::add`].
     pub directives: Vec<Directive>,
+    /// Where each key stands for the first time.
+    firsts: HashMap<String, usize>,
     /// Meaning of declared options that act before all others.
     pub(super) early: Vec<Directive>,
     /// Positional arguments that are no configuration files.
@@ -91,6 +93,8 @@ pub struct Reading {
     pub problems: Vec<Diagnostic>,
     /// Lines for the log, as uWSGI writes them.
     pub notes: Vec<String>,
+    /// Sections that were asked for and are not there. Among `notes` are uWSGI's lines on them.
+    pub missing: Vec<Diagnostic>,
     /// The first question.
     pub question: Option<Question>,
     /// `fallback-config`: the configuration to start with where this one ends with exit status 1.
@@ -141,8 +145,16 @@ impl Reading {
 
     /// First value of a key as it was written (aliases are other keys); a flag of the command line is `true`.
     pub fn first(&self, key: &str) -> Option<String> {
-        let found = self.directives.iter().find(|directive| directive.key == key)?;
+        let found = &self.directives[*self.firsts.get(key)?];
         Some(found.value.clone().unwrap_or_else(|| "true".to_owned()))
+    }
+
+    /// Puts a directive at the end of the list.
+    pub(super) fn add(&mut self, directive: Directive) {
+        if !self.firsts.contains_key(&directive.key) {
+            self.firsts.insert(directive.key.clone(), self.directives.len());
+        }
+        self.directives.push(directive);
     }
 }
 
@@ -291,7 +303,7 @@ impl Reader<'_> {
         }
         directive.consumed = self.registry.find(&directive.key).is_some_and(|row| row.immediate);
         let position = self.reading.directives.len();
-        self.reading.directives.push(directive.clone());
+        self.reading.add(directive.clone());
         if self.custom.contains_key(&directive.key) {
             self.reading.applied.insert(position);
             self.reading.placeholders.insert(directive.key.clone());
@@ -346,6 +358,6 @@ impl Reader<'_> {
         }
         // A placeholder is nothing unknown, whatever strict says.
         self.reading.placeholders.insert(key.to_owned());
-        self.reading.directives.push(Directive { consumed: true, ..pair });
+        self.reading.add(Directive { consumed: true, ..pair });
     }
 }

@@ -82,10 +82,11 @@ fn output(command: &str) -> Result<Vec<u8>, String> {
     let stdout = child.stdout.take().expect("standard output was asked to be a pipe");
     let bytes = all(stdout).map_err(text);
     let status = child.wait().map_err(text)?;
+    let bytes = bytes?;
     if !status.success() {
         return Err(format!("the command failed: {status}"));
     }
-    bytes
+    Ok(bytes)
 }
 
 fn download(url: &str) -> Result<Vec<u8>, String> {
