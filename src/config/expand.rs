@@ -51,7 +51,7 @@ fn pass(
     }
 }
 
-/// Replaces from the left; what was put in is looked at again.
+/// Replaces from the left and from the inside; what was put in is looked at again.
 fn replace_all(
     reading: &mut Reading,
     mut value: String,
@@ -59,12 +59,14 @@ fn replace_all(
     resolve: &mut Resolve<'_>,
 ) -> Result<String, String> {
     let (mut from, mut replacements) = (0, 0);
-    while let Some(start) = value[from..].find(opening).map(|start| from + start) {
-        let inside = start + opening.len();
-        let Some(end) = value[inside..].find(')').map(|end| inside + end) else { break };
-        match resolve(reading, &value[inside..end])? {
+    while let Some(end) = value[from..].find(')').map(|end| from + end) {
+        let Some(start) = value[from..end].rfind(opening).map(|start| from + start) else {
+            from = end + 1;
+            continue;
+        };
+        match resolve(reading, &value[start + opening.len()..end])? {
             Some(text) => value.replace_range(start..=end, &text),
-            None => from = inside,
+            None => from = end + 1,
         }
         replacements += 1;
         if replacements > REPLACEMENTS_MAX || value.len() > VALUE_BYTES_MAX {
@@ -173,6 +175,8 @@ mod tests {
             ("%()", "%()"),
             ("%( two )", "2"),
             ("%(two+3)", "%(two+3)"),
+            ("%(%(key))|%(t%(rest))|%(x%(nope))", "2|2|%(x%(nope))"),
+            ("%(%(two + 3)", "%(5"),
             ("%($(KEY))", "2"),
             ("%(commented + 1)", "3"),
         ] {
@@ -182,6 +186,8 @@ mod tests {
                 ("lit", "%(3 + two)"),
                 ("two", "9"),
                 ("commented", "2 # x"),
+                ("key", "two"),
+                ("rest", "wo"),
             ];
             let (values, reading) = expanded(&pairs);
             assert_eq!(values[0], expected, "{value}");

@@ -116,17 +116,39 @@ impl Reader<'_> {
         };
         let (then, otherwise) = split_at_else(block.lines);
         self.block_depth += 1;
+        let plain = then.iter().all(|line| role(&line.key) == Role::Plain);
         match runs {
+            Runs::Once(_)
+                if plain && ["if-opt", "if-not-opt"].contains(&block.opener.key.as_str()) =>
+            {
+                self.while_it_holds(&block.opener, &then);
+            }
             Runs::Once(value) => self.lines(&then, value.as_deref()),
             Runs::Never => self.lines(&otherwise, None),
-            Runs::Each(items) if then.iter().any(|line| role(&line.key) != Role::Plain) => {
-                self.each(&items, &then);
-            }
+            Runs::Each(items) if !plain => self.each(&items, &then),
             Runs::Each(items) => {
                 then.iter().for_each(|line| self.each(&items, std::slice::from_ref(line)));
             }
         }
         self.block_depth -= 1;
+    }
+
+    /// As in uWSGI a condition is tested for each line, and the lines themselves may set the option that it is
+    /// about: the rest of the block is then not read, which nobody expects, so it is said.
+    fn while_it_holds(&mut self, opener: &Directive, lines: &[Directive]) {
+        for line in lines {
+            match self.evaluate(opener) {
+                Ok(Runs::Once(value)) => self.lines(std::slice::from_ref(line), value.as_deref()),
+                _ => {
+                    let text = format!(
+                        "is not read: {} = {} does not hold any more, since a line of its block set the option",
+                        opener.key,
+                        opener.text()
+                    );
+                    return self.problem(Diagnostic::warning(line, text).at_key(line));
+                }
+            }
+        }
     }
 
     fn each(&mut self, items: &[String], lines: &[Directive]) {
