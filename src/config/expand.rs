@@ -41,8 +41,8 @@ fn pass(
         if directive.consumed || !value.contains(opening) {
             continue;
         }
-        match replace_all(reading, value, opening, &mut resolve) {
-            Ok(value) => reading.directives[position].value = Some(value),
+        match replace_all(reading, position, value, opening, &mut resolve) {
+            Ok(()) => {}
             Err(message) => {
                 let problem = Diagnostic::error(&reading.directives[position], message);
                 reading.problems.push(problem);
@@ -51,13 +51,15 @@ fn pass(
     }
 }
 
-/// Replaces from the left and from the inside; what was put in is looked at again.
+/// Replaces from the left and from the inside; what was put in is looked at again. The directive has its new value
+/// after each step, as a value that refers to its own key sees in uWSGI.
 fn replace_all(
     reading: &mut Reading,
+    position: usize,
     mut value: String,
     opening: &str,
     resolve: &mut Resolve<'_>,
-) -> Result<String, String> {
+) -> Result<(), String> {
     let (mut from, mut replacements) = (0, 0);
     while let Some(end) = value[from..].find(')').map(|end| from + end) {
         let Some(start) = value[from..end].rfind(opening).map(|start| from + start) else {
@@ -65,7 +67,10 @@ fn replace_all(
             continue;
         };
         match resolve(reading, &value[start + opening.len()..end])? {
-            Some(text) => value.replace_range(start..=end, &text),
+            Some(text) => {
+                value.replace_range(start..=end, &text);
+                reading.directives[position].value = Some(value.clone());
+            }
             None => from = end + 1,
         }
         replacements += 1;
@@ -73,7 +78,7 @@ fn replace_all(
             return Err("the placeholder leads back to itself".to_owned());
         }
     }
-    Ok(value)
+    Ok(())
 }
 
 /// The first value of a key as it was written (aliases are other keys), as text. A flag of the command line is `true`.
