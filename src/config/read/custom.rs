@@ -81,22 +81,28 @@ impl Reader<'_> {
     /// Applies an option that `declare-option` declared before.
     pub(super) fn apply_custom(&mut self, directive: &Directive) {
         let Some(template) = self.custom.get(&directive.key).cloned() else { return };
-        self.custom_depth += 1;
-        if self.custom_depth > CUSTOM_DEPTH_MAX {
-            let text = "the declared option leads back to itself";
-            self.problem(Diagnostic::error(directive, text));
-        } else {
+        self.made_by(directive, |reader| {
             for option in template.fill(directive) {
-                self.act(&option);
-                self.reading.early.push(option);
+                reader.act(&option);
+                reader.reading.early.push(option);
             }
+        });
+    }
+
+    /// Reads options that `directive` makes; it may make such as make others, but not without end.
+    pub(super) fn made_by(&mut self, directive: &Directive, read: impl FnOnce(&mut Self)) {
+        if self.made_depth >= MADE_DEPTH_MAX {
+            let text = "the option leads back to itself";
+            return self.problem(Diagnostic::error(directive, text));
         }
-        self.custom_depth -= 1;
+        self.made_depth += 1;
+        read(self);
+        self.made_depth -= 1;
     }
 }
 
-/// Declared options may stand for declared options this deep.
-const CUSTOM_DEPTH_MAX: usize = 16;
+/// Options may make options that make options this deep.
+const MADE_DEPTH_MAX: usize = 16;
 
 /// Puts the meaning of options that `declare-option2` declares, or `declare-option` below them, behind them.
 pub(in crate::config) fn declared_later(reading: &mut Reading, registry: &Registry) {

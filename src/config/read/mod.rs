@@ -79,7 +79,7 @@ impl Source {
 /// Everything that was read, in its order.
 #[derive(Clone, Debug, Default)]
 pub struct Reading {
-    /// Options and placeholders; see [`Reading::add`].
+    /// Options and placeholders. They are only ever added, by `add`, which keeps `firsts` true.
     pub directives: Vec<Directive>,
     /// Where each key stands for the first time.
     firsts: HashMap<String, usize>,
@@ -189,7 +189,8 @@ struct Reader<'a> {
     rules: rules::Rules,
     /// Options declared so far.
     custom: HashMap<String, custom::Template>,
-    custom_depth: usize,
+    /// Options that make options (`set`, declared ones) whose options are being read.
+    made_depth: usize,
     /// The block that is being collected.
     block: Option<logic::Block>,
     /// Blocks whose lines are being read.
@@ -213,7 +214,7 @@ impl<'a> Reader<'a> {
             reading: Reading::default(),
             rules: rules::Rules::default(),
             custom: HashMap::new(),
-            custom_depth: 0,
+            made_depth: 0,
             block: None,
             block_depth: 0,
             overflown: false,
@@ -348,7 +349,7 @@ impl Reader<'_> {
             ..Directive::new(key, Some(value.to_owned()), directive.origin.clone())
         };
         if options_too {
-            return self.push(pair);
+            return self.made_by(directive, |reader| reader.push(pair));
         }
         if self.registry.find(key).is_some() {
             let text = format!(

@@ -30,7 +30,7 @@ fn a_declared_option_may_stand_for_declared_ones_but_not_for_itself() {
     assert_eq!(processes("declare-option = a=b=$1\ndeclare-option = b=processes=$1\na = 3\n"), 3);
     let folder = Folder::new();
     let ini = folder.file("a.ini", "[uwsgi]\ndeclare-option = a=a=$1\na = 3\n");
-    assert!(errors(&["--ini", &ini])[0].ends_with("the declared option leads back to itself"));
+    assert!(errors(&["--ini", &ini])[0].ends_with("the option leads back to itself"));
 }
 
 #[test]
@@ -104,4 +104,12 @@ fn a_sealed_source_opens_nothing() {
     let source = Source { sealed: true, ..Source::of_args(["--ini", "/etc/passwd"]) };
     let found = load_source(&source).expect_err("nothing is read");
     assert!(found[0].message.ends_with("nothing is opened here"), "{found:?}");
+}
+
+#[test]
+fn options_that_set_options_without_end_are_an_error() {
+    let folder = Folder::new();
+    let ini = folder.file("a.ini", &format!("[uwsgi]\nset = {}a=b\n", "set=".repeat(200_000)));
+    let found = errors(&["--ini", &ini]);
+    assert!(found.iter().any(|error| error.ends_with("the option leads back to itself")));
 }
