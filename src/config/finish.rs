@@ -62,15 +62,14 @@ fn statuses(reading: &Reading, registry: &Registry, values: &mut Values<'_>) {
     let mut seen = std::collections::HashSet::new();
     let mut suggestions = SUGGESTIONS_MAX;
     for directive in reading.effective() {
-        problems.extend(misread::unresolved(directive));
+        let row = registry.find(&directive.key);
+        problems.extend(misread::unresolved(row, directive));
         problems.extend(misread::lost_letters(directive));
-        if let Some(row) = registry.find(&directive.key) {
-            problems.extend(misread::misread(row, directive));
-        }
+        problems.extend(row.and_then(|row| misread::misread(row, directive)));
         if !seen.insert(&directive.key) {
             continue;
         }
-        match registry.find(&directive.key) {
+        match row {
             None => problems.extend(unknown(reading, registry, directive, &mut suggestions)),
             Some(row) => problems.extend(known(row, directive, allowed)),
         }

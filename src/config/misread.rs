@@ -99,9 +99,12 @@ fn text(row: &OptionRow, value: &str) -> Option<String> {
     ))
 }
 
-/// A placeholder that nothing replaced.
-pub(super) fn unresolved(directive: &Directive) -> Option<Diagnostic> {
+/// A placeholder that nothing replaced. Formats have variables of the same form, which are filled in later.
+pub(super) fn unresolved(row: Option<&OptionRow>, directive: &Directive) -> Option<Diagnostic> {
     let value = directive.value.as_deref()?;
+    if row.is_some_and(|row| row.metavar.contains("FORMAT")) {
+        return None;
+    }
     if ["set", "set-ph", "set-placeholder", "declare-option"].contains(&directive.key.as_str()) {
         return None; // what they make is looked at
     }

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{Diagnostic, Subject};
+use crate::config::{Directive, Origin};
 
 /// Options whose value must exist.
 const MUST_EXIST: &[&str] = &["chdir", "home", "wsgi-file", "python", "pythonpath", "plugins-dir"];
@@ -22,38 +23,22 @@ const FOLDER_MUST_EXIST: &[&str] = &[
 const SOCKETS: &[&str] = &["socket", "uwsgi-socket", "http-socket", "http", "stats"];
 
 pub(super) fn find(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
-    let chdir = subject.last("chdir").map(|directive| PathBuf::from(directive.text()));
-    for name in MUST_EXIST {
-        for directive in subject.all(name) {
-            let path =
-                absolute(subject, directive.text(), chdir.as_deref().filter(|_| *name != "chdir"));
-            if is_plain(directive.text()) && !path.exists() {
-                found.push(Diagnostic::warning(
-                    directive,
-                    "there is no such file or folder on this machine",
-                ));
-            }
+    for directive in MUST_EXIST.iter().flat_map(|name| subject.all(name)) {
+        let is_there = |path: PathBuf| path.exists();
+        if is_plain(directive.text()) && !candidates(subject, directive).into_iter().any(is_there) {
+            let text = "there is no such file or folder on this machine";
+            found.push(Diagnostic::warning(directive, text));
         }
     }
-    for directive in FOLDER_MUST_EXIST.iter().flat_map(|name| subject.all(name)) {
-        folder(subject, directive, found);
-    }
     let sockets = SOCKETS.iter().flat_map(|name| subject.all(name));
-    for directive in sockets.filter(|directive| directive.text().starts_with(['/', '.'])) {
-        folder(subject, directive, found);
-    }
-}
-
-fn folder(
-    subject: &Subject<'_>,
-    directive: &crate::config::Directive,
-    found: &mut Vec<Diagnostic>,
-) {
-    let path = absolute(subject, directive.text(), None);
-    let folder = path.parent().unwrap_or(Path::new("/"));
-    if is_plain(directive.text()) && !folder.exists() {
-        let text = format!("there is no folder {} on this machine", folder.display());
-        found.push(Diagnostic::warning(directive, text));
+    let sockets = sockets.filter(|directive| directive.text().starts_with(['/', '.']));
+    for directive in FOLDER_MUST_EXIST.iter().flat_map(|name| subject.all(name)).chain(sockets) {
+        let folder = |path: &PathBuf| path.parent().unwrap_or(Path::new("/")).to_owned();
+        let folders: Vec<_> = candidates(subject, directive).iter().map(folder).collect();
+        if is_plain(directive.text()) && !folders.iter().any(|folder| folder.exists()) {
+            let text = format!("there is no folder {} on this machine", folders[0].display());
+            found.push(Diagnostic::warning(directive, text));
+        }
     }
 }
 
@@ -62,9 +47,15 @@ fn is_plain(value: &str) -> bool {
     !value.is_empty() && !value.contains(['*', '(', '\n']) && !value.contains("://")
 }
 
-/// Relative paths count from `chdir` for what is loaded, else from the working directory.
-fn absolute(subject: &Subject<'_>, value: &str, chdir: Option<&Path>) -> PathBuf {
-    let base =
-        chdir.map_or_else(|| subject.machine.cwd.clone(), |chdir| subject.machine.cwd.join(chdir));
-    base.join(value)
+/// What a path may be when the server starts: relative ones count from `chdir` or the working directory, which may be
+/// another one then; beside the file that names it is the likeliest.
+fn candidates(subject: &Subject<'_>, directive: &Directive) -> Vec<PathBuf> {
+    let here = &subject.machine.cwd;
+    let chdir = subject.last("chdir").map(|chdir| here.join(chdir.text()));
+    let beside = match &directive.origin {
+        Origin::File(spot) => here.join(&spot.file.name).parent().map(Path::to_owned),
+        _ => None,
+    };
+    let bases = chdir.into_iter().chain([here.clone()]).chain(beside);
+    bases.map(|base| base.join(directive.text())).collect()
 }

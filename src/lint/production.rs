@@ -9,8 +9,7 @@ pub(super) fn find(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
     let serves = !subject.all("socket").is_empty()
         || subject.config.is_none_or(|config| !config.sockets.is_empty());
     if !serves {
-        let text =
-            "no socket is configured: the server ends at once; accepted: socket, http-socket, ...";
+        let text = "no socket is configured: the server ends at once where it inherits none (systemd); accepted: socket, http-socket, ...";
         found.push(general(Severity::Warning, "socket", text));
     }
     exposed(subject, found);

@@ -95,6 +95,13 @@ fn a_good_file_has_nothing_to_say_and_exit_status_0() {
 }
 
 #[test]
+fn variables_of_a_format_are_no_placeholders() {
+    let text = format!("{GOOD}log-format = %(method) %(uri)\nchdir = %(nope)\n");
+    let (text, _) = uwsgi(&["check", "app.ini"], &text);
+    assert!(text.contains("%(nope) stays as it is") && !text.contains("%(method) stays"), "{text}");
+}
+
+#[test]
 fn the_grade_decides_the_exit_status() {
     let hint = GOOD.replace("harakiri = 30\n", "");
     assert_eq!(uwsgi(&["check", "app.ini"], &hint).1, 0);
