@@ -49,7 +49,9 @@ fn option(word: &str, tools: &Tools<'_>) -> Option<String> {
 
 fn file_explained(file: &str, tools: &Tools<'_>) -> i32 {
     let Tools { registry, machine } = tools;
-    let reading = config::read(registry, &Source::of_args([file]), machine);
+    let environment = std::env::vars_os().collect();
+    let source = Source { environment, ..Source::of_args([file]) };
+    let reading = config::read(registry, &source, machine);
     let (config, problems) = match config::check(registry, machine, reading.clone()) {
         Ok(loaded) => (Some(loaded.config), loaded.warnings),
         Err(problems) => (None, problems),
