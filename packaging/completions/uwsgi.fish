@@ -145,7 +145,7 @@ complete -c uwsgi -l wsgi-file -l file -r -F -d 'Load the WSGI application of th
 complete -c uwsgi -l callable -x -d 'Name of the application in its module; default: application'
 complete -c uwsgi -s H -l home -l virtualenv -l venv -l pyhome -x -a '(__fish_complete_directories)' -d 'The virtualenv (or the prefix) whose Python runs the application'
 complete -c uwsgi -l python -r -F -d 'The Python interpreter to use where no virtualenv is given; default: python3 in PATH'
-complete -c uwsgi -l pythonpath -l python-path -l pp -x -a '(__fish_complete_directories)' -d 'Put this directory in front of sys.path'
+complete -c uwsgi -l pythonpath -l python-path -l pp -x -a '(__fish_complete_directories)' -d 'Put this directory, or all that match a pattern, in front of sys.path'
 complete -c uwsgi -l mount -x -d 'Serve an application (module:callable, file.py or file.wsgi) under this path'
 complete -c uwsgi -l manage-script-name -d 'Find the application by the longest mount point that PATH_INFO begins with, and move it to SCRIPT_NAME'
 complete -c uwsgi -l ignore-script-name -d 'Do not choose the application by SCRIPT_NAME'

@@ -284,3 +284,14 @@ fn the_command_of_the_readme() {
     server.wait_spawned(0, 4);
     assert_eq!(server.get("/").text(), "hello from a file");
 }
+
+#[test]
+fn a_pattern_of_pythonpath_stands_for_what_it_matches() {
+    let code = |text: &str| {
+        format!("def application(e, s):\n    s('200 OK', [])\n    return [b'{text}']\n")
+    };
+    let setup = bare(&["--pythonpath", "libs/*", "--pythonpath", "none*", "-w", "twice"])
+        .file("libs/a/twice.py", &code("a"))
+        .file("libs/b/twice.py", &code("b"));
+    assert_eq!(setup.start().get("/").text(), "b");
+}

@@ -16,9 +16,19 @@ def open_stdio():
 def set_path(directories, log):
     """The current directory first, then each configured directory in front of it."""
     sys.path.insert(0, ".")
-    for directory in directories:
-        sys.path.insert(0, directory)
-        log("added %s to pythonpath." % directory)
+    for pattern in directories:
+        for directory in matching(pattern):
+            sys.path.insert(0, directory)
+            log("added %s to pythonpath." % directory)
+
+
+def matching(pattern):
+    """The paths that a pattern matches, by name; itself where it matches none, as under uWSGI."""
+    if not any(character in pattern for character in "*?["):
+        return [pattern]
+    import glob  # only here: most have no pattern, and it takes its time
+
+    return sorted(glob.glob(pattern)) or [pattern]
 
 
 def describe():

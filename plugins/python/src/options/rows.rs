@@ -19,7 +19,7 @@ pub(crate) const ROWS: &[OptionRow] = &chapter(
         text("python", "PATH",
             "The Python interpreter to use where no virtualenv is given; default: python3 in PATH."),
         list("pythonpath", "DIR",
-            "Put this directory in front of sys.path.").aliases(&["python-path", "pp"]).reload(Workers),
+            "Put this directory, or all that match a pattern, in front of sys.path.").aliases(&["python-path", "pp"]).reload(Workers),
         list("mount", "POINT=APP",
             "Serve an application (module:callable, file.py or file.wsgi) under this path.").reload(Workers),
         flag("manage-script-name",
