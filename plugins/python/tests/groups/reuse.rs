@@ -77,12 +77,15 @@ fn no_growth(server: &mut Server) {
         census(server)
     };
     rounds(server, 20);
-    let before = rounds(server, 20);
-    let after = rounds(server, 600);
-    assert!(after.0.abs_diff(before.0) < 60, "objects: {before:?} {after:?}");
-    for (old, new) in before.1.iter().zip(&after.1) {
-        assert!(new.abs_diff(*old) < 60, "references: {before:?} {after:?}");
-    }
+    let mut counts = vec![rounds(server, 20)];
+    // Python may fill or empty a cache of its own once; what leaks, or is given back too often, is so every time.
+    let steady = (0..3).any(|_| {
+        counts.push(rounds(server, 600));
+        let [.., before, after] = &counts[..] else { return false };
+        let mut references = before.1.iter().zip(&after.1);
+        after.0.abs_diff(before.0) < 60 && references.all(|(a, b)| a.abs_diff(*b) < 60)
+    });
+    assert!(steady, "objects and references: {counts:?}");
     let rss = resident_kib();
     for _ in 0..10_000 {
         server.request(&browser_hello(), &mut MockBody::new(&[]), MockResponse::default());
