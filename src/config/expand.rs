@@ -90,10 +90,10 @@ fn lookup(reading: &mut Reading, key: &str) -> Option<String> {
 
 /// One key, or several words that are joined or calculated from the left.
 fn resolve(reading: &mut Reading, expression: &str) -> Option<String> {
-    let words: Vec<&str> = expression.split(' ').filter(|word| !word.is_empty()).collect();
-    if let [key] = words[..] {
-        return lookup(reading, key);
+    if !expression.contains(' ') {
+        return lookup(reading, expression);
     }
+    let words: Vec<&str> = expression.split(' ').filter(|word| !word.is_empty()).collect();
     if words.is_empty() {
         return None;
     }
@@ -179,6 +179,7 @@ mod tests {
             ("%(nope)%(two)", "%(nope)2"),
             ("%()", "%()"),
             ("%( two )", "2"),
+            ("<%( nope )|%(3 )>", "<|3>"),
             ("%(two+3)", "%(two+3)"),
             ("%(%(key))|%(t%(rest))|%(x%(nope))", "2|2|%(x%(nope))"),
             ("%(%(two + 3)", "%(5"),

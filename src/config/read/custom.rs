@@ -4,8 +4,9 @@
 //! option declared by `declare-option` acts where it is read, so that everything that is applied later wins over
 //! it; one declared by `declare-option2` acts at its place in the list. `show-config` shows neither's meaning.
 
-use super::{Diagnostic, Directive, Reader, Reading};
-use crate::options::Registry;
+use std::collections::HashMap;
+
+use super::{Diagnostic, Directive, Reader, expand};
 
 /// What a declared option stands for.
 #[derive(Clone, Debug)]
@@ -99,41 +100,70 @@ impl Reader<'_> {
         read(self);
         self.made_depth -= 1;
     }
+
+    /// Puts the meaning of options that `declare-option2` declares, or `declare-option` below them, behind them.
+    /// What acts at once there (`set`, `ini`) puts its own at the end, as in uWSGI, where it may be such an option.
+    pub(super) fn declared_later(&mut self) {
+        let mut templates = self.custom.clone();
+        let mut from = 0;
+        for round in 0.. {
+            let acting = self.fill_later(from, &mut templates);
+            let Some(first) = acting.first() else { return };
+            if round >= MADE_DEPTH_MAX {
+                return self.problem(Diagnostic::error(first, "the option leads back to itself"));
+            }
+            from = self.reading.directives.len();
+            acting.iter().for_each(|option| self.act(option));
+            self.close_block();
+            expand::expand(&mut self.reading, &self.source, from);
+        }
+    }
+
+    /// The same for the directives from this one on; gives what is to act.
+    fn fill_later(
+        &mut self,
+        from: usize,
+        templates: &mut HashMap<String, Template>,
+    ) -> Vec<Directive> {
+        let (registry, reading) = (self.registry, &mut self.reading);
+        let declares = |directive: &Directive| {
+            let row = registry.find(&directive.key);
+            row.is_some_and(|row| row.name == "declare-option2")
+        };
+        let mut acting = Vec::new();
+        if templates.is_empty() && !reading.directives[from..].iter().any(declares) {
+            return acting;
+        }
+        let applied = std::mem::take(&mut reading.applied);
+        for (position, directive) in (from..).zip(reading.take(from)) {
+            if declares(&directive) {
+                match declaration(&directive) {
+                    Ok((name, template)) => drop(templates.insert(name, template)),
+                    Err(problem) => reading.problems.push(problem),
+                }
+            }
+            let meaning = templates
+                .get(&directive.key)
+                .filter(|_| !applied.contains(&position))
+                .filter(|_| registry.find(&directive.key).is_none())
+                .map(|template| template.fill(&directive));
+            if meaning.is_some() {
+                reading.placeholders.insert(directive.key.clone());
+            }
+            reading.add(directive);
+            for option in meaning.into_iter().flatten() {
+                if registry.find(&option.key).is_some_and(|row| row.immediate) {
+                    acting.push(option.clone());
+                }
+                reading.add(option);
+            }
+        }
+        acting
+    }
 }
 
 /// Options may make options that make options this deep.
 const MADE_DEPTH_MAX: usize = 16;
-
-/// Puts the meaning of options that `declare-option2` declares, or `declare-option` below them, behind them.
-pub(in crate::config) fn declared_later(reading: &mut Reading, registry: &Registry) {
-    let declares = |directive: &Directive| {
-        let row = registry.find(&directive.key);
-        row.is_some_and(|row| row.name == "declare-option2")
-    };
-    let mut templates = reading.declared.clone();
-    if templates.is_empty() && !reading.directives.iter().any(declares) {
-        return;
-    }
-    reading.firsts.clear();
-    for (position, directive) in std::mem::take(&mut reading.directives).into_iter().enumerate() {
-        if declares(&directive) {
-            match declaration(&directive) {
-                Ok((name, template)) => drop(templates.insert(name, template)),
-                Err(problem) => reading.problems.push(problem),
-            }
-        }
-        let meaning = templates
-            .get(&directive.key)
-            .filter(|_| !reading.applied.contains(&position))
-            .filter(|_| registry.find(&directive.key).is_none())
-            .map(|template| template.fill(&directive));
-        if meaning.is_some() {
-            reading.placeholders.insert(directive.key.clone());
-        }
-        reading.add(directive);
-        meaning.into_iter().flatten().for_each(|option| reading.add(option));
-    }
-}
 
 #[cfg(test)]
 mod tests {

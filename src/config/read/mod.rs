@@ -79,7 +79,7 @@ impl Source {
 /// Everything that was read, in its order.
 #[derive(Clone, Debug, Default)]
 pub struct Reading {
-    /// Options and placeholders. They are only ever added, by `add`, which keeps `firsts` true.
+    /// Options and placeholders. Only `add` and `take` change which there are: they keep `firsts` true.
     pub directives: Vec<Directive>,
     /// Where each key stands for the first time.
     firsts: HashMap<String, usize>,
@@ -109,8 +109,6 @@ pub struct Reading {
     pub(super) strict: bool,
     /// Positions of directives whose meaning is among `early`.
     applied: HashSet<usize>,
-    /// Declared options at the end of the reading.
-    declared: HashMap<String, custom::Template>,
 }
 
 impl Reading {
@@ -155,6 +153,12 @@ impl Reading {
             self.firsts.insert(directive.key.clone(), self.directives.len());
         }
         self.directives.push(directive);
+    }
+
+    /// Takes the directives from this one on out of the list, to be added again.
+    fn take(&mut self, from: usize) -> Vec<Directive> {
+        self.firsts.retain(|_, first| *first < from);
+        self.directives.split_off(from)
     }
 }
 
@@ -259,9 +263,8 @@ impl Reader<'_> {
         self.close_block();
         expand::expand(&mut self.reading, &self.source, 0);
         self.inherit();
+        self.declared_later();
         self.reading.strict = self.rules.strict;
-        self.reading.declared = std::mem::take(&mut self.custom);
-        custom::declared_later(&mut self.reading, self.registry);
         self.late_variables();
         self.reading
     }
@@ -344,10 +347,7 @@ impl Reader<'_> {
                 "invalid placeholder/--set value; accepted: KEY=VALUE",
             ));
         };
-        let pair = Directive {
-            derived: directive.derived,
-            ..Directive::new(key, Some(value.to_owned()), directive.origin.clone())
-        };
+        let pair = Directive::new(key, Some(value.to_owned()), directive.origin.clone());
         if options_too {
             return self.made_by(directive, |reader| reader.push(pair));
         }
