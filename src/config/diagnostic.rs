@@ -6,6 +6,9 @@ use std::sync::Arc;
 use super::directive::{FileText, Position};
 use super::{Directive, Origin};
 
+/// Characters of a value that messages show.
+const VALUE_CHARACTERS_MAX: usize = 200;
+
 /// What a problem means for the start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
@@ -134,9 +137,17 @@ fn key_mark(directive: &Directive) -> Option<Mark> {
 
 fn place(directive: &Directive) -> String {
     match (&directive.origin, &directive.value) {
-        (Origin::CommandLine, Some(value)) => format!("--{} {value}", directive.key),
-        (_, Some(value)) => format!("{} = {value}", directive.place()),
+        (Origin::CommandLine, Some(value)) => format!("--{} {}", directive.key, cut(value)),
+        (_, Some(value)) => format!("{} = {}", directive.place(), cut(value)),
         (_, None) => directive.place(),
+    }
+}
+
+/// The beginning of a long value.
+fn cut(value: &str) -> std::borrow::Cow<'_, str> {
+    match value.char_indices().nth(VALUE_CHARACTERS_MAX) {
+        Some((end, _)) => format!("{}...", &value[..end]).into(),
+        None => value.into(),
     }
 }
 

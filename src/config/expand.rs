@@ -11,12 +11,15 @@ use uwsgi_plugin_api::settings::leading_number;
 /// More replacements than this in one value, or a longer value, mean that it contains itself.
 const REPLACEMENTS_MAX: usize = 1000;
 const VALUE_BYTES_MAX: usize = 1 << 20;
+/// More text than this in all replacements together is a configuration that never comes to an end.
+const TEXT_BYTES_MAX: usize = 1 << 26;
 
 /// Replaces all placeholders of `reading` from this directive on, and notes which keys they refer to.
 pub(super) fn expand(reading: &mut Reading, source: &Source, from: usize) {
-    pass(reading, from, "$(", |_, name| Ok(source.variable(name)));
-    pass(reading, from, "@(", |_, file| contents(source, file).map(Some));
-    pass(reading, from, "%(", |reading, expression| Ok(resolve(reading, expression)));
+    let mut left = TEXT_BYTES_MAX;
+    pass(reading, from, "$(", &mut left, |_, name| Ok(source.variable(name)));
+    pass(reading, from, "@(", &mut left, |_, file| contents(source, file).map(Some));
+    pass(reading, from, "%(", &mut left, |reading, expression| Ok(resolve(reading, expression)));
 }
 
 type Resolve<'a> = dyn FnMut(&mut Reading, &str) -> Result<Option<String>, String> + 'a;
@@ -33,6 +36,7 @@ fn pass(
     reading: &mut Reading,
     from: usize,
     opening: &str,
+    left: &mut usize,
     mut resolve: impl FnMut(&mut Reading, &str) -> Result<Option<String>, String>,
 ) {
     for position in from..reading.directives.len() {
@@ -41,12 +45,13 @@ fn pass(
         if directive.consumed || !value.contains(opening) {
             continue;
         }
-        match replace_all(reading, position, value, opening, &mut resolve) {
-            Ok(()) => {}
-            Err(message) => {
-                let problem = Diagnostic::error(&reading.directives[position], message);
-                reading.problems.push(problem);
-            }
+        let replaced = replace_all(reading, position, value, opening, left, &mut resolve);
+        if let Err(message) = replaced {
+            let problem = Diagnostic::error(&reading.directives[position], message);
+            reading.problems.push(problem);
+        }
+        if *left == 0 {
+            break;
         }
     }
 }
@@ -58,6 +63,7 @@ fn replace_all(
     position: usize,
     mut value: String,
     opening: &str,
+    left: &mut usize,
     resolve: &mut Resolve<'_>,
 ) -> Result<(), String> {
     let (mut from, mut replacements) = (0, 0);
@@ -74,8 +80,17 @@ fn replace_all(
             None => from = end + 1,
         }
         replacements += 1;
+        *left = left.saturating_sub(value.len());
+        if *left == 0 {
+            let text = format!("placeholders make more than {} MB of text", TEXT_BYTES_MAX >> 20);
+            return Err(text);
+        }
         if replacements > REPLACEMENTS_MAX || value.len() > VALUE_BYTES_MAX {
-            return Err("the placeholder leads back to itself".to_owned());
+            return Err(format!(
+                "the placeholder leads back to itself, or there are more than {REPLACEMENTS_MAX} in the value, or more \
+                 than {} MB",
+                VALUE_BYTES_MAX >> 20
+            ));
         }
     }
     Ok(())

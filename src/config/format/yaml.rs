@@ -56,9 +56,12 @@ fn read(written: &Written, section: &str, repairing: bool) -> Result<Parsed, usi
                 if repairing && let Some(offset) = repair(&written.text, offset, error.info()) {
                     return Err(offset);
                 }
-                reader
-                    .parsed
-                    .error(written.at(offset), format!("{}; accepted: yaml", error.info()));
+                let accepted = match error.info().starts_with("unexpected character") {
+                    true => "it inside of quotes",
+                    false => "yaml",
+                };
+                let text = format!("{}; accepted: {accepted}", error.info());
+                reader.parsed.error(written.at(offset), text);
                 break;
             }
         }

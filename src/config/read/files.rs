@@ -129,9 +129,10 @@ impl Reader<'_> {
         if self.files.len() >= FILES_DEPTH_MAX {
             let text =
                 format!("configuration files name each other more than {FILES_DEPTH_MAX} deep");
-            return self.problem(Diagnostic::error(directive, text));
+            return self.stop(Diagnostic::error(directive, text));
         }
         match self.source.content(&file) {
+            Ok(text) if self.takes(text.len() / 1024, directive) => {}
             Ok(text) => {
                 let title = format.title();
                 self.reading

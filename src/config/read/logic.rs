@@ -125,6 +125,7 @@ impl Reader<'_> {
             }
             Runs::Once(value) => self.lines(&then, value.as_deref()),
             Runs::Never => self.lines(&otherwise, None),
+            Runs::Each(items) if self.takes(items.len() / 10, &block.opener) => {}
             Runs::Each(items) if !plain => self.each(&items, &then),
             Runs::Each(items) => {
                 then.iter().for_each(|line| self.each(&items, std::slice::from_ref(line)));
@@ -172,8 +173,8 @@ impl Reader<'_> {
             if role == Role::Opens {
                 depth += 1;
             }
-            if self.reading.directives.len() > super::DIRECTIVES_MAX {
-                return self.too_many(line);
+            if self.overflown {
+                return;
             }
         }
         self.close_inner();
@@ -228,13 +229,6 @@ impl Reader<'_> {
             return Err(format!("{file} has more than {ITEMS_MAX} lines"));
         }
         Ok(Runs::Each(lines))
-    }
-
-    fn too_many(&mut self, line: &Directive) {
-        if !std::mem::replace(&mut self.overflown, true) {
-            let text = format!("loops make more than {} options", super::DIRECTIVES_MAX);
-            self.problem(Diagnostic::error(line, text));
-        }
     }
 }
 

@@ -29,7 +29,7 @@ use super::{Diagnostic, argv, environment, expand, plugins};
 use crate::options::Registry;
 use crate::sys::machine::Machine;
 
-/// More options than this are a loop that went wrong.
+/// More options than this are a loop that went wrong. A long value counts as several.
 const DIRECTIVES_MAX: usize = 100_000;
 
 /// More inherited files than this inherit each other.
@@ -199,6 +199,8 @@ struct Reader<'a> {
     block: Option<logic::Block>,
     /// Blocks whose lines are being read.
     block_depth: usize,
+    /// Directives so far, those of long values counted several times, and what was read in vain.
+    amount: usize,
     /// There were too many directives.
     overflown: bool,
     /// Files that are put around every file.
@@ -221,6 +223,7 @@ impl<'a> Reader<'a> {
             made_depth: 0,
             block: None,
             block_depth: 0,
+            amount: 0,
             overflown: false,
             inject: files::Injected::default(),
             files: Vec::new(),
@@ -305,6 +308,9 @@ impl Reader<'_> {
         if !self.is_allowed(&directive) {
             return;
         }
+        if self.takes(1 + directive.text().len() / 1024, &directive) {
+            return;
+        }
         directive.consumed = self.registry.find(&directive.key).is_some_and(|row| row.immediate);
         let position = self.reading.directives.len();
         self.reading.add(directive.clone());
@@ -313,6 +319,26 @@ impl Reader<'_> {
             self.reading.placeholders.insert(directive.key.clone());
         }
         self.act(&directive);
+    }
+
+    /// Counts what is read; true where it is too much, and nothing more is read.
+    fn takes(&mut self, amount: usize, directive: &Directive) -> bool {
+        self.amount = self.amount.saturating_add(amount);
+        if self.amount > DIRECTIVES_MAX {
+            let text = format!(
+                "more than {DIRECTIVES_MAX} options: are there loops or files that make ever more?"
+            );
+            self.stop(Diagnostic::error(directive, text));
+        }
+        self.overflown
+    }
+
+    /// Reads nothing more.
+    fn stop(&mut self, problem: Diagnostic) {
+        if !std::mem::replace(&mut self.overflown, true) {
+            self.problem(problem);
+        }
+        self.block = None;
     }
 
     /// What a directive does at once.

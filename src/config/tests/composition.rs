@@ -20,6 +20,7 @@ fn declared_options_count_where_uwsgi_counts_them() {
         (format!("{later}processes = 2\napp = 4\n"), 4),
         (format!("processes = 2\napp = 4\n{later}"), 2),
         (format!("processes = 2\napp = 4\n{declared}"), 4),
+        ("declare-option2 = app=set=processes=$1\napp = 4\nprocesses = 2\n".to_owned(), 4),
     ] {
         assert_eq!(processes(&text), workers, "{text}");
     }
@@ -112,4 +113,13 @@ fn options_that_set_options_without_end_are_an_error() {
     let ini = folder.file("a.ini", &format!("[uwsgi]\nset = {}a=b\n", "set=".repeat(200_000)));
     let found = errors(&["--ini", &ini]);
     assert!(found.iter().any(|error| error.ends_with("the option leads back to itself")));
+}
+
+/// Two names in each of the files, so that all of them together would take years.
+#[test]
+fn files_that_name_each_other_twice_are_an_error_at_once() {
+    let folder = Folder::new();
+    let ini = folder.file("a.ini", "[uwsgi]\ninclude = %p\ninclude = %p\n");
+    let found = errors(&["--ini", &ini]);
+    assert!(found[0].contains("name each other"), "{found:?}");
 }

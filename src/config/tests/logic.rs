@@ -59,9 +59,11 @@ fn what_multiplies_without_end_is_an_error() {
     let inner = "for-times = 10000\n".repeat(3) + "a = %(_)\n" + &"endfor =\n".repeat(3);
     let (_, problems) = read_file(&inner);
     assert!(
-        problems.iter().any(|problem| problem.contains("loops make more than")),
+        problems.iter().any(|problem| problem.contains("options: are there loops")),
         "{problems:?}"
     );
+    let empty = "for-times = 9999\n".repeat(3) + &"endfor =\n".repeat(3);
+    assert!(read_file(&empty).1[0].contains("options: are there loops"));
     let (_, problems) = read_file("for-times = 99999999\na = 1\nendfor =\n");
     assert_eq!(problems, ["accepted: a number from 0 to 10000"]);
 }
