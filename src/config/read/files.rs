@@ -210,10 +210,12 @@ impl Reader<'_> {
     }
 }
 
-/// `file:section`; a file without a section has none.
+/// `file:section`; a file without a section has none, nor one with an empty name.
 fn split_section(target: &str) -> (&str, Option<&str>) {
     match target.rsplit_once(':') {
-        Some((file, section)) if !section.contains('/') => (file, Some(section)),
+        Some((file, section)) if !section.contains('/') => {
+            (file, Some(section).filter(|section| !section.is_empty()))
+        }
         _ => (target, None),
     }
 }
