@@ -96,7 +96,7 @@ fn stop_stops_the_instance_of_a_pid_file() {
     let (status, text) = command(&["--stop", &path]);
     assert_eq!(status, Some(0), "{text}");
     assert_eq!(server.wait().code(), Some(0));
-    assert!(server.logged("goodbye to uWSGI."));
+    server.wait_for("goodbye to uWSGI.");
 }
 
 #[test]

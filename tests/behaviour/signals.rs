@@ -10,7 +10,7 @@ fn stops(setup: Setup, signal: Signal) {
     let workers = process::children(server.pid());
     server.signal(signal);
     assert_eq!(server.wait().code(), Some(0), "{}", server.log.text());
-    assert!(server.logged("goodbye to uWSGI."));
+    server.wait_for("goodbye to uWSGI.");
     for worker in workers {
         assert!(!process::alive(worker));
     }
@@ -42,7 +42,7 @@ fn stop_is_announced() {
         "worker 1 buried after <N> seconds",
         "goodbye to uWSGI.",
     ] {
-        assert!(server.logged(line), "{line}");
+        server.wait_for(line);
     }
 }
 
