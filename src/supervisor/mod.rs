@@ -11,6 +11,7 @@
 //!
 //! Deliberately absent: zero-loss overlapping reload, cheaper and chain reload (they will be states here).
 
+mod command;
 mod decisions;
 pub mod exit_code;
 mod harakiri;
@@ -26,6 +27,7 @@ use std::time::Duration;
 
 use uwsgi_plugin_api::{CoreId, WorkerId};
 
+pub use self::command::Command;
 pub use self::decisions::Supervisor;
 pub use crate::sys::process::{Ended, Pid};
 pub use crate::sys::signal::Signal;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use uwsgi_plugin_api::{Settings, WireProtocol};
 
-use super::Variable;
+use crate::config::Variable;
 
 /// Everything that was configured, checked.
 #[derive(Clone, Debug)]
