@@ -3,18 +3,27 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use uwsgi::master::Role;
 use uwsgi::plugin::Registry;
 use uwsgi::{cli, log, server};
 
 fn main() -> ExitCode {
     let plugins = Registry::new(builtin());
+    let role = match Role::take() {
+        Ok(role) => role,
+        Err(error) => {
+            log::line(format_args!("{error}"));
+            return ExitCode::FAILURE;
+        }
+    };
+    let is_first = matches!(role, Role::First);
     let status = match cli::parse(std::env::args_os(), &plugins) {
         cli::Command::Exit(status) => status,
         cli::Command::Serve(config) => {
             let fallback = config.runtime.fallback.clone();
-            server::serve(*config, plugins).unwrap_or_else(|error| {
+            server::serve(*config, plugins, role).unwrap_or_else(|error| {
                 log::line(format_args!("{error}"));
-                fallback.iter().for_each(|file| cli::fall_back(file));
+                fallback.iter().filter(|_| is_first).for_each(|file| cli::fall_back(file));
                 1
             })
         }

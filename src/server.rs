@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 use std::io;
-use std::os::fd::AsRawFd;
-use std::path::Path;
+use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -11,7 +11,9 @@ use uwsgi_plugin_api::{Host, Listener, PluginError, Settings};
 
 use crate::config::Config;
 use crate::log::{self, LogError, banner};
-use crate::master::{self, Hooks, MasterContext, Vacuum, vacuum};
+use crate::master::{
+    self, Files, Handover, Hooks, Loading, MasterContext, MoldPost, Passed, Role, Vacuum, vacuum,
+};
 use crate::net::inherit::Inheritance;
 use crate::net::listen::{self, ListenError, Socket};
 use crate::net::reactor::Listening;
@@ -19,10 +21,11 @@ use crate::net::rescue::Rescue;
 use crate::options;
 use crate::plugin::Registry;
 use crate::shm::Board;
+use crate::supervisor::signals::{Dialect, SignalTable};
 use crate::sys::handover::Origin;
 use crate::sys::machine::Machine;
 use crate::sys::privileges::{Identity, PrivilegesError};
-use crate::sys::{clock, environment, memory, process};
+use crate::sys::{environment, memory, process};
 use crate::worker::{self, Boot, ServerHost};
 
 /// Why the server cannot start. The text is for the user; the exit status is 1.
@@ -46,19 +49,29 @@ fn failed(action: impl Into<String>) -> impl FnOnce(io::Error) -> ServeError {
     move |source| ServeError::System { action, source }
 }
 
-/// Serves until the instance stops; returns the exit status.
+/// Serves until the instance stops, as what `role` says; returns the exit status.
 ///
 /// # Errors
 /// [`ServeError`] where it cannot start.
-pub fn serve(config: Config, plugins: Registry) -> Result<i32, ServeError> {
+pub fn serve(config: Config, plugins: Registry, role: Role) -> Result<i32, ServeError> {
     let origin = Origin::capture().map_err(failed("find out how this process was started"))?;
+    match role {
+        Role::First => first(config, plugins, origin),
+        Role::Mold { generation: _, master, channel, shared } => {
+            next_generation(config, plugins, MoldPost { channel, master }, shared)
+        }
+        Role::Master { handover, shared } => next_master(config, origin, *handover, shared),
+    }
+}
+
+/// A start.
+fn first(config: Config, plugins: Registry, origin: Origin) -> Result<i32, ServeError> {
     master::ignore_reload_signals(config.processes.die_on_term).map_err(failed("set signals"))?;
     let inheritance = Inheritance::of_process()?;
-    let reloaded = inheritance.reloaded();
-    open_log(&config, reloaded)?;
+    open_log(&config, inheritance.reloaded())?;
     let machine = Machine::detect();
     say(banner::starting(&machine));
-    let mut vacuum = Vacuum::new();
+    let mut vacuum = Vacuum::new(process::current());
     write_pidfile(&config, "pidfile", config.runtime.pidfile.as_deref(), &mut vacuum)?;
     apply_environment(&config)?;
     let sockets = open_sockets(&config, inheritance)?;
@@ -67,74 +80,199 @@ pub fn serve(config: Config, plugins: Registry) -> Result<i32, ServeError> {
     let root = nix::unistd::geteuid().is_root();
     say(banner::process(&machine, root, config.processes.master));
     let sockets = sockets.map_or_else(|inheritance| bind(&config, inheritance), Ok)?;
+    watch_sockets(&config, &sockets, &mut vacuum)?;
+    let config = Arc::new(config);
+    let listeners = sockets_of(sockets);
+    let board = board(&config)?;
+    let rescue = rescue(&config, &mut Passed::new())?;
+    let shared = match &rescue {
+        Some(rescue) => rescue.descriptors().map_err(failed("share a socket pair"))?,
+        None => Vec::new(),
+    };
+    let generation = generation(&config, &plugins, (&board, &listeners), (rescue, vacuum.clone()))?;
+    if !config.processes.master {
+        return Ok(master::run_without_master(generation));
+    }
+    let names = listeners.into_iter().map(|(name, listening)| (name, listening.fd)).collect();
+    let context = MasterContext {
+        first: Some(generation),
+        listeners: names,
+        shared,
+        ..context(&config, origin, vacuum)
+    };
+    Ok(master::run(context))
+}
+
+/// The process that loads the next generation of an instance that serves.
+fn next_generation(
+    config: Config,
+    plugins: Registry,
+    post: MoldPost,
+    mut shared: Passed,
+) -> Result<i32, ServeError> {
+    if !config.processes.master {
+        let without = io::Error::other("the configuration has no master any more");
+        return Err(failed("reload an instance with a master")(without));
+    }
+    let inheritance = Inheritance::of_process()?;
+    open_log(&config, true)?;
+    let machine = Machine::detect();
+    say(banner::starting(&machine));
+    apply_environment(&config)?;
+    let sockets = open_sockets(&config, inheritance)?;
+    limit_memory(&config)?;
+    let root = nix::unistd::geteuid().is_root();
+    say(banner::process(&machine, root, true));
+    let sockets = sockets.map_or_else(|inheritance| bind(&config, inheritance), Ok)?;
+    let mut vacuum = Vacuum::new(post.master);
+    watch_sockets(&config, &sockets, &mut vacuum)?;
+    watch_pidfiles(&config, &mut vacuum);
+    let config = Arc::new(config);
+    let listeners = sockets_of(sockets);
+    let board = board(&config)?;
+    board.header().master_pid.store(post.master.as_raw(), Ordering::Relaxed);
+    let rescue = rescue(&config, &mut shared)?;
+    let names = listeners.iter().map(|(name, listening)| (name.as_str(), listening.fd.as_fd()));
+    master::introduce(&post.channel, &board, names).map_err(failed("speak to the master"))?;
+    let generation = generation(&config, &plugins, (&board, &listeners), (rescue, vacuum))?;
+    Ok(master::run_mold(generation, post))
+}
+
+/// The next image of a master, whose workers and next generation run already.
+fn next_master(
+    config: Config,
+    origin: Origin,
+    handover: Handover,
+    shared: Passed,
+) -> Result<i32, ServeError> {
+    let inheritance = Inheritance::of_process()?;
+    open_log(&config, true)?;
+    apply_environment(&config)?;
+    let sockets = open_sockets(&config, inheritance)?;
+    let sockets = sockets.map_or_else(|inheritance| bind_silently(&config, inheritance), Ok)?;
+    let mut vacuum = Vacuum::new(process::current());
+    watch_sockets(&config, &sockets, &mut vacuum)?;
+    let files = files(&config);
+    for (option, path) in files.pidfiles.iter().chain(&files.safe_pidfiles) {
+        write_pidfile(&config, option, Some(path), &mut vacuum)?;
+    }
+    let names = sockets_of(sockets);
+    let listeners = names.into_iter().map(|(name, listening)| (name, listening.fd)).collect();
+    let shared = shared.into_iter().map(|(name, fd)| (name, Arc::new(fd))).collect();
+    let context = MasterContext { listeners, shared, ..context(&Arc::new(config), origin, vacuum) };
+    Ok(master::resume(context, handover))
+}
+
+fn context(config: &Arc<Config>, origin: Origin, vacuum: Vacuum) -> MasterContext {
+    let life = &config.life_cycle;
+    let dialect = if life.gunicorn_signals { Dialect::Gunicorn } else { Dialect::Uwsgi };
+    MasterContext {
+        signals: SignalTable::new(dialect, config.processes.die_on_term, life.graceful_on_term),
+        first: None,
+        listeners: Vec::new(),
+        shared: Vec::new(),
+        origin,
+        process_names: process_names(config),
+        files: files(config),
+        vacuum: if config.runtime.vacuum { vacuum } else { Vacuum::new(process::current()) },
+        config: config.clone(),
+    }
+}
+
+fn process_names(config: &Config) -> Option<String> {
+    let prefix = config.runtime.procname_prefix.clone();
+    config.runtime.auto_procname.then(|| prefix.unwrap_or_default())
+}
+
+fn files(config: &Config) -> Files {
+    let runtime = &config.runtime;
+    let given =
+        |option: &'static str, path: &Option<PathBuf>| path.clone().map(|path| (option, path));
+    let pidfiles = [given("pidfile", &runtime.pidfile), given("pidfile2", &runtime.pidfile2)];
+    let safe = [
+        given("safe-pidfile", &runtime.safe_pidfile),
+        given("safe-pidfile2", &runtime.safe_pidfile2),
+    ];
+    Files {
+        pidfiles: pidfiles.into_iter().flatten().collect(),
+        safe_pidfiles: safe.into_iter().flatten().collect(),
+        log: runtime.logto.as_ref().or(runtime.daemonize.as_ref()).map(PathBuf::from),
+    }
+}
+
+fn watch_sockets(
+    config: &Config,
+    sockets: &[Socket],
+    vacuum: &mut Vacuum,
+) -> Result<(), ServeError> {
     for path in sockets.iter().filter_map(|socket| socket.path.as_ref()) {
         if config.runtime.vacuum {
             let name = path.display();
             vacuum.watch_socket(path).map_err(failed(format!("watch {name}")))?;
         }
     }
-    run(config, plugins, sockets, vacuum, origin, reloaded)
+    Ok(())
 }
 
-fn run(
-    config: Config,
-    plugins: Registry,
-    sockets: Vec<Socket>,
-    mut vacuum: Vacuum,
-    origin: Origin,
-    reloaded: bool,
-) -> Result<i32, ServeError> {
-    let config = Arc::new(config);
-    let names: Vec<_> =
-        sockets.iter().map(|socket| (socket.handover_name(), socket.fd.as_raw_fd())).collect();
-    let listeners: Vec<Listening> = sockets
-        .into_iter()
-        .map(|socket| Listening { fd: Arc::new(socket.fd), info: Arc::new(socket.info) })
-        .collect();
+/// Those that the master has written; new ones it writes when the generation is in charge.
+fn watch_pidfiles(config: &Config, vacuum: &mut Vacuum) {
+    let files = files(config);
+    for (option, path) in files.pidfiles.iter().chain(&files.safe_pidfiles) {
+        if config.runtime.vacuum {
+            // Not there yet.
+            let _ = vacuum.watch_pidfile(option, path);
+        }
+    }
+}
+
+fn sockets_of(sockets: Vec<Socket>) -> Vec<(String, Listening)> {
+    let named = |socket: Socket| {
+        let name = socket.handover_name();
+        (name, Listening { fd: Arc::new(socket.fd), info: Arc::new(socket.info) })
+    };
+    sockets.into_iter().map(named).collect()
+}
+
+fn board(config: &Config) -> Result<Arc<Board>, ServeError> {
     let processes = &config.processes;
-    let board =
-        Board::new(processes.workers, processes.threads).map_err(failed("map shared memory"))?;
-    board.header().started_unix.store(clock::unix_seconds(), Ordering::Relaxed);
+    let board = Board::new(processes.workers, processes.threads);
+    board.map_err(failed("map shared memory"))
+}
+
+/// The way between workers: one for all generations of an instance.
+fn rescue(config: &Config, shared: &mut Passed) -> Result<Option<Rescue>, ServeError> {
+    if let Some(rescue) = Rescue::adopt(shared) {
+        return Ok(Some(rescue));
+    }
+    match config.processes.workers > 1 || config.processes.master {
+        true => Ok(Some(Rescue::new().map_err(failed("make a socket pair"))?)),
+        false => Ok(None),
+    }
+}
+
+/// A generation that is not loaded yet.
+fn generation(
+    config: &Arc<Config>,
+    plugins: &Registry,
+    (board, listeners): (&Arc<Board>, &[(String, Listening)]),
+    (rescue, vacuum): (Option<Rescue>, Vacuum),
+) -> Result<Loading, ServeError> {
+    let listeners: Vec<Listening> =
+        listeners.iter().map(|(_, listening)| listening.clone()).collect();
     let host = Arc::new(ServerHost::new(
         config.clone(),
         board.clone(),
         listeners.iter().map(|listener| listener.fd.clone()).collect(),
-        flags(&plugins),
+        flags(plugins),
     ));
-    start_plugins(&config, &plugins, &host, &listeners)?;
-    say(banner::serving(&banner::Serving {
-        backlog: config.runtime.backlog,
-        worker_mercy: processes.worker_mercy,
-        mapped_bytes: board.mapped_bytes(),
-        workers: processes.workers,
-        threads: processes.threads,
-    }));
-    if !processes.lazy_apps
-        && let Some(status) = worker::load_apps(&config, &plugins)
-    {
-        return Ok(status);
-    }
-    let runtime = &config.runtime;
-    write_pidfile(&config, "safe-pidfile", runtime.safe_pidfile.as_deref(), &mut vacuum)?;
-    write_pidfile(&config, "safe-pidfile2", runtime.safe_pidfile2.as_deref(), &mut vacuum)?;
-    if !config.runtime.vacuum {
-        vacuum = Vacuum::new();
-    }
-    let prefix = config.runtime.procname_prefix.clone();
-    let process_names = config.runtime.auto_procname.then(|| prefix.unwrap_or_default());
-    let hooks = hooks(&config, &board, &plugins, &host, listeners)?;
-    let (master, processes) = (processes.master, processes.clone());
-    let context = MasterContext {
-        processes,
-        board,
-        hooks,
-        listeners: names,
-        origin,
-        process_names,
-        reloaded,
-        vacuum,
+    let process_names = process_names(config);
+    let no_orphans = config.processes.no_orphans;
+    let vacuum = match config.runtime.vacuum {
+        true => vacuum,
+        false => Vacuum::new(process::current()),
     };
-    Ok(if master { master::run(context) } else { master::run_without_master(context) })
+    let hooks = hooks((config, board), plugins, &host, listeners, rescue);
+    Ok(Loading { hooks, board: board.clone(), process_names, no_orphans, vacuum })
 }
 
 /// Names of the options without a value.
@@ -217,6 +355,11 @@ fn open_sockets(
     Ok(sockets)
 }
 
+/// Sockets that are all there already.
+fn bind_silently(config: &Config, inheritance: Inheritance) -> Result<Vec<Socket>, ServeError> {
+    Ok(listen::bind_all(config, inheritance)?)
+}
+
 fn bind(config: &Config, inheritance: Inheritance) -> Result<Vec<Socket>, ServeError> {
     let sockets = listen::bind_all(config, inheritance)?;
     for socket in &sockets {
@@ -261,33 +404,64 @@ fn start_plugins(
 }
 
 fn hooks(
-    config: &Arc<Config>,
-    board: &Arc<Board>,
+    (config, board): (&Arc<Config>, &Arc<Board>),
     plugins: &Registry,
     host: &Arc<ServerHost>,
     listeners: Vec<Listening>,
-) -> Result<Hooks, ServeError> {
-    let rescue = match config.processes.workers > 1 || config.processes.master {
-        true => Some(Rescue::new().map_err(failed("make a socket pair"))?),
-        false => None,
+    rescue: Option<Rescue>,
+) -> Hooks {
+    let (before, after, end) = (plugins.clone(), plugins.clone(), plugins.clone());
+    let load = {
+        let (config, board, plugins) = (config.clone(), board.clone(), plugins.clone());
+        let (host, listeners) = (host.clone(), listeners.clone());
+        move || load(&config, &board, &plugins, &host, &listeners)
     };
-    let (before, after) = (plugins.clone(), plugins.clone());
     let (config, board, plugins, host) =
         (config.clone(), board.clone(), plugins.clone(), host.clone());
-    Ok(Hooks {
+    Hooks {
+        load: Box::new(load),
         before_fork: Box::new(move || before.before_fork()),
         after_fork_parent: Box::new(move || after.after_fork_parent()),
-        worker: Box::new(move |worker, channel| {
+        shutdown: Box::new(move || end.shutdown()),
+        worker: Box::new(move |birth| {
             worker::run(Boot {
                 config: config.clone(),
                 board: board.clone(),
-                worker,
+                worker: birth.worker,
+                place: birth.place,
                 listeners: listeners.clone(),
                 plugins: plugins.clone(),
                 host: host.clone(),
                 rescue: rescue.clone(),
-                channel,
+                channel: birth.channel,
+                check: birth.check,
             })
         }),
-    })
+    }
+}
+
+/// Starts the plugins and loads the applications; an exit status where nothing can be served.
+fn load(
+    config: &Arc<Config>,
+    board: &Board,
+    plugins: &Registry,
+    host: &Arc<ServerHost>,
+    listeners: &[Listening],
+) -> Result<(), i32> {
+    if let Err(error) = start_plugins(config, plugins, host, listeners) {
+        log::line(format_args!("{error}"));
+        return Err(1);
+    }
+    let processes = &config.processes;
+    say(banner::serving(&banner::Serving {
+        backlog: config.runtime.backlog,
+        worker_mercy: processes.worker_mercy,
+        mapped_bytes: board.mapped_bytes(),
+        workers: processes.workers,
+        threads: processes.threads,
+    }));
+    if processes.lazy_apps {
+        return Ok(());
+    }
+    worker::load_apps(config, plugins).map_or(Ok(()), Err)
 }

@@ -15,6 +15,8 @@ pub(super) enum ControlError {
     NoPid(String),
     #[error("cannot signal process {pid}: {source}")]
     Kill { pid: i32, source: io::Error },
+    #[error("{0}")]
+    ReloadFailed(String),
     #[error(transparent)]
     Address(#[from] AddressError),
     #[error("{0}")]

@@ -4,6 +4,8 @@
 //! A command is one exchange of this process alone: nothing here serves, starts threads or keeps state. Every wait
 //! for a peer is bounded, but for what `connect-and-read` prints: that ends when the peer does.
 
+pub mod commands;
+pub mod door;
 mod error;
 mod node;
 mod pidfile;
@@ -27,7 +29,6 @@ const PEER_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// Commands that are a signal to the process in a pid file. The signal of the last three is a toggle.
 const SIGNALS: &[(&str, Signal)] = &[
-    ("reload", Signal::SIGHUP),
     ("stop", Signal::SIGINT),
     ("pause", Signal::SIGTSTP),
     ("suspend", Signal::SIGTSTP),
@@ -53,6 +54,7 @@ fn perform(name: &'static str, target: &str, ping_timeout: Duration) -> Result<(
         return pidfile::signal(target, *signal);
     }
     match name {
+        "reload" => pidfile::reload(target),
         "ping" => remote::ping(target, ping_timeout),
         "signal" => remote::signal(target),
         "connect-and-read" => print::connection(target, &mut io::stdout().lock()),

@@ -4,7 +4,7 @@
 //! called it, or everything in a container. Here only one number is a process, and process 1 only where it runs this
 //! program, as in a container; any other would be the init of the machine.
 
-use super::ControlError;
+use super::{ControlError, door};
 use crate::config;
 use crate::sys::process::{Pid, send_signal};
 use crate::sys::signal::Signal;
@@ -14,10 +14,25 @@ const SHOWN_MAX: usize = 40;
 
 /// Sends `signal` to the process whose id is in `file`, which may have a scheme, as in uWSGI.
 pub(super) fn signal(file: &str, signal: Signal) -> Result<(), ControlError> {
+    let pid = process(file)?;
+    send_signal(Pid::from_raw(pid), signal).map_err(|source| ControlError::Kill { pid, source })
+}
+
+/// Asks the master whose id is in `file` for a reload and waits for what becomes of it. One that cannot be asked (uWSGI, or
+/// an instance without a master) gets the signal instead.
+pub(super) fn reload(file: &str) -> Result<(), ControlError> {
+    let pid = process(file)?;
+    match door::ask(pid, "reload").map_err(ControlError::NoAnswer)? {
+        Some(door::Answer::Done) => Ok(()),
+        Some(door::Answer::Failed(why)) => Err(ControlError::ReloadFailed(why)),
+        None => signal(file, Signal::SIGHUP),
+    }
+}
+
+fn process(file: &str) -> Result<i32, ControlError> {
     let content = config::read_target(file).map_err(ControlError::Unreadable)?;
     let found = pid(&content).filter(|pid| *pid > 1 || first_is_this_program());
-    let pid = found.ok_or_else(|| ControlError::NoPid(shown(&content)))?;
-    send_signal(Pid::from_raw(pid), signal).map_err(|source| ControlError::Kill { pid, source })
+    found.ok_or_else(|| ControlError::NoPid(shown(&content)))
 }
 
 /// Whether process 1 runs the same file as this process.

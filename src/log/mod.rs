@@ -16,7 +16,7 @@ use crate::sys::clock;
 use crate::sys::time::{self, Local};
 
 pub use request_line::{RequestRecord, Rules, Via};
-pub use sink::{LogError, raw, redirect};
+pub use sink::{LogError, raw, redirect, reopen};
 
 /// What stands in front of a line; nothing before [`configure`].
 static DATE: OnceLock<Date> = OnceLock::new();

@@ -5,6 +5,7 @@ use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -43,11 +44,33 @@ fn has_room() -> bool {
     poll(&mut log, PollTimeout::from(FULL_PIPE_WAIT_MS)).is_ok_and(|ready| ready > 0)
 }
 
-/// Turns standard output and the log to a file, appending; what was open there is closed.
+/// The file that the log was turned to.
+static FILE: OnceLock<PathBuf> = OnceLock::new();
+
+/// Turns standard output and the log to a file, appending; what was open there is closed. The first file is the one
+/// that [`reopen`] opens again.
 ///
 /// # Errors
 /// [`LogError`] where the file cannot be opened; nothing has changed then.
 pub fn redirect(path: &Path) -> Result<(), LogError> {
+    open(path)?;
+    // The working directory may be another one by then.
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let _ = FILE.set(path);
+    Ok(())
+}
+
+/// Opens the log file again under its name, so that one that was renamed is let go of. Does nothing where the log is no
+/// file of ours.
+pub fn reopen() {
+    if let Some(path) = FILE.get()
+        && let Err(error) = open(path)
+    {
+        super::line(format_args!("{error}; the log goes on where it is"));
+    }
+}
+
+fn open(path: &Path) -> Result<(), LogError> {
     let failed = |source: io::Error| LogError { path: path.to_owned(), source };
     let file =
         OpenOptions::new().append(true).create(true).mode(MODE).open(path).map_err(failed)?;

@@ -5,32 +5,37 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use uwsgi_plugin_api::WorkerId;
 
-use super::{MasterContext, child};
+use super::child;
+use super::context::{Birth, Loading, name_process};
 use crate::log;
-use crate::sys::process::{self, Fork};
+use crate::shm::PlaceId;
+use crate::sys::process::{self, Fork, Pid};
 use crate::sys::{clock, signal};
 
-/// Runs worker 1 in this process and the others as its children. Returns worker 1's exit status; in
-/// the children it never returns.
-pub fn run_without_master(mut context: MasterContext) -> i32 {
+/// Loads the applications, then runs worker 1 in this process and the others as its children. Returns worker 1's exit
+/// status; in the children it never returns.
+pub fn run_without_master(mut loading: Loading) -> i32 {
+    if let Err(status) = (loading.hooks.load)() {
+        return status;
+    }
     let first = process::current();
-    let (workers, cores) = (context.board.workers(), context.board.cores());
-    prepare(&context, WorkerId(1));
-    context.board.worker(WorkerId(1)).pid.store(first.as_raw(), Relaxed);
+    let (workers, cores) = (loading.board.workers(), loading.board.cores());
+    prepare(&loading, WorkerId(1));
+    settle(&loading, WorkerId(1), first);
     let only = if workers == 1 { " (and the only)" } else { "" };
     log::line(format_args!("spawned uWSGI worker 1{only} (pid: {first}, cores: {cores})"));
-    for worker in context.board.worker_ids().skip(1) {
-        prepare(&context, worker);
-        (context.hooks.before_fork)();
+    for worker in loading.board.worker_ids().skip(1) {
+        prepare(&loading, worker);
+        (loading.hooks.before_fork)();
         let forked = match process::fork() {
-            Ok(Fork::Child) => child::live(&mut context, worker, None, first),
+            Ok(Fork::Child) => child::live(&mut loading, birth(worker), first),
             Ok(Fork::Parent(pid)) => Ok(pid),
             Err(error) => Err(error),
         };
-        (context.hooks.after_fork_parent)();
+        (loading.hooks.after_fork_parent)();
         match forked {
             Ok(pid) => {
-                context.board.worker(worker).pid.store(pid.as_raw(), Relaxed);
+                settle(&loading, worker, pid);
                 log::line(format_args!(
                     "spawned uWSGI worker {worker} (pid: {pid}, cores: {cores})"
                 ));
@@ -41,12 +46,26 @@ pub fn run_without_master(mut context: MasterContext) -> i32 {
     if let Err(error) = signal::restore_defaults() {
         log::line(format_args!("worker 1: {error}"));
     }
-    context.name_process(format_args!("worker 1"));
-    let code = (context.hooks.worker)(WorkerId(1), None);
-    context.vacuum.remove();
+    name_process(loading.process_names.as_deref(), format_args!("worker 1"));
+    let code = (loading.hooks.worker)(birth(WorkerId(1)));
+    loading.vacuum.remove();
     code
 }
 
-fn prepare(context: &MasterContext, worker: WorkerId) {
-    context.board.start_life(worker, clock::monotonic_ms(), clock::unix_seconds());
+fn place(worker: WorkerId) -> PlaceId {
+    PlaceId(worker.0 - 1)
+}
+
+fn birth(worker: WorkerId) -> Birth {
+    Birth { worker, place: place(worker), channel: None, check: false }
+}
+
+fn prepare(loading: &Loading, worker: WorkerId) {
+    loading.board.start_life(worker, place(worker), clock::monotonic_ms());
+    loading.board.worker(worker).last_spawn_unix.store(clock::unix_seconds(), Relaxed);
+    loading.board.seat(worker, Some(place(worker)));
+}
+
+fn settle(loading: &Loading, worker: WorkerId, pid: Pid) {
+    loading.board.process(place(worker)).pid.store(pid.as_raw(), Relaxed);
 }

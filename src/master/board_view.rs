@@ -1,25 +1,43 @@
-//! The scoreboard as the supervisor sees it.
+//! The scoreboards as the supervisor sees them.
 
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use uwsgi_plugin_api::{CoreId, WorkerId};
+use uwsgi_plugin_api::CoreId;
 
-use crate::shm::Board;
-use crate::supervisor::{Cores, Millis, Running};
+use crate::shm::{Board, CoreSlot};
+use crate::supervisor::{Cores, Generation, Millis, Pid, Running, Seat};
+use crate::sys::memory;
 
-pub(super) struct BoardView<'a>(pub(super) &'a Board);
+/// By generation. One of another program's layout is missing.
+pub(super) type Boards = HashMap<Generation, Arc<Board>>;
+
+pub(super) struct BoardView<'a>(pub(super) &'a Boards);
+
+impl BoardView<'_> {
+    fn core(&self, seat: Seat, core: CoreId) -> Option<&CoreSlot> {
+        let board = self.0.get(&seat.generation)?;
+        board.cores_of(seat.place).get(usize::from(core.0))
+    }
+}
 
 impl Cores for BoardView<'_> {
-    fn due(&self, worker: WorkerId, core: CoreId) -> Option<Millis> {
-        self.0.core(worker, core).due_ms().map(Millis)
+    fn due(&self, seat: Seat, core: CoreId) -> Option<Millis> {
+        self.core(seat, core)?.due_ms().map(Millis)
     }
 
-    fn running(&self, worker: WorkerId, core: CoreId) -> Option<Running> {
-        let slot = self.0.core(worker, core);
+    fn running(&self, seat: Seat, core: CoreId) -> Option<Running> {
+        let slot = self.core(seat, core)?;
         slot.in_request.load(Relaxed).then(|| Running {
             since: Millis(slot.started_ms.load(Relaxed)),
             since_unix: slot.started_unix.load(Relaxed),
             description: slot.current.read().unwrap_or_default(),
         })
+    }
+
+    fn memory(&self, pid: Pid) -> (u64, u64) {
+        let usage = memory::usage_of(pid.as_raw());
+        (usage.rss_bytes, usage.vsz_bytes)
     }
 }

@@ -1,68 +1,119 @@
-//! What the master is given.
+//! What the master and a mold are given.
 
 use std::fmt;
-use std::os::fd::RawFd;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use uwsgi_plugin_api::WorkerId;
 
 use super::Vacuum;
-use crate::config::model::Processes;
-use crate::shm::Board;
+use crate::config::Config;
+use crate::shm::{Board, PlaceId};
+use crate::supervisor::signals::SignalTable;
 use crate::sys::channel::Channel;
 use crate::sys::handover::Origin;
+use crate::sys::process::Pid;
 use crate::sys::title;
 
-/// Called around forks, in the forking thread.
+/// A worker that is about to live.
+#[derive(Debug)]
+pub struct Birth {
+    /// Its number.
+    pub worker: WorkerId,
+    /// Its place on the board.
+    pub place: PlaceId,
+    /// Leads to the master, its end of file is the master's death; `None` without a master.
+    pub channel: Option<Channel>,
+    /// It must pass `reload-check` before it serves.
+    pub check: bool,
+}
+
+/// What happens in molds and workers.
 pub struct Hooks {
-    /// Before each fork.
+    /// Starts the plugins and loads the applications (with `lazy-apps` only the former), in the mold. An exit status where
+    /// nothing can be served.
+    pub load: Box<dyn FnMut() -> Result<(), i32>>,
+    /// Before each fork, in the forking thread.
     pub before_fork: Box<dyn FnMut()>,
     /// After it in the parent, also when the fork failed.
     pub after_fork_parent: Box<dyn FnMut()>,
     /// The whole life of a worker, in the child (without a master for worker 1 in the first process);
     /// returns its exit status ([`crate::supervisor::exit_code`]). Signals have their defaults and none is
-    /// blocked when it is called. The channel leads to the master, its end of file is the master's death;
-    /// `None` without a master.
-    pub worker: Box<dyn FnMut(WorkerId, Option<Channel>) -> i32>,
+    /// blocked when it is called.
+    pub worker: Box<dyn FnMut(Birth) -> i32>,
+    /// The end of a mold: exit hooks of the applications.
+    pub shutdown: Box<dyn FnMut()>,
+}
+
+/// One generation, to be loaded in this process or in a fork of it.
+pub struct Loading {
+    /// What happens in it.
+    pub hooks: Hooks,
+    /// Its scoreboard.
+    pub board: Arc<Board>,
+    /// `auto-procname`: processes show what they are in `ps`, behind this prefix.
+    pub process_names: Option<String>,
+    /// `no-orphans`.
+    pub no_orphans: bool,
+    /// What is removed when the master was killed.
+    pub vacuum: Vacuum,
+}
+
+/// Pid files and the log, which the master writes anew when it is asked to.
+#[derive(Clone, Debug, Default)]
+pub struct Files {
+    /// All that are configured, with their options.
+    pub pidfiles: Vec<(&'static str, PathBuf)>,
+    /// Those of them that are written when the application is loaded.
+    pub safe_pidfiles: Vec<(&'static str, PathBuf)>,
+    /// `logto` or `daemonize`.
+    pub log: Option<PathBuf>,
 }
 
 /// What the master is given.
 pub struct MasterContext {
-    /// What was configured of processes.
-    pub processes: Processes,
-    /// The scoreboard, one slot for each configured worker.
-    pub board: Arc<Board>,
-    /// What runs around and in workers.
-    pub hooks: Hooks,
-    /// Listening sockets with their names, in the order of the configuration: what a new image inherits.
-    pub listeners: Vec<(String, RawFd)>,
+    /// What was configured.
+    pub config: Arc<Config>,
+    /// The first generation, until it is started.
+    pub first: Option<Loading>,
+    /// What signals mean.
+    pub signals: SignalTable,
+    /// Listening sockets with their names: what other images inherit.
+    pub listeners: Vec<(String, Arc<OwnedFd>)>,
+    /// Other descriptors that every generation gets, with their names.
+    pub shared: Vec<(String, Arc<OwnedFd>)>,
     /// How the process was started: what a new image is.
     pub origin: Origin,
-    /// `auto-procname`: processes show what they are in `ps`, behind this prefix.
+    /// `auto-procname`.
     pub process_names: Option<String>,
-    /// This image took the place of another.
-    pub reloaded: bool,
+    /// Files that it writes.
+    pub files: Files,
     /// Files to remove at the end of the instance; empty without `vacuum`.
     pub vacuum: Vacuum,
 }
 
-impl MasterContext {
-    /// Names this process in `ps`, as uWSGI does, where that was asked for.
-    pub(super) fn name_process(&self, what: fmt::Arguments<'_>) {
-        if let Some(prefix) = &self.process_names {
-            title::set(&format!("{prefix}uWSGI {what}"));
-        }
+/// Names a process in `ps`, as uWSGI does, where that was asked for.
+pub(super) fn name_process(prefix: Option<&str>, what: fmt::Arguments<'_>) {
+    if let Some(prefix) = prefix {
+        title::set(&format!("{prefix}uWSGI {what}"));
     }
+}
+
+/// What a mold needs besides its generation.
+pub struct MoldPost {
+    /// Leads to the master.
+    pub channel: Channel,
+    /// The master, which adopts orphans.
+    pub master: Pid,
 }
 
 impl fmt::Debug for MasterContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { board, listeners, origin, reloaded, vacuum, .. } = self;
+        let Self { listeners, origin, vacuum, .. } = self;
         f.debug_struct("MasterContext")
-            .field("board", board)
             .field("listeners", listeners)
             .field("origin", origin)
-            .field("reloaded", reloaded)
             .field("vacuum", vacuum)
             .finish_non_exhaustive()
     }
@@ -71,5 +122,17 @@ impl fmt::Debug for MasterContext {
 impl fmt::Debug for Hooks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Hooks").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Loading {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Loading").field("board", &self.board).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for MoldPost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MoldPost").field("master", &self.master).finish_non_exhaustive()
     }
 }

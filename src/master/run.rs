@@ -1,38 +1,42 @@
 //! The loop: waits for signals, workers and time; tells the supervisor; performs what it answers.
 
+use std::collections::HashMap;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd};
+use std::path::PathBuf;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use mio::unix::SourceFd;
-use mio::{Events, Interest, Poll, Token};
-use uwsgi_plugin_api::WorkerId;
-
-use super::board_view::BoardView;
-use super::{MasterContext, child, image};
+use super::asks::Asks;
+use super::board_view::{BoardView, Boards};
+use super::context::{MasterContext, name_process};
+use super::ears::{Ears, Source};
+use super::fifo::Fifos;
+use super::handover::Handover;
+use super::molds::MoldHandle;
+use super::vacuum;
+use super::workers::WorkerHandle;
 use crate::log;
 use crate::supervisor::{
-    Action, Ended, Event, Millis, Order, Pid, Settings, Signal, Supervisor, exit_code,
+    Action, Command, Ended, Event, Generation, Millis, Order, Pid, Seat, Settings, Signal,
+    Supervisor, exit_code,
 };
-use crate::sys::channel::Channel;
 use crate::sys::clock;
-use crate::sys::process::{self, Fork};
-use crate::sys::signal::{self, SignalQueue};
-use crate::worker::message::{FromWorker, MESSAGE_BYTES, ToWorker};
+use crate::sys::process;
+use crate::worker::message::ToWorker;
 
-/// The signal queue's token; a worker's is its number.
-const SIGNALS: Token = Token(0);
-
-/// Serves until the instance stops and returns the exit status. Workers run in forked children, where
+/// Serves until the instance stops and returns the exit status. Workers and molds run in forked children, where
 /// this never returns; a reload replaces the process, and this does not return either.
 pub fn run(context: MasterContext) -> i32 {
-    let pid = process::current();
-    context.board.header().master_pid.store(pid.as_raw(), Relaxed);
-    context.name_process(format_args!("master"));
-    let how = if context.reloaded { "gracefully (RE)spawned" } else { "spawned" };
-    log::line(format_args!("{how} uWSGI master process (pid: {pid})"));
-    match Master::new(context).and_then(|mut master| master.serve()) {
+    serve(Master::new(context))
+}
+
+/// As [`run`], in the next image of a master: goes on with what that left.
+pub fn resume(context: MasterContext, handover: Handover) -> i32 {
+    serve(Master::resume(context, handover))
+}
+
+fn serve(master: io::Result<Master>) -> i32 {
+    match master.and_then(|mut master| master.serve()) {
         Ok(code) => code,
         Err(error) => {
             log::line(format_args!("the master cannot wait for events: {error}"));
@@ -43,52 +47,97 @@ pub fn run(context: MasterContext) -> i32 {
 
 const EARS: &str = "only a child gives them up, and it does not come back";
 
-struct Master {
-    context: MasterContext,
-    supervisor: Supervisor,
-    pid: Pid,
+pub(super) struct Master {
+    pub(super) context: MasterContext,
+    pub(super) supervisor: Supervisor,
+    pub(super) pid: Pid,
     /// What a child must close; `None` only there.
-    ears: Option<Ears>,
+    hands: Option<Hands>,
+    /// What happened while actions were performed.
+    later: Vec<Later>,
     exit: Option<i32>,
 }
 
 /// Descriptors of the master alone.
-struct Ears {
-    poll: Poll,
-    signals: SignalQueue,
-    /// By worker number less one. Our end; a worker that holds a sibling's would never see its end of file.
-    channels: Vec<Option<Channel>>,
+pub(super) struct Hands {
+    pub(super) ears: Ears,
+    pub(super) molds: HashMap<Generation, MoldHandle>,
+    pub(super) workers: HashMap<Seat, WorkerHandle>,
+    pub(super) boards: Boards,
+    pub(super) fifos: Fifos,
+    pub(super) asks: Asks,
+    /// Children that ended while a mold had yet to say who it had forked.
+    strangers: HashMap<Pid, Ended>,
+}
+
+/// Events that are the outcome of an action.
+pub(super) enum Later {
+    SpawnFailed(Seat, io::Error),
+    MoldFailed(Generation, io::Error),
 }
 
 impl Master {
     fn new(context: MasterContext) -> io::Result<Self> {
-        let signals = SignalQueue::new(&signal::OURS)?;
-        let poll = Poll::new()?;
-        listen(&poll, &signals, SIGNALS)?;
-        let channels = context.board.worker_ids().map(|_| None).collect();
-        let supervisor = Supervisor::new(Settings::from(&context.processes), now());
-        let ears = Some(Ears { poll, signals, channels });
-        Ok(Self { context, supervisor, pid: process::current(), ears, exit: None })
+        let supervisor = Supervisor::new(Settings::from(&*context.config), now());
+        let mut master = Self::with(context, supervisor, Asks::default(), Fifos::default())?;
+        if let Some(first) = &master.context.first {
+            first.board.header().master_pid.store(master.pid.as_raw(), Relaxed);
+        }
+        master.open_doors();
+        master.send(Event::Start);
+        Ok(master)
+    }
+
+    fn resume(context: MasterContext, handover: Handover) -> io::Result<Self> {
+        let settings = Settings::from(&*context.config);
+        let supervisor = Supervisor::resume(settings, &handover.saved, now());
+        let mut master = Self::with(context, supervisor, handover.asks, handover.fifos)?;
+        master.hands_mut().boards = handover.boards;
+        for (generation, mold) in handover.molds {
+            master.keep_mold(generation, mold);
+        }
+        for (seat, worker) in handover.workers {
+            master.keep_worker(seat, worker);
+        }
+        master.open_doors();
+        let pid = master.pid;
+        log::line(format_args!("gracefully (RE)spawned uWSGI master process (pid: {pid})"));
+        Ok(master)
+    }
+
+    fn with(
+        context: MasterContext,
+        supervisor: Supervisor,
+        asks: Asks,
+        fifos: Fifos,
+    ) -> io::Result<Self> {
+        process::adopt_orphans()?;
+        let pid = process::current();
+        name_process(context.process_names.as_deref(), format_args!("master"));
+        let hands = Hands {
+            ears: Ears::new()?,
+            molds: HashMap::new(),
+            workers: HashMap::new(),
+            boards: Boards::new(),
+            fifos,
+            asks,
+            strangers: HashMap::new(),
+        };
+        Ok(Self { context, supervisor, pid, hands: Some(hands), later: Vec::new(), exit: None })
     }
 
     fn serve(&mut self) -> io::Result<i32> {
-        self.send(Event::Start);
-        let mut events = Events::with_capacity(64);
+        // What ended before anybody listened.
+        self.reap();
         loop {
             if let Some(code) = self.exit {
                 self.context.vacuum.remove();
                 return Ok(code);
             }
-            self.wait(&mut events)?;
-            // What a worker said before it ended, and what people asked for before it did, come first:
-            // an interrupt from the terminal reaches workers and master together.
-            let tokens: Vec<Token> = events.iter().map(|event| event.token()).collect();
-            for &token in tokens.iter().filter(|&&token| token != SIGNALS) {
-                self.hear(worker_of(token));
-            }
-            if tokens.contains(&SIGNALS) {
-                self.take_signals()?;
-                self.reap();
+            let wake = self.supervisor.next_wake();
+            let timeout = wake.map(|wake| Duration::from_millis(wake.since(now())));
+            for source in self.hands_mut().ears.wait(timeout)? {
+                self.hear(source)?;
             }
             if self.supervisor.next_wake().is_some_and(|wake| wake <= now()) {
                 self.tick();
@@ -96,16 +145,22 @@ impl Master {
         }
     }
 
-    fn wait(&mut self, events: &mut Events) -> io::Result<()> {
-        let timeout =
-            self.supervisor.next_wake().map(|wake| Duration::from_millis(wake.since(now())));
-        match self.ears_mut().poll.poll(events, timeout) {
-            Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(error),
-            _ => Ok(()),
+    fn hear(&mut self, source: Source) -> io::Result<()> {
+        match source {
+            Source::Signals => {
+                self.take_signals()?;
+                self.reap();
+            }
+            Source::Mold(generation) => self.hear_mold(generation),
+            Source::Worker(seat) => self.hear_worker(seat),
+            Source::Fifo(number) => self.hear_fifo(number),
+            Source::Door => self.open_the_door(),
+            Source::Asker(number) => self.hear_asker(number),
         }
+        Ok(())
     }
 
-    fn send(&mut self, event: Event<'_>) {
+    pub(super) fn send(&mut self, event: Event<'_>) {
         let mut actions = Vec::new();
         self.supervisor.step(now(), event, &mut actions);
         self.perform(actions);
@@ -113,111 +168,65 @@ impl Master {
 
     fn tick(&mut self) {
         let mut actions = Vec::new();
-        self.supervisor.step(now(), Event::Tick(&BoardView(&self.context.board)), &mut actions);
+        let boards = &self.hands.as_ref().expect(EARS).boards;
+        self.supervisor.step(now(), Event::Tick(&BoardView(boards)), &mut actions);
         self.perform(actions);
+        self.look_after_fifos();
     }
 
     fn perform(&mut self, actions: Vec<Action>) {
         for action in actions {
-            match action {
-                Action::Spawn { worker } => self.spawn(worker),
-                Action::Tell { worker, pid, order } => self.tell(worker, pid, order),
-                Action::Kill { pid, signal } => kill(pid, signal),
-                Action::Log(line) => log::line(format_args!("{line}")),
-                Action::Reexec => {
-                    let error = image::replace(&self.context, &self.ears().signals);
-                    self.send(Event::ReexecFailed { error: &error });
+            self.act(action);
+        }
+        for event in std::mem::take(&mut self.later) {
+            match event {
+                Later::SpawnFailed(seat, error) => {
+                    self.send(Event::SpawnFailed { seat, error: &error });
                 }
-                Action::Exit { code } => self.exit = Some(code),
-            }
-        }
-    }
-
-    fn spawn(&mut self, worker: WorkerId) {
-        match self.fork(worker) {
-            Ok(pid) => self.send(Event::Spawned { worker, pid }),
-            Err(error) => self.send(Event::SpawnFailed { worker, error: &error }),
-        }
-    }
-
-    fn fork(&mut self, worker: WorkerId) -> io::Result<Pid> {
-        let (ours, theirs) = Channel::pair()?;
-        let slot = self.context.board.worker(worker);
-        if slot.last_spawn_unix.load(Relaxed) != 0 {
-            slot.respawn_count.store(slot.respawn_count.load(Relaxed) + 1, Relaxed);
-        }
-        self.context.board.start_life(worker, clock::monotonic_ms(), clock::unix_seconds());
-        (self.context.hooks.before_fork)();
-        let forked = match process::fork() {
-            Ok(Fork::Child) => {
-                drop(ours);
-                self.ears = None;
-                child::live(&mut self.context, worker, Some(theirs), self.pid)
-            }
-            Ok(Fork::Parent(pid)) => Ok(pid),
-            Err(error) => Err(error),
-        };
-        (self.context.hooks.after_fork_parent)();
-        let pid = forked?;
-        self.context.board.worker(worker).pid.store(pid.as_raw(), Relaxed);
-        let ears = self.ears_mut();
-        // A worker that cannot be heard never becomes ready, but serves: better than none.
-        if let Err(error) = listen(&ears.poll, &ours, Token(usize::from(worker.0))) {
-            log::line(format_args!("worker {worker} cannot be heard: {error}"));
-        }
-        ears.channels[index(worker)] = Some(ours);
-        Ok(pid)
-    }
-
-    /// Over the channel; where that is full or closed, by the signal that means the same.
-    fn tell(&mut self, worker: WorkerId, pid: Pid, order: Order) {
-        let (message, instead) = match order {
-            Order::Drain => (ToWorker::Drain, Some(Signal::SIGHUP)),
-            Order::Stop => (ToWorker::Stop, Some(Signal::SIGTERM)),
-            // The supervisor's SIGKILL follows in any case.
-            Order::Harakiri { core } => (ToWorker::Harakiri { core }, None),
-        };
-        if let Order::Harakiri { .. } = order {
-            let count = &self.context.board.worker(worker).harakiri_count;
-            count.store(count.load(Relaxed) + 1, Relaxed);
-        }
-        let sent = self.ears_mut().channels[index(worker)]
-            .as_ref()
-            .map(|channel| channel.send(&message.encode()));
-        if let (None | Some(Err(_)), Some(signal)) = (sent, instead) {
-            kill(pid, signal);
-        }
-    }
-
-    /// Takes every message of a worker; forgets its channel when it is closed.
-    fn hear(&mut self, worker: WorkerId) {
-        let mut bytes = [0; MESSAGE_BYTES];
-        loop {
-            let Some(channel) = &self.ears_mut().channels[index(worker)] else { return };
-            let message = match channel.receive(&mut bytes) {
-                Ok(Some(length)) => FromWorker::decode(&bytes[..length]),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                // Longer than any of ours: not from our code.
-                Err(error) if error.kind() == io::ErrorKind::InvalidData => None,
-                Ok(None) | Err(_) => {
-                    self.forget_channel(worker);
-                    return;
+                Later::MoldFailed(generation, error) => {
+                    log::line(format_args!("fork(): {error}"));
+                    self.send(Event::MoldEnded { generation, ended: Ended::Code(255) });
                 }
-            };
-            match message {
-                Some(FromWorker::Ready) => self.send(Event::Ready { worker }),
-                Some(FromWorker::Draining) => self.send(Event::Draining { worker }),
-                Some(FromWorker::Reload) => self.send(Event::ReloadAsked),
-                Some(FromWorker::StopInstance) => self.send(Event::StopAsked),
-                None => {}
             }
+        }
+    }
+
+    fn act(&mut self, action: Action) {
+        match action {
+            Action::StartMold { generation } => {
+                if let Err(error) = self.start_mold(generation) {
+                    self.later.push(Later::MoldFailed(generation, error));
+                }
+            }
+            Action::DismissMold { generation } => self.dismiss_mold(generation),
+            Action::KillMold { generation } => self.kill_mold(generation),
+            Action::Spawn { seat, worker, check } => {
+                if let Err(error) = self.spawn(seat, worker, check) {
+                    self.later.push(Later::SpawnFailed(seat, error));
+                }
+            }
+            Action::Seated { worker, seat, respawn } => self.seat(worker, seat, respawn),
+            Action::Tell { seat, pid, order } => self.tell(seat, pid, order),
+            Action::Kill { pid, signal } => kill(pid, signal),
+            Action::Log(line) => log::line(format_args!("{line}")),
+            Action::Report(report) => self.report(&report),
+            Action::Perform(command) => self.perform_command(command),
+            Action::Reexec => {
+                let error = self.reexec();
+                self.send(Event::ReexecFailed { error: &error });
+            }
+            Action::Stopping => {}
+            Action::Exit { code } => self.exit = Some(code),
         }
     }
 
     fn take_signals(&mut self) -> io::Result<()> {
-        while let Some(signal) = self.ears_mut().signals.take()? {
-            if signal != Signal::SIGCHLD {
-                self.send(Event::Signal(signal));
+        while let Some(signal) = self.hands_mut().ears.signals.take()? {
+            if signal == Signal::SIGCHLD {
+                continue;
+            }
+            if let Some(command) = self.context.signals.meaning(signal) {
+                self.send(Event::Command(command));
             }
         }
         Ok(())
@@ -230,52 +239,149 @@ impl Master {
     }
 
     fn bury(&mut self, pid: Pid, ended: Ended) {
-        let board = &self.context.board;
-        let worker =
-            board.worker_ids().find(|&id| board.worker(id).pid.load(Relaxed) == pid.as_raw());
-        if let Some(worker) = worker {
-            self.hear(worker);
-            self.forget_channel(worker);
-            self.context.board.worker(worker).pid.store(0, Relaxed);
+        let hands = self.hands_mut();
+        let mold = hands.molds.iter().find(|(_, mold)| mold.pid == pid);
+        if let Some(generation) = mold.map(|(generation, _)| *generation) {
+            self.hear_mold(generation);
+            self.forget_mold(generation);
+            self.send(Event::MoldEnded { generation, ended });
+            return;
         }
+        let Some(seat) = self.supervisor.seat_of(pid) else {
+            // Perhaps a worker whose mold has not said so yet.
+            let hands = self.hands_mut();
+            if hands.workers.values().any(|worker| worker.pid.is_none()) {
+                hands.strangers.insert(pid, ended);
+            }
+            return;
+        };
+        self.hear_worker(seat);
+        self.forget_worker(seat);
         self.send(Event::Exited { pid, ended });
+        self.forget_old_boards();
     }
 
-    fn forget_channel(&mut self, worker: WorkerId) {
-        let ears = self.ears_mut();
-        if let Some(channel) = ears.channels[index(worker)].take() {
-            // Closing it would do, but not while some forked copy of it is open.
-            let _ = ears.poll.registry().deregister(&mut SourceFd(&channel.as_fd().as_raw_fd()));
+    /// A mold has forked a worker.
+    pub(super) fn on_spawned(&mut self, seat: Seat, pid: Pid) {
+        let hands = self.hands_mut();
+        if let Some(worker) = hands.workers.get_mut(&seat) {
+            worker.pid = Some(pid);
+        }
+        let ended = hands.strangers.remove(&pid);
+        if hands.workers.values().all(|worker| worker.pid.is_some()) {
+            hands.strangers.clear();
+        }
+        self.send(Event::Spawned { seat, pid });
+        if let Some(ended) = ended {
+            self.bury(pid, ended);
         }
     }
 
-    fn ears(&self) -> &Ears {
-        self.ears.as_ref().expect(EARS)
+    fn perform_command(&mut self, command: Command) {
+        match command {
+            Command::ReopenLogs => self.reopen_logs(),
+            Command::RotateLogs => {
+                if let Some(path) = &self.context.files.log {
+                    let old = format!("{}.{}", path.display(), clock::unix_seconds());
+                    if let Err(error) = std::fs::rename(path, &old) {
+                        log::line(format_args!("cannot rename the log to {old}: {error}"));
+                    }
+                }
+                self.reopen_logs();
+            }
+            Command::RewritePidfiles => self.write_pidfiles(),
+            Command::PrintStatus => self.print_status(),
+            Command::Upgrade => log::line(format_args!("upgrade: not built yet")),
+            _ => {}
+        }
     }
 
-    fn ears_mut(&mut self) -> &mut Ears {
-        self.ears.as_mut().expect(EARS)
+    fn reopen_logs(&mut self) {
+        log::line(format_args!("[{}] logsize: reopening the log", self.pid));
+        log::reopen();
+        let hands = self.hands_mut();
+        for worker in hands.workers.values() {
+            worker.tell(ToWorker::ReopenLog);
+        }
+        for mold in hands.molds.values() {
+            mold.reopen_log();
+        }
+    }
+
+    fn write_pidfiles(&mut self) {
+        let files = &self.context.files;
+        let all: Vec<_> = files.pidfiles.iter().chain(&files.safe_pidfiles).cloned().collect();
+        self.write(&all);
+    }
+
+    /// Those that are to be there only when the application is loaded.
+    pub(super) fn write_safe_pidfiles(&mut self) {
+        let safe = self.context.files.safe_pidfiles.clone();
+        self.write(&safe);
+    }
+
+    fn write(&mut self, files: &[(&'static str, PathBuf)]) {
+        for (option, path) in files {
+            let name = path.display();
+            log::line(format_args!("writing pidfile to {name}"));
+            let written = vacuum::write_pidfile(path, self.pid);
+            let watched = written.and_then(|()| match self.context.config.runtime.vacuum {
+                true => self.context.vacuum.watch_pidfile(option, path),
+                false => Ok(()),
+            });
+            if let Err(error) = watched {
+                log::line(format_args!("cannot write --{option} {name}: {error}"));
+            }
+        }
+    }
+
+    fn print_status(&mut self) {
+        let generation = self.supervisor.generation();
+        let Some(board) = self.hands_mut().boards.get(&generation).cloned() else { return };
+        log::line(format_args!("*** uWSGI master process {} ***", self.pid));
+        log::line(format_args!("total requests: {}", board.requests_total()));
+        for id in board.worker_ids() {
+            let status = board.status(id);
+            log::line(format_args!(
+                "worker {id} (pid: {}): {}, {} requests, {} exceptions, {} respawns",
+                status.pid, status.status, status.requests, status.exceptions, status.respawn_count
+            ));
+        }
+    }
+
+    pub(super) fn hands(&self) -> &Hands {
+        self.hands.as_ref().expect(EARS)
+    }
+
+    pub(super) fn hands_mut(&mut self) -> &mut Hands {
+        self.hands.as_mut().expect(EARS)
+    }
+
+    /// In a fresh child: nothing of the master's stays open.
+    pub(super) fn let_go(&mut self) {
+        self.hands = None;
     }
 }
 
-fn listen(poll: &Poll, source: &impl AsFd, token: Token) -> io::Result<()> {
-    poll.registry().register(&mut SourceFd(&source.as_fd().as_raw_fd()), token, Interest::READABLE)
-}
-
-fn kill(pid: Pid, signal: Signal) {
+pub(super) fn kill(pid: Pid, signal: Signal) {
     if let Err(error) = process::send_signal(pid, signal) {
         log::line(format_args!("kill({pid}, {signal}): {error}"));
     }
 }
 
-fn worker_of(token: Token) -> WorkerId {
-    WorkerId(u16::try_from(token.0).expect("tokens are made of worker numbers"))
-}
-
-fn index(worker: WorkerId) -> usize {
-    usize::from(worker.0) - 1
-}
-
-fn now() -> Millis {
+pub(super) fn now() -> Millis {
     Millis(clock::monotonic_ms())
+}
+
+/// The message of an order, and the signal that means the same where the channel is full or closed.
+pub(super) fn message(order: Order) -> (ToWorker, Option<Signal>) {
+    match order {
+        Order::Drain => (ToWorker::Drain, Some(Signal::SIGHUP)),
+        Order::Stop => (ToWorker::Stop, Some(Signal::SIGTERM)),
+        Order::Pause => (ToWorker::Pause, None),
+        Order::Resume => (ToWorker::Resume, None),
+        Order::LameDuck => (ToWorker::LameDuck, None),
+        // The supervisor's SIGKILL follows in any case.
+        Order::Harakiri { core } => (ToWorker::Harakiri { core }, None),
+    }
 }

@@ -26,10 +26,9 @@ struct Leftover {
 }
 
 impl Vacuum {
-    /// Removes nothing yet. Make it in the process that will be the master.
-    #[expect(clippy::new_without_default, reason = "the owner is this process, not any default")]
-    pub fn new() -> Self {
-        Self { owner: process::current(), files: Vec::new() }
+    /// Removes nothing yet. `owner` is the process that will be the master.
+    pub fn new(owner: Pid) -> Self {
+        Self { owner, files: Vec::new() }
     }
 
     /// Will remove the pidfile; `option` (`pidfile`, `safe pidfile`) names it in the log.
@@ -54,6 +53,13 @@ impl Vacuum {
             return;
         }
         self.files.iter().for_each(Leftover::remove);
+    }
+
+    /// Removes the files in place of their owner, which was killed.
+    pub fn remove_after(&self, owner: Pid) {
+        if owner == self.owner {
+            self.files.iter().for_each(Leftover::remove);
+        }
     }
 
     fn watch(&mut self, name: String, path: &Path) -> io::Result<()> {
@@ -167,7 +173,7 @@ mod tests {
     fn only_the_own_file_is_removed() {
         let folder = Folder::new();
         let (kept, gone) = (folder.0.join("kept"), folder.0.join("gone"));
-        let mut vacuum = Vacuum::new();
+        let mut vacuum = Vacuum::new(process::current());
         for path in [&kept, &gone] {
             fs::write(path, "1\n").unwrap();
             vacuum.watch_pidfile("pidfile", path).unwrap();

@@ -5,9 +5,9 @@
 //! left, the message waits for the next one. This is for requests that would be lost otherwise; it is no queue
 //! between processes.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use super::connection::Connection;
@@ -15,6 +15,10 @@ use super::hub::Hub;
 use super::peer::Peer;
 use super::table::Wait;
 use crate::sys::channel::{Channel, MESSAGE_BYTES_MAX};
+
+/// Names of the two ends between images of the program.
+const SEND: &str = "rescue-send";
+const TAKE: &str = "rescue-take";
 
 /// Both ends, inherited by every worker.
 #[derive(Clone, Debug)]
@@ -31,6 +35,24 @@ impl Rescue {
     pub fn new() -> io::Result<Self> {
         let (send, take) = Channel::pair()?;
         Ok(Self { send: Arc::new(send), take: Arc::new(take) })
+    }
+
+    /// The pair that another image of the program made, taken out of what it passed on.
+    pub fn adopt(passed: &mut HashMap<String, OwnedFd>) -> Option<Self> {
+        let send = Channel::from(passed.remove(SEND)?);
+        let take = Channel::from(passed.remove(TAKE)?);
+        Some(Self { send: Arc::new(send), take: Arc::new(take) })
+    }
+
+    /// Both ends with their names, to be passed on.
+    ///
+    /// # Errors
+    /// Out of descriptors.
+    pub fn descriptors(&self) -> io::Result<Vec<(String, Arc<OwnedFd>)>> {
+        let end = |name: &str, channel: &Channel| -> io::Result<_> {
+            Ok((name.to_owned(), Arc::new(channel.as_fd().try_clone_to_owned()?)))
+        };
+        Ok(vec![end(SEND, &self.send)?, end(TAKE, &self.take)?])
     }
 
     /// The end that the reactor waits on.

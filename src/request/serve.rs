@@ -183,7 +183,7 @@ impl Core {
             return fate;
         }
         let cell = &shared.cells[self.id.0 as usize];
-        let slot = shared.board.core(shared.worker, self.id);
+        let slot = shared.board.core(shared.place, self.id);
         let begun = Begun::now();
         self.begin(connection, slot, cell, &begun);
         let hold = connection.next_is_here() && !shared.stile.calls_are_long();

@@ -11,7 +11,7 @@ use crate::net::connection::Connection;
 use crate::net::hub::Hub;
 use crate::net::reactor::Reactor;
 use crate::net::turnstile::Turnstile;
-use crate::shm::Board;
+use crate::shm::{Board, PlaceId, ProcessSlot};
 
 /// The meeting place of a worker's request threads.
 pub type Stile = Turnstile<Box<Connection>, Reactor>;
@@ -26,6 +26,8 @@ pub struct Shared {
     pub stile: Arc<Stile>,
     /// The scoreboard.
     pub board: Arc<Board>,
+    /// Its place there.
+    pub place: PlaceId,
     /// Its cores, seen from outside.
     pub cells: Vec<Cell>,
     /// Which handler answers which modifier.
@@ -45,6 +47,11 @@ pub struct Shared {
 }
 
 impl Shared {
+    /// The worker process's own slot.
+    pub fn process(&self) -> &ProcessSlot {
+        self.board.process(self.place)
+    }
+
     /// Gives what was not begun to another worker.
     pub fn hand_over(&self) -> usize {
         self.hub.pass_on_all(self.stile.take_unstarted())

@@ -1,4 +1,7 @@
 //! One shared mapping, cut into typed slices. The only `unsafe` of this room.
+//!
+//! It is made of a file without a name (memfd), so that a process can be given it that no ancestor shares it with:
+//! the next image of the master.
 
 #![allow(unsafe_code)]
 
@@ -7,9 +10,13 @@ use std::io;
 use std::marker::PhantomData;
 use std::mem::{align_of, size_of};
 use std::num::NonZeroUsize;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::ptr::NonNull;
 
-use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous, munmap};
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
+use nix::sys::stat::fstat;
+use nix::unistd::ftruncate;
 
 /// A type that several processes may use in place at the same time.
 ///
@@ -42,19 +49,40 @@ impl Layout {
         Place { offset, count, kind: PhantomData }
     }
 
-    /// Makes the mapping; the layout's places belong to it alone.
+    /// Makes the memory and its mapping; the layout's places belong to it alone.
     pub(super) fn map(self) -> io::Result<Arena> {
+        let file = memfd_create(c"uwsgi-board", MFdFlags::MFD_CLOEXEC)?;
+        ftruncate(&file, i64::try_from(self.bytes).map_err(|_| io::ErrorKind::OutOfMemory)?)?;
+        self.map_file(file)
+    }
+
+    /// Maps memory that another process has laid out in the same way.
+    ///
+    /// # Errors
+    /// `InvalidData` where `file` is shorter than the layout, as no file of ours is.
+    pub(super) fn map_existing(self, file: OwnedFd) -> io::Result<Arena> {
+        let length = u64::try_from(fstat(&file)?.st_size).unwrap_or(0);
+        if length < self.bytes as u64 {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        self.map_file(file)
+    }
+
+    fn map_file(self, file: OwnedFd) -> io::Result<Arena> {
         let length = NonZeroUsize::new(self.bytes).unwrap_or(NonZeroUsize::MIN);
-        // SAFETY: a new anonymous mapping at an address of the kernel's choice overlaps nothing.
+        // SAFETY: a new mapping at an address of the kernel's choice overlaps nothing. The file is at least as
+        // long and never made shorter: nobody but this program's processes has it.
         let base = unsafe {
-            mmap_anonymous(
+            mmap(
                 None,
                 length,
                 ProtFlags::PROT_READ | ProtFlags::PROT_WRITE,
                 MapFlags::MAP_SHARED,
+                &file,
+                0,
             )
         }?;
-        Ok(Arena { base, length: length.get() })
+        Ok(Arena { base, length: length.get(), file })
     }
 }
 
@@ -63,6 +91,7 @@ impl Layout {
 pub(super) struct Arena {
     base: NonNull<c_void>,
     length: usize,
+    file: OwnedFd,
 }
 
 // SAFETY: the memory is only handed out as shared references to `Shareable` types, which are `Sync`, and
@@ -75,6 +104,11 @@ impl Arena {
     /// Bytes that are mapped.
     pub(super) fn len(&self) -> usize {
         self.length
+    }
+
+    /// The memory, for another process.
+    pub(super) fn file(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
     }
 
     /// The values at `place`, which must come from this arena's own layout.
@@ -103,5 +137,9 @@ impl Drop for Arena {
 unsafe impl Shareable for super::Header {}
 // SAFETY: as above.
 unsafe impl Shareable for super::WorkerSlot {}
+// SAFETY: as above.
+unsafe impl Shareable for super::ProcessSlot {}
+// SAFETY: as above.
+unsafe impl Shareable for super::CoreTotals {}
 // SAFETY: as above.
 unsafe impl Shareable for super::CoreSlot {}

@@ -7,8 +7,8 @@ use super::SeqBytes;
 
 /// What a request thread ("core") shows to the master and to its siblings.
 ///
-/// Writer of every field: the core's own request thread; while no process owns the slot (between the end
-/// of a worker and the next fork) the master.
+/// Writer of every field: the core's own request thread; while no process has the place (between the end
+/// of a worker and the next fork) the master. All counters are of this worker process alone.
 #[derive(Debug)]
 #[repr(C, align(128))]
 pub struct CoreSlot {
@@ -24,10 +24,8 @@ pub struct CoreSlot {
     pub in_request: AtomicBool,
     /// Kernel id of the request thread; 0 before it runs.
     pub thread_id: AtomicI32,
-    /// Requests since the instance started; outlives workers.
+    /// Requests.
     pub requests: AtomicU64,
-    /// Requests of this worker process.
-    pub life_requests: AtomicU64,
     /// Requests that ended with an exception.
     pub exceptions: AtomicU64,
     /// Answers that could not be written.
@@ -59,7 +57,6 @@ impl CoreSlot {
     pub fn end(&self, running_us: u64, tx_bytes: u64) {
         self.disarm();
         add(&self.requests, 1);
-        add(&self.life_requests, 1);
         add(&self.running_us, running_us);
         add(&self.tx_bytes, tx_bytes);
         let average = self.avg_rt_us.load(Relaxed).midpoint(running_us);
@@ -89,11 +86,46 @@ impl CoreSlot {
         add(counter(self), 1);
     }
 
-    /// Makes the slot ready for a new worker process. For the master, while no process owns the slot.
-    pub(super) fn start_life(&self) {
+    /// The slot as for a process that has done nothing. For the master, while no process has the place.
+    pub(super) fn clear(&self) {
         self.disarm();
-        self.life_requests.store(0, Relaxed);
         self.thread_id.store(0, Relaxed);
+        for (_, counter) in self.counters() {
+            counter.store(0, Relaxed);
+        }
+    }
+
+    fn counters(&self) -> [(fn(&CoreTotals) -> &AtomicU64, &AtomicU64); 6] {
+        [
+            (|totals| &totals.requests, &self.requests),
+            (|totals| &totals.exceptions, &self.exceptions),
+            (|totals| &totals.write_errors, &self.write_errors),
+            (|totals| &totals.read_errors, &self.read_errors),
+            (|totals| &totals.tx_bytes, &self.tx_bytes),
+            (|totals| &totals.running_us, &self.running_us),
+        ]
+    }
+}
+
+/// What the ended processes of a worker did on one of its cores. Writer: the master.
+#[derive(Debug, Default)]
+#[repr(C, align(64))]
+#[allow(missing_docs)] // the counters of `CoreSlot`
+pub struct CoreTotals {
+    pub requests: AtomicU64,
+    pub exceptions: AtomicU64,
+    pub write_errors: AtomicU64,
+    pub read_errors: AtomicU64,
+    pub tx_bytes: AtomicU64,
+    pub running_us: AtomicU64,
+}
+
+impl CoreTotals {
+    /// Adds what an ended process did.
+    pub(super) fn take(&self, core: &CoreSlot) {
+        for (total, counter) in core.counters() {
+            add(total(self), counter.load(Relaxed));
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! What the processes of one instance share: one anonymous mapping, made before the first fork.
+//! What the processes of one generation share: one mapping, made before its first fork.
 //!
 //! Atomics only, and a single writer for each field, named in its doc; so no field needs a lock and a
 //! process that dies at any instruction leaves nothing locked. Who reads may see a counter that is one
@@ -12,7 +12,7 @@ mod core;
 mod seq_bytes;
 mod worker;
 
-pub use board::{Board, Header};
-pub use core::CoreSlot;
+pub use board::{Board, Header, PlaceId};
+pub use core::{CoreSlot, CoreTotals};
 pub use seq_bytes::{AtomicWord, SeqBytes};
-pub use worker::WorkerSlot;
+pub use worker::{ProcessSlot, WorkerSlot};

@@ -1,24 +1,34 @@
-//! The slot of one worker.
+//! What is shared of a worker: of its number, and of the process that serves as that number.
 
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU16, AtomicU64};
 
-/// What a worker and the master know of it together.
+/// A worker's number (1 to `processes`), whichever process serves as it. Writer of every field: the master.
 #[derive(Debug, Default)]
 #[repr(C, align(128))]
 pub struct WorkerSlot {
+    /// The place of its process, plus one; 0 while it has none.
+    pub place: AtomicU16,
+    /// Unix time of its last spawn.
+    pub last_spawn_unix: AtomicU64,
+    /// How often it was spawned again.
+    pub respawn_count: AtomicU64,
+    /// How many of its requests ran out of time.
+    pub harakiri_count: AtomicU64,
+}
+
+/// A worker process: one of the board's places. A worker's successor boots in another place, beside it.
+#[derive(Debug, Default)]
+#[repr(C, align(128))]
+pub struct ProcessSlot {
+    /// The worker's number, 0 while nobody has the place. Writer: whoever forks.
+    pub number: AtomicU16,
     /// Its process, 0 while there is none. Writer: whoever forked it. (The new process writes the same
     /// number, so as not to see 0.)
     pub pid: AtomicI32,
-    /// Unix time of its last spawn. Writer: the master.
-    pub last_spawn_unix: AtomicU64,
-    /// Its last spawn in ms of the monotonic clock. Writer: the master.
+    /// Its spawn in ms of the monotonic clock. Writer: whoever forks.
     pub spawned_ms: AtomicU64,
-    /// How often it was spawned again. Writer: the master.
-    pub respawn_count: AtomicU64,
-    /// How many of its requests ran out of time. Writer: the master.
-    pub harakiri_count: AtomicU64,
-    /// It has loaded its application and takes requests. Writer: the worker; false again by the master
+    /// It has loaded its application and takes requests. Writer: the worker; false again by whoever forks
     /// before each fork.
     pub ready: AtomicBool,
     /// It takes connections now. Writer and reset as `ready`.
@@ -31,7 +41,7 @@ pub struct WorkerSlot {
     pub vsz_bytes: AtomicU64,
 }
 
-impl WorkerSlot {
+impl ProcessSlot {
     /// Called by the worker when it serves.
     pub fn set_ready(&self) {
         self.accepting.store(true, Relaxed);
@@ -49,9 +59,9 @@ impl WorkerSlot {
         self.draining.store(true, Release);
     }
 
-    /// For the master before a fork, while no process owns the slot.
-    pub(super) fn start_life(&self, now_ms: u64, now_unix: u64) {
-        self.last_spawn_unix.store(now_unix, Relaxed);
+    /// Before a fork, while no process has the place.
+    pub(super) fn start_life(&self, number: u16, now_ms: u64) {
+        self.number.store(number, Relaxed);
         self.spawned_ms.store(now_ms, Relaxed);
         self.accepting.store(false, Relaxed);
         self.draining.store(false, Relaxed);

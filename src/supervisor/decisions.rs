@@ -1,31 +1,39 @@
-//! The decisions.
+//! The state, and what each event changes in it.
 
 use uwsgi_plugin_api::WorkerId;
 
-use super::slot::{Live, Slot, Stage, State};
+use super::ending::report_death;
+use super::fleet::{Fleet, Process, Stage};
+use super::post::Post;
+use super::reload::{Molds, Reload};
+use super::saved::{Saved, SavedProcess};
 use super::{
-    Action, Cores, Ended, Event, Millis, Order, Pid, Settings, Signal, exit_code, harakiri, lines,
+    Action, Command, Cores, Ended, Event, Generation, Millis, Order, Pid, Recycle, Seat, Settings,
+    exit_code, harakiri, lines,
 };
 
 /// Deadlines of requests are looked at this often, and at the earliest known one.
-const TICK_MS: u64 = 1_000;
-
+pub(super) const TICK_MS: u64 = 1_000;
 /// Shortest pause after a fork that failed: the machine is out of something.
 const FORK_RETRY_MS: u64 = 1_000;
 
 /// What the instance as a whole is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
+pub(super) enum Phase {
     /// Before `Start`.
     New,
-    /// Every slot is to have a worker.
+    /// The first generation loads.
+    Booting,
+    /// Every wanted worker is to have a process.
     Serving,
-    /// Workers end; then a new image takes over.
-    Reloading { brutal: bool },
     /// `Reexec` was asked for.
     Reexecuting,
     /// Workers end; then the master does, with this status.
-    Stopping { code: i32 },
+    Stopping {
+        code: i32,
+        /// Until then workers go on serving (`lame-duck`); then they finish what runs.
+        lame_until: Option<Millis>,
+    },
     /// `Exit` was asked for.
     Over,
 }
@@ -33,19 +41,104 @@ enum Phase {
 /// The master's decisions; see the module.
 #[derive(Debug)]
 pub struct Supervisor {
-    settings: Settings,
-    slots: Vec<Slot>,
-    phase: Phase,
+    pub(super) settings: Settings,
+    pub(super) phase: Phase,
+    pub(super) fleet: Fleet,
+    pub(super) posts: Vec<Post>,
+    pub(super) molds: Molds,
+    /// The generation in charge.
+    pub(super) target: Generation,
+    pub(super) reload: Reload,
+    /// Workers with a number up to this one are to have a process.
+    pub(super) wanted: u16,
+    /// Workers take nothing new until somebody says so.
+    pub(super) paused: bool,
     /// Some worker has served since the start: the application can be loaded.
-    ever_ready: bool,
-    next_tick: Millis,
+    pub(super) ever_ready: bool,
+    pub(super) next_tick: Millis,
+    /// When wanted and there were compared last.
+    pub(super) last_look: Millis,
+    /// A chain reload runs.
+    pub(super) chain: bool,
 }
 
 impl Supervisor {
     /// Nothing runs yet.
     pub fn new(settings: Settings, now: Millis) -> Self {
-        let slots = (1..=settings.workers).map(|id| Slot::new(WorkerId(id))).collect();
-        Self { settings, slots, phase: Phase::New, ever_ready: false, next_tick: now + TICK_MS }
+        Self {
+            phase: Phase::New,
+            fleet: Fleet::default(),
+            posts: vec![Post::default(); usize::from(settings.workers)],
+            molds: Molds::default(),
+            target: Generation(0),
+            reload: Reload::default(),
+            wanted: settings.workers,
+            paused: false,
+            ever_ready: false,
+            next_tick: now + TICK_MS,
+            last_look: now,
+            chain: false,
+            settings,
+        }
+    }
+
+    /// Goes on where another image of the master stopped; no `Start` follows.
+    pub fn resume(settings: Settings, saved: &Saved, now: Millis) -> Self {
+        Self {
+            phase: Phase::Serving,
+            fleet: saved.fleet(now),
+            posts: saved.posts(),
+            molds: Molds::resume((saved.generation, saved.workers), &saved.leaving_molds),
+            target: saved.generation,
+            reload: Reload::resume(
+                saved.generation,
+                saved.round,
+                saved.again.map(|brutal| (brutal, now)),
+            ),
+            wanted: saved.wanted,
+            paused: saved.paused,
+            ever_ready: true,
+            ..Self::new(settings, now)
+        }
+    }
+
+    /// What [`Supervisor::resume`] needs; to be asked when `Reexec` is.
+    pub fn save(&self, now: Millis) -> Saved {
+        Saved {
+            generation: self.target,
+            round: self.reload.round,
+            workers: self.posts.len() as u16,
+            wanted: self.wanted,
+            paused: self.paused,
+            again: self.reload.again(),
+            leaving_molds: self.molds.leaving(now, self.settings.reload_mercy_ms),
+            processes: self
+                .fleet
+                .0
+                .iter()
+                .filter_map(|process| SavedProcess::of(process, now))
+                .collect(),
+        }
+    }
+
+    /// The number of the reload that somebody asks for now, for [`Action::Report`].
+    pub fn next_round(&self) -> u32 {
+        self.reload.round + 1
+    }
+
+    /// The generation in charge.
+    pub fn generation(&self) -> Generation {
+        self.target
+    }
+
+    /// Who has this place, while a process does.
+    pub fn worker_at(&self, seat: Seat) -> Option<WorkerId> {
+        self.fleet.0.iter().find(|process| process.seat == seat).map(|process| process.worker)
+    }
+
+    /// The seat of a worker process.
+    pub fn seat_of(&self, pid: Pid) -> Option<Seat> {
+        self.fleet.0.iter().find(|process| process.pid == Some(pid)).map(|process| process.seat)
     }
 
     /// When the next [`Event::Tick`] is due; `None` when nothing will happen any more. May be in the past.
@@ -53,12 +146,13 @@ impl Supervisor {
         if matches!(self.phase, Phase::New | Phase::Over | Phase::Reexecuting) {
             return None;
         }
-        let slots = self.slots.iter().filter_map(|slot| match &slot.state {
-            State::Throttled { until } => Some(*until),
-            State::Live(live) => live.wake(),
-            State::Down | State::Forking => None,
-        });
-        slots.chain([self.next_tick]).min()
+        let lame = match self.phase {
+            Phase::Stopping { lame_until, .. } => lame_until,
+            _ => None,
+        };
+        let kills = self.fleet.0.iter().filter_map(Process::wake);
+        let others = [lame, self.reload.retry_at, self.molds.wake(), Some(self.next_tick)];
+        kills.chain(self.throttles()).chain(others.into_iter().flatten()).min()
     }
 
     /// Takes in what happened at `now` and appends what is to be done, in order.
@@ -68,304 +162,407 @@ impl Supervisor {
         }
         match event {
             Event::Start => self.start(actions),
-            Event::Signal(signal) => self.on_signal(signal, now, actions),
-            Event::ReloadAsked => self.reload(false, now, actions),
+            Event::Command(command) => self.command(command, now, actions),
             // An application may ask while the instance ends already; only people ask twice in earnest.
             Event::StopAsked if matches!(self.phase, Phase::Stopping { .. }) => {}
             Event::StopAsked => self.stop(0, now, actions),
-            Event::Spawned { worker, pid } => self.on_spawned(worker, pid, now, actions),
-            Event::SpawnFailed { worker, error } => {
-                actions.push(Action::Log(format!("fork(): {error}")));
-                self.replace(worker, (true, FORK_RETRY_MS), now, actions);
+            Event::MoldLoaded { generation, workers } => {
+                self.on_mold_loaded(generation, workers, actions)
             }
-            Event::Ready { worker } => {
-                self.ever_ready = true;
-                if let Some(live) = self.slot(worker).live_mut() {
-                    live.ready = true;
+            Event::MoldEnded { generation, ended } => {
+                self.on_mold_ended(generation, ended, now, actions)
+            }
+            Event::Spawned { seat, pid } => self.on_spawned(seat, pid, now, actions),
+            Event::SpawnFailed { seat, error } => self.on_spawn_failed(seat, error, now, actions),
+            Event::Ready { seat } => self.on_ready(seat, now, actions),
+            Event::Draining { seat } => {
+                let mercy_ms = self.settings.mercy_ms;
+                if let Some(process) = self.fleet.at(seat) {
+                    process.must_end(now, mercy_ms, true);
                 }
             }
-            Event::Draining { worker } => {
-                let mercy_ms = self.settings.mercy_ms;
-                if let Some(live) = self.slot(worker).live_mut() {
-                    live.must_end(now, mercy_ms);
+            Event::Spent { seat } => {
+                if let Some(process) = self.fleet.at(seat) {
+                    process.recycle = Some(Recycle::Done);
                 }
             }
             Event::Exited { pid, ended } => self.on_exited(pid, ended, now, actions),
-            Event::ReexecFailed { error } => {
-                actions.push(Action::Log(format!(
-                    "unable to reload: {error}; starting the workers again"
-                )));
-                self.start(actions);
-            }
+            Event::ReexecFailed { error } => self.on_reexec_failed(error, actions),
             Event::Tick(cores) => self.on_tick(cores, now, actions),
         }
-        self.end_when_all_are_down(actions);
+        self.reconcile(now, actions);
+        self.end_when_nothing_runs(actions);
     }
 
     fn start(&mut self, actions: &mut Vec<Action>) {
-        self.phase = Phase::Serving;
-        for slot in &mut self.slots {
-            spawn(slot, actions);
+        self.phase = Phase::Booting;
+        self.boot(actions);
+    }
+
+    fn command(&mut self, command: Command, now: Millis, actions: &mut Vec<Action>) {
+        match command {
+            Command::Reload | Command::Refork => self.ask_reload(false, now, actions),
+            Command::BrutalReload => self.ask_reload(true, now, actions),
+            Command::ReloadWorkers => self.recycle_all(Recycle::Asked),
+            Command::ChainReload => self.recycle_all(Recycle::Chain),
+            Command::BrutalReloadWorkers => self.replace_all_at_once(now, actions),
+            Command::Stop => self.stop(0, now, actions),
+            Command::GracefulStop => self.stop_gracefully(now, actions),
+            Command::Pause => self.pause(actions),
+            Command::MoreWorkers => self.want(self.wanted.saturating_add(1), actions),
+            Command::FewerWorkers => self.want(self.wanted.saturating_sub(1).max(1), actions),
+            Command::DrainWorkers | Command::GoCheap => self.want(0, actions),
+            Command::Upgrade
+            | Command::ReopenLogs
+            | Command::RotateLogs
+            | Command::RewritePidfiles
+            | Command::PrintStatus => actions.push(Action::Perform(command)),
         }
     }
 
-    fn on_signal(&mut self, signal: Signal, now: Millis, actions: &mut Vec<Action>) {
-        match (signal, self.settings.die_on_term) {
-            (Signal::SIGHUP, _) => self.reload(false, now, actions),
-            (Signal::SIGTERM, false) | (Signal::SIGQUIT, true) => self.reload(true, now, actions),
-            (Signal::SIGINT, _) | (Signal::SIGTERM, true) | (Signal::SIGQUIT, false) => {
-                self.stop(0, now, actions)
-            }
-            // Blocked so that they cannot kill the master as they do uWSGI's (behaviour note 3.6).
-            _ => {}
+    /// Another number of workers, at most `processes`.
+    pub(super) fn want(&mut self, wanted: u16, actions: &mut Vec<Action>) {
+        let wanted = wanted.min(self.posts.len() as u16);
+        if self.phase == Phase::Serving && wanted != self.wanted {
+            actions.push(Action::Log(lines::wanted(self.wanted, wanted)));
+            self.wanted = wanted;
         }
     }
 
-    /// All workers end, then a new image takes over. A brutal one overtakes a graceful one.
-    fn reload(&mut self, brutal: bool, now: Millis, actions: &mut Vec<Action>) {
-        let line = if brutal { lines::BRUTAL_RELOAD } else { lines::GRACEFUL_RELOAD };
-        match self.phase {
-            Phase::Serving => {}
-            Phase::Reloading { brutal: false } if brutal => {}
-            _ => return,
+    fn recycle_all(&mut self, why: Recycle) {
+        for process in self.fleet.0.iter_mut().filter(|process| process.stays()) {
+            process.recycle = Some(why);
         }
-        actions.push(Action::Log(line.to_owned()));
-        self.phase = Phase::Reloading { brutal };
-        self.end_workers(now, actions);
+    }
+
+    fn replace_all_at_once(&mut self, now: Millis, actions: &mut Vec<Action>) {
+        if self.phase == Phase::Serving {
+            actions.push(Action::Log(lines::BRUTAL_RELOAD.to_owned()));
+            self.dismiss(|_| true, false, now, actions);
+        }
+    }
+
+    fn pause(&mut self, actions: &mut Vec<Action>) {
+        if self.phase != Phase::Serving {
+            return;
+        }
+        self.paused = !self.paused;
+        actions.push(Action::Log(lines::paused(self.paused).to_owned()));
+        let order = if self.paused { Order::Pause } else { Order::Resume };
+        for process in self.fleet.0.iter().filter(|process| process.stage == Stage::Serving) {
+            tell(process, order, actions);
+        }
     }
 
     /// All workers end, then the master. Asked a second time it does not wait for them.
-    fn stop(&mut self, code: i32, now: Millis, actions: &mut Vec<Action>) {
+    pub(super) fn stop(&mut self, code: i32, now: Millis, actions: &mut Vec<Action>) {
         match self.phase {
-            Phase::Serving | Phase::Reloading { .. } => {
+            Phase::Booting | Phase::Serving => {
                 if code == 0 {
                     actions.push(Action::Log(lines::STOP.to_owned()));
                 }
-                self.phase = Phase::Stopping { code };
-                self.end_workers(now, actions);
+                self.begin_stop(code, None, actions);
+                self.dismiss(|_| true, false, now, actions);
             }
-            Phase::Stopping { .. } => self.kill_workers(now, actions),
+            // First of those that were to finish their requests, then of those that were to end at once.
+            Phase::Stopping { code, .. } => {
+                self.phase = Phase::Stopping { code, lame_until: None };
+                let polite = |process: &Process| {
+                    process.stays()
+                        || matches!(process.stage, Stage::Leaving { graceful: true, .. })
+                };
+                if self.fleet.0.iter().any(polite) {
+                    self.dismiss(polite, false, now, actions);
+                } else {
+                    self.kill_all(now, actions);
+                }
+            }
             Phase::New | Phase::Reexecuting | Phase::Over => {}
         }
     }
 
-    fn end_workers(&mut self, now: Millis, actions: &mut Vec<Action>) {
-        for slot in &mut self.slots {
-            match &mut slot.state {
-                State::Throttled { .. } => slot.state = State::Down,
-                State::Live(live) => {
-                    end_worker(slot.id, live, self.phase, (now, self.settings.mercy_ms), actions)
+    /// As [`Supervisor::stop`], but requests are finished, and with `lame-duck` new ones are taken for a while.
+    fn stop_gracefully(&mut self, now: Millis, actions: &mut Vec<Action>) {
+        match self.phase {
+            Phase::Booting | Phase::Serving => {
+                actions.push(Action::Log(lines::GRACEFUL_STOP.to_owned()));
+                let lame_ms = self.settings.lame_duck_ms;
+                if lame_ms == 0 || self.phase == Phase::Booting {
+                    self.begin_stop(0, None, actions);
+                    self.dismiss(|_| true, true, now, actions);
+                    return;
                 }
-                State::Down | State::Forking => {}
+                self.begin_stop(0, Some(now + lame_ms), actions);
+                for process in self.fleet.0.iter().filter(|one| one.stage == Stage::Serving) {
+                    tell(process, Order::LameDuck, actions);
+                }
+                self.dismiss(|process| process.stage == Stage::Booting, false, now, actions);
             }
+            // Whoever asks again does not want to wait for the load balancers.
+            Phase::Stopping { code, lame_until: Some(_) } => {
+                self.phase = Phase::Stopping { code, lame_until: None };
+                self.dismiss(|_| true, true, now, actions);
+            }
+            Phase::New | Phase::Reexecuting | Phase::Over | Phase::Stopping { .. } => {}
         }
     }
 
-    fn kill_workers(&mut self, now: Millis, actions: &mut Vec<Action>) {
-        for live in self.slots.iter_mut().filter_map(Slot::live_mut) {
-            kill(live, now, actions);
+    fn begin_stop(&mut self, code: i32, lame_until: Option<Millis>, actions: &mut Vec<Action>) {
+        self.phase = Phase::Stopping { code, lame_until };
+        actions.push(Action::Stopping);
+        self.abandon_reload("the instance stops", actions);
+        if lame_until.is_none() {
+            self.molds.dismiss_all(actions);
         }
     }
 
-    fn on_spawned(&mut self, worker: WorkerId, pid: Pid, now: Millis, actions: &mut Vec<Action>) {
-        let (phase, cores, mercy_ms) = (self.phase, self.settings.cores, self.settings.mercy_ms);
-        let slot = self.slot(worker);
-        let respawn = std::mem::replace(&mut slot.respawn, true);
-        let line = if respawn {
-            lines::respawned(worker, pid)
-        } else {
-            lines::spawned(worker, pid, cores)
+    fn on_spawned(&mut self, seat: Seat, pid: Pid, now: Millis, actions: &mut Vec<Action>) {
+        let (cores, mercy_ms) = (self.settings.cores, self.settings.mercy_ms);
+        let Some(process) = self.fleet.at(seat) else { return };
+        process.pid = Some(pid);
+        process.spawned = now;
+        let worker = process.worker;
+        actions.push(Action::Log(match process.respawn {
+            true => lines::respawned(worker, pid),
+            false => lines::spawned(worker, pid, cores),
+        }));
+        if let Stage::Leaving { graceful, .. } = process.stage {
+            // It was sent away while it was being forked.
+            process.must_end(now, mercy_ms, graceful);
+            send_away(process, graceful, actions);
+        }
+        let respawn = process.respawn;
+        let vacant = self.fleet.serving(worker).is_none();
+        if vacant {
+            actions.push(Action::Seated { worker, seat, respawn });
+        }
+    }
+
+    fn on_spawn_failed(
+        &mut self,
+        seat: Seat,
+        error: &std::io::Error,
+        now: Millis,
+        actions: &mut Vec<Action>,
+    ) {
+        actions.push(Action::Log(format!("fork(): {error}")));
+        let Some(position) = self.fleet.0.iter().position(|process| process.seat == seat) else {
+            return;
         };
-        actions.push(Action::Log(line));
-        let mut live = Live::new(pid, now);
-        if phase != Phase::Serving {
-            end_worker(worker, &mut live, phase, (now, mercy_ms), actions);
+        let process = self.fleet.0.remove(position);
+        self.throttle(process.worker, (true, FORK_RETRY_MS), now, actions);
+        if self.reload.is_candidate(seat.generation) {
+            self.fail_reload(format!("no process can be made: {error}"), now, actions);
         }
-        slot.state = State::Live(live);
+    }
+
+    fn on_ready(&mut self, seat: Seat, now: Millis, actions: &mut Vec<Action>) {
+        let paused = self.paused;
+        self.ever_ready = true;
+        let Some(process) = self.fleet.at(seat) else { return };
+        process.ready = true;
+        let (worker, respawn) = (process.worker, process.respawn);
+        if process.stage != Stage::Booting {
+            return;
+        }
+        // The one before it may go now.
+        let brutal = self.reload.is_brutal(seat.generation);
+        if self.reload.is_candidate(seat.generation) {
+            self.promote(actions);
+        }
+        let before =
+            |one: &Process| one.worker == worker && one.seat != seat && one.stage == Stage::Serving;
+        let replaces = self.fleet.0.iter().any(before);
+        self.dismiss(before, !brutal, now, actions);
+        let Some(process) = self.fleet.at(seat) else { return };
+        process.stage = Stage::Serving;
+        if paused {
+            tell(process, Order::Pause, actions);
+        }
+        actions.push(Action::Seated { worker, seat, respawn: respawn || replaces });
     }
 
     fn on_exited(&mut self, pid: Pid, ended: Ended, now: Millis, actions: &mut Vec<Action>) {
-        let dead =
-            self.slots.iter_mut().find(|slot| slot.live().is_some_and(|live| live.pid == pid));
-        // Not a worker: as process 1 the master also inherits the application's orphans.
-        let Some(slot) = dead else { return };
-        let State::Live(live) = std::mem::replace(&mut slot.state, State::Down) else { return };
-        let worker = slot.id;
-        if self.phase != Phase::Serving {
-            report_buried(worker, &live, ended, now, actions);
+        // Not a worker: as a reaper of orphans the master also gets the application's.
+        let Some(process) = self.fleet.remove(pid) else { return };
+        let stopping = matches!(self.phase, Phase::Stopping { .. });
+        report_death(&process, ended, stopping, now, actions);
+        if stopping {
             return;
         }
-        report_death(worker, &live, ended, now, actions);
-        if ended == Ended::Code(exit_code::NO_APP) && self.settings.need_app && !self.ever_ready {
+        let (worker, generation) = (process.worker, process.seat.generation);
+        let no_app = ended == Ended::Code(exit_code::NO_APP);
+        if no_app && self.settings.need_app && !self.ever_ready {
             actions.push(Action::Log(lines::NEED_APP.to_owned()));
             self.stop(exit_code::NO_APP, now, actions);
             return;
         }
-        let wanted =
-            matches!(live.stage, Stage::Ending { .. } | Stage::Killed { .. }) || is_recycle(ended);
-        self.replace(worker, (live.dies_at_once(now, wanted), 0), now, actions);
+        let unasked = process.stays();
+        if !process.ready && unasked && self.reload.is_new(generation) {
+            let text = format!("worker {worker} {ended} before it was ready");
+            self.on_successor_failed(generation, text, now, actions);
+        }
+        let wanted = !unasked || is_recycle(ended);
+        let vacant = self.fleet.serving(worker).is_none();
+        // One that was to be replaced by a better one says nothing about the next.
+        if vacant || (unasked && !process.ready) {
+            let quick = process.dies_at_once(now, wanted) && (unasked || vacant);
+            self.throttle(worker, (quick && unasked, 0), now, actions);
+        }
     }
 
-    /// A slot without a process gets a new one, now or after a pause, if the instance serves.
-    fn replace(
+    fn throttle(
         &mut self,
         worker: WorkerId,
         (quick, pause_ms_min): (bool, u64),
         now: Millis,
         actions: &mut Vec<Action>,
     ) {
-        let (phase, first_ms) = (self.phase, self.settings.throttle_ms);
-        let slot = self.slot(worker);
-        slot.state = State::Down;
-        if phase != Phase::Serving {
-            return;
-        }
-        match slot.penalty_ms(quick, first_ms).max(pause_ms_min) {
-            0 => spawn(slot, actions),
-            pause_ms => {
-                actions.push(Action::Log(lines::throttled(pause_ms)));
-                slot.state = State::Throttled { until: now + pause_ms };
-            }
+        let first_ms = self.settings.throttle_ms;
+        let Some(post) = self.posts.get_mut(usize::from(worker.0) - 1) else { return };
+        let pause_ms = post.throttle.penalty_ms(quick, first_ms).max(pause_ms_min);
+        post.throttle.until = now + pause_ms;
+        if pause_ms > 0 && self.phase == Phase::Serving {
+            let deaths = post.throttle.quick_deaths;
+            actions.push(Action::Log(lines::throttled(pause_ms)));
+            actions.push(Action::Log(lines::attempts(
+                &format!("worker {worker}"),
+                deaths,
+                pause_ms,
+            )));
         }
     }
 
     fn on_tick(&mut self, cores: &dyn Cores, now: Millis, actions: &mut Vec<Action>) {
         self.next_tick = now + TICK_MS;
         let stopping = matches!(self.phase, Phase::Stopping { .. });
-        for slot in &mut self.slots {
-            let worker = slot.id;
-            match &mut slot.state {
-                State::Throttled { until } if *until <= now => spawn(slot, actions),
-                State::Live(live) => {
-                    // At a stop the requests end anyway; the mercy bounds it.
-                    if !stopping {
-                        let next =
-                            harakiri::check(worker, live, (now, cores, &self.settings), actions);
-                        self.next_tick =
-                            next.map_or(self.next_tick, |next| self.next_tick.min(next));
-                    }
-                    if live.wake().is_some_and(|kill_at| kill_at <= now) {
-                        actions.push(Action::Log(lines::no_mercy(worker, live.pid)));
-                        kill(live, now, actions);
-                    }
-                }
-                State::Throttled { .. } | State::Down | State::Forking => {}
+        let lame = matches!(self.phase, Phase::Stopping { lame_until: Some(_), .. });
+        for process in &mut self.fleet.0 {
+            // At a stop the requests end anyway; the mercy bounds it.
+            if !stopping || lame {
+                let next = harakiri::check(process, (now, cores, &self.settings), actions);
+                self.next_tick = next.map_or(self.next_tick, |next| self.next_tick.min(next));
+                check_age(process, now, &self.settings, actions);
+                check_memory(process, (now, cores, &self.settings), actions);
+            }
+            if process.wake().is_some_and(|kill_at| kill_at <= now)
+                && let Some(pid) = process.pid
+            {
+                actions.push(Action::Log(lines::no_mercy(process.worker, pid)));
+                kill(process, now, actions);
+            }
+        }
+        if let Phase::Stopping { code, lame_until: Some(until) } = self.phase
+            && until <= now
+        {
+            self.phase = Phase::Stopping { code, lame_until: None };
+            self.molds.dismiss_all(actions);
+            self.dismiss(|_| true, true, now, actions);
+        }
+        self.molds.tick(now, self.settings.reload_mercy_ms, actions);
+        self.tick_reload(now, actions);
+    }
+
+    fn end_when_nothing_runs(&mut self, actions: &mut Vec<Action>) {
+        if let Phase::Stopping { code, .. } = self.phase
+            && self.fleet.0.is_empty()
+            && self.molds.is_empty()
+        {
+            self.phase = Phase::Over;
+            actions.extend([Action::Log(lines::GOODBYE.to_owned()), Action::Exit { code }]);
+        }
+    }
+
+    /// Sends the chosen processes away, as far as they stay; those that leave already may lose their grace.
+    pub(super) fn dismiss(
+        &mut self,
+        chosen: impl Fn(&Process) -> bool,
+        graceful: bool,
+        now: Millis,
+        actions: &mut Vec<Action>,
+    ) {
+        let mercy_ms = self.settings.mercy_ms;
+        for process in &mut self.fleet.0 {
+            let told = matches!(process.stage, Stage::Leaving { graceful: before, .. } if before == graceful);
+            if !chosen(process) || told || matches!(process.stage, Stage::Killed { .. }) {
+                continue;
+            }
+            process.must_end(now, mercy_ms, graceful);
+            if process.pid.is_some() {
+                send_away(process, graceful, actions);
             }
         }
     }
 
-    fn end_when_all_are_down(&mut self, actions: &mut Vec<Action>) {
-        if !self.slots.iter().all(|slot| matches!(slot.state, State::Down)) {
-            return;
+    fn kill_all(&mut self, now: Millis, actions: &mut Vec<Action>) {
+        for process in &mut self.fleet.0 {
+            kill(process, now, actions);
         }
-        match self.phase {
-            Phase::Reloading { .. } => {
-                self.phase = Phase::Reexecuting;
-                actions.extend([Action::Log(lines::REEXEC.to_owned()), Action::Reexec]);
-            }
-            Phase::Stopping { code } => {
-                self.phase = Phase::Over;
-                actions.extend([Action::Log(lines::GOODBYE.to_owned()), Action::Exit { code }]);
-            }
-            Phase::New | Phase::Serving | Phase::Reexecuting | Phase::Over => {}
-        }
-    }
-
-    fn slot(&mut self, worker: WorkerId) -> &mut Slot {
-        &mut self.slots[usize::from(worker.0) - 1]
+        self.molds.kill_all(actions);
     }
 }
 
-fn spawn(slot: &mut Slot, actions: &mut Vec<Action>) {
-    slot.state = State::Forking;
-    actions.push(Action::Spawn { worker: slot.id });
+fn tell(process: &Process, order: Order, actions: &mut Vec<Action>) {
+    if let Some(pid) = process.pid {
+        actions.push(Action::Tell { seat: process.seat, pid, order });
+    }
 }
 
-fn kill(live: &mut Live, now: Millis, actions: &mut Vec<Action>) {
-    let since = match live.stage {
-        Stage::Killed { .. } => return,
-        Stage::Ending { since, .. } => since,
-        Stage::Serving => now,
-    };
-    live.stage = Stage::Killed { since };
-    actions.push(Action::Kill { pid: live.pid, signal: Signal::SIGKILL });
-}
-
-/// Tells a worker to end, in the way the phase asks for.
-fn end_worker(
-    worker: WorkerId,
-    live: &mut Live,
-    phase: Phase,
-    (now, mercy_ms): (Millis, u64),
-    actions: &mut Vec<Action>,
-) {
-    let pid = live.pid;
-    let graceful = phase == Phase::Reloading { brutal: false };
-    live.must_end(now, mercy_ms);
-    if graceful {
-        actions.push(Action::Log(lines::draining(worker, pid)));
-        actions.push(Action::Tell { worker, pid, order: Order::Drain });
+/// Tells a worker to end.
+fn send_away(process: &Process, graceful: bool, actions: &mut Vec<Action>) {
+    let Some(pid) = process.pid else { return };
+    let seat = process.seat;
+    if graceful && process.ready {
+        actions.push(Action::Log(lines::draining(process.worker, pid)));
+        actions.push(Action::Tell { seat, pid, order: Order::Drain });
         return;
     }
-    actions.push(Action::Tell { worker, pid, order: Order::Stop });
-    if !live.ready {
+    actions.push(Action::Tell { seat, pid, order: Order::Stop });
+    if !process.ready {
         // It may be in a long import and not listen to its channel yet; it has no request to lose.
-        actions.push(Action::Kill { pid, signal: Signal::SIGTERM });
+        actions.push(Action::Kill { pid, signal: super::Signal::SIGTERM });
+    }
+}
+
+pub(super) fn kill(process: &mut Process, now: Millis, actions: &mut Vec<Action>) {
+    let since = match process.stage {
+        Stage::Killed { .. } => return,
+        Stage::Leaving { since, .. } => since,
+        Stage::Booting | Stage::Serving => now,
+    };
+    let Some(pid) = process.pid else { return };
+    process.stage = Stage::Killed { since };
+    actions.push(Action::Kill { pid, signal: super::Signal::SIGKILL });
+}
+
+fn check_age(process: &mut Process, now: Millis, settings: &Settings, actions: &mut Vec<Action>) {
+    let Some(limit_ms) = settings.lifetime_ms_max else { return };
+    let more_ms = settings.lifetime_delta_ms.saturating_mul(u64::from(process.worker.0) - 1);
+    let age_ms = now.since(process.spawned);
+    let due = age_ms >= limit_ms.saturating_add(more_ms);
+    if due && process.stage == Stage::Serving && process.recycle.is_none() {
+        actions.push(Action::Log(lines::lifetime(process.worker, age_ms)));
+        process.recycle = Some(Recycle::Age);
+    }
+}
+
+fn check_memory(
+    process: &mut Process,
+    (now, cores, settings): (Millis, &dyn Cores, &Settings),
+    actions: &mut Vec<Action>,
+) {
+    let (rss_max, as_max) = (settings.evil_rss_bytes, settings.evil_as_bytes);
+    let Some(pid) = process.pid.filter(|_| rss_max.is_some() || as_max.is_some()) else { return };
+    let (rss, vsz) = cores.memory(pid);
+    let over = |used: u64, limit: Option<u64>| limit.is_some_and(|limit| used >= limit);
+    for (name, used, limit) in [("RSS", rss, rss_max), ("ADDRESS SPACE", vsz, as_max)] {
+        if over(used, limit) && !matches!(process.stage, Stage::Killed { .. }) {
+            actions.push(Action::Log(lines::evil(process.worker, name, used)));
+            kill(process, now, actions);
+        }
     }
 }
 
 fn is_recycle(ended: Ended) -> bool {
     matches!(ended, Ended::Code(exit_code::RECYCLE | exit_code::EXCEPTION))
-}
-
-/// While the instance serves.
-fn report_death(
-    worker: WorkerId,
-    live: &Live,
-    ended: Ended,
-    now: Millis,
-    actions: &mut Vec<Action>,
-) {
-    let pid = live.pid;
-    let mut log = |line| actions.push(Action::Log(line));
-    match (live.stage, ended) {
-        (_, Ended::Code(exit_code::RECYCLE)) => log(lines::recycled(worker, pid)),
-        // The worker has logged the exception and its own end.
-        (_, Ended::Code(exit_code::EXCEPTION)) => {}
-        (_, Ended::Code(exit_code::NO_APP)) => log(lines::load_failed(worker, pid)),
-        (Stage::Killed { since }, Ended::Signal(_)) if live.harakiri.is_none() => {
-            log(lines::buried(worker, now.since(since)));
-        }
-        (_, Ended::Code(code)) => {
-            log(lines::exit_status(worker, pid, code));
-            log(lines::died(worker, pid, ended));
-        }
-        (_, Ended::Signal(_)) => log(lines::died(worker, pid, ended)),
-    }
-}
-
-/// While the instance ends.
-fn report_buried(
-    worker: WorkerId,
-    live: &Live,
-    ended: Ended,
-    now: Millis,
-    actions: &mut Vec<Action>,
-) {
-    let (since, killed) = match live.stage {
-        Stage::Serving => (now, false),
-        Stage::Ending { since, .. } => (since, false),
-        Stage::Killed { since } => (since, true),
-    };
-    let asked = [Signal::SIGTERM as i32, Signal::SIGINT as i32, Signal::SIGHUP as i32];
-    if let Ended::Signal(signal) = ended
-        && !killed
-        && !asked.contains(&signal)
-    {
-        let pid = live.pid;
-        actions.push(Action::Log(format!(
-            "worker {worker} (pid: {pid}) was killed by signal {signal}"
-        )));
-    }
-    actions.push(Action::Log(lines::buried(worker, now.since(since))));
 }

@@ -4,10 +4,12 @@ use std::fmt::Write;
 
 use uwsgi_plugin_api::{CoreId, WorkerId};
 
-use super::{Ended, Millis, Pid, Running};
+use super::{Ended, Generation, Millis, Pid, Running};
 
 pub(super) const GRACEFUL_RELOAD: &str = "...gracefully killing workers...";
 pub(super) const BRUTAL_RELOAD: &str = "...brutally killing workers...";
+pub(super) const GRACEFUL_STOP: &str = "graceful shutdown triggered...";
+pub(super) const CHAIN_COMPLETE: &str = "chain reloading complete";
 pub(super) const STOP: &str = "SIGINT/SIGTERM received...killing workers...";
 pub(super) const REEXEC: &str = "binary reloading uWSGI...";
 pub(super) const GOODBYE: &str = "goodbye to uWSGI.";
@@ -60,6 +62,57 @@ pub(super) fn throttled(delay_ms: u64) -> String {
         "worker respawning too fast !!! i have to sleep a bit ({} seconds)...",
         seconds(delay_ms)
     )
+}
+
+/// Ours: how often it was tried, and when it is tried again.
+pub(super) fn attempts(what: &str, failures: u32, pause_ms: u64) -> String {
+    let times = if failures == 1 { "once" } else { &format!("{failures} times") };
+    let next = seconds(pause_ms);
+    format!("{what} failed {times}; attempt {} follows in {next} seconds", failures + 1)
+}
+
+pub(super) fn boot_failed(ended: Ended) -> String {
+    format!("the process that loads the application {ended}")
+}
+
+pub(super) fn reload_begins(Generation(number): Generation) -> String {
+    format!("reloading: generation {number} is loaded while generation {} serves", number - 1)
+}
+
+pub(super) fn reload_failed(Generation(number): Generation, why: &str) -> String {
+    format!("reload FAILED: {why}; generation {number} goes on serving")
+}
+
+pub(super) fn mold_lost(Generation(number): Generation, ended: Ended) -> String {
+    format!("the process that forks the workers of generation {number} {ended}; loading it again")
+}
+
+pub(super) fn reexec_failed(error: &std::io::Error) -> String {
+    format!("unable to execute the new image of the master: {error}; the old one goes on")
+}
+
+pub(super) fn wanted(before: u16, now: u16) -> String {
+    format!("number of workers changed from {before} to {now}")
+}
+
+pub(super) fn paused(paused: bool) -> &'static str {
+    match paused {
+        true => "*** workers have been suspended ***",
+        false => "*** workers have been resumed ***",
+    }
+}
+
+pub(super) fn chain_next(worker: WorkerId) -> String {
+    format!("chain next victim is worker {worker}")
+}
+
+pub(super) fn lifetime(worker: WorkerId, age_ms: u64) -> String {
+    let age = age_ms / 1_000;
+    format!("worker {worker} lifetime reached, it was running for {age} second(s)")
+}
+
+pub(super) fn evil(worker: WorkerId, what: &str, bytes: u64) -> String {
+    format!("*** EVIL RELOAD ON WORKER {worker} {what}: {bytes} bytes ***")
 }
 
 pub(super) fn harakiri(worker: WorkerId, pid: Pid) -> String {

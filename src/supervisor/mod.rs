@@ -5,20 +5,30 @@
 //! so a stop or a reload is never behind one (uWSGI loses a stop that comes while it sleeps before a
 //! respawn; behaviour note 3.5).
 //!
-//! Promises, checked by the simulation: never two processes in a slot; no slot is lost; after a stop the
-//! instance ends within the mercy; nothing is done after `Exit` or `Reexec`; only living processes are
-//! killed or told.
+//! A *generation* is a configuration and an application, loaded once in a *mold*, a process that forks workers on
+//! demand. A *worker* is a number; a process boots for it in a place of its generation's board, serves as it, and leaves.
+//! What is wanted is compared with what is there after each event (`reconcile`): a worker without a process gets one, a
+//! worker whose process is to be replaced gets a successor, and only a successor that is ready sends the old one away.
+//! A reload (`reload`) is a new generation beside the old one; until the last step it is undone by wanting the old one.
 //!
-//! Deliberately absent: zero-loss overlapping reload, cheaper and chain reload (they will be states here).
+//! Promises, checked by the simulation: never two processes in a place; while a worker serves it goes on serving until its
+//! successor does, whatever a reload comes to; no worker's number is lost; after a stop the instance ends within the
+//! mercy; nothing is done after `Exit` or `Reexec`; only living processes are killed or told.
 
 mod command;
 mod decisions;
+mod ending;
 pub mod exit_code;
+mod fleet;
 mod harakiri;
 mod lines;
+mod post;
+mod reconcile;
+mod reload;
+mod saved;
+pub mod signals;
 #[cfg(test)]
 mod simulation;
-mod slot;
 #[cfg(test)]
 mod tests;
 
@@ -29,6 +39,9 @@ use uwsgi_plugin_api::{CoreId, WorkerId};
 
 pub use self::command::Command;
 pub use self::decisions::Supervisor;
+pub use self::saved::{Saved, SavedProcess};
+use crate::config::Config;
+pub use crate::shm::PlaceId;
 pub use crate::sys::process::{Ended, Pid};
 pub use crate::sys::signal::Signal;
 
@@ -50,7 +63,20 @@ impl Add<u64> for Millis {
     }
 }
 
-/// What was configured, in milliseconds.
+/// A configuration and an application, loaded once. Counted from 1 over the life of the instance.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Generation(pub u32);
+
+/// Where a worker process is: its place on the board of its generation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Seat {
+    /// Whose board.
+    pub generation: Generation,
+    /// Which place.
+    pub place: PlaceId,
+}
+
+/// What was configured, in milliseconds and bytes.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// `processes`.
@@ -59,37 +85,69 @@ pub struct Settings {
     pub cores: u16,
     /// `harakiri`; only bounds the wait for other requests of a worker: the deadlines are on the cores.
     pub harakiri_ms: Option<u64>,
-    /// `worker-reload-mercy`.
+    /// `worker-reload-mercy`: how long a worker may take to end.
     pub mercy_ms: u64,
-    /// `forkbomb-delay`: the first pause of a worker that dies at once again and again.
+    /// `reload-mercy`: how long everything else may.
+    pub reload_mercy_ms: u64,
+    /// `forkbomb-delay`: the first pause of what dies at once again and again.
     pub throttle_ms: u64,
-    /// TERM stops and QUIT reloads.
-    pub die_on_term: bool,
     /// A worker without an application ends the instance at its first start.
     pub need_app: bool,
+    /// Successors of a reload that boot at the same time, at least 1.
+    pub boots_max: u16,
+    /// Workers that are recycled at the same time, at least 1.
+    pub recycles_max: u16,
+    /// `lame-duck`: workers go on serving for so long at a graceful stop.
+    pub lame_duck_ms: u64,
+    /// `max-worker-lifetime`, and what each worker's number adds to it.
+    pub lifetime_ms_max: Option<u64>,
+    /// `max-worker-lifetime-delta`.
+    pub lifetime_delta_ms: u64,
+    /// `evil-reload-on-rss`.
+    pub evil_rss_bytes: Option<u64>,
+    /// `evil-reload-on-as`.
+    pub evil_as_bytes: Option<u64>,
+    /// `reload-check`: the first worker of a new generation is asked before it is trusted.
+    pub check: bool,
+    /// `reload-retry`: how often a reload that failed is tried again by itself.
+    pub retries: u32,
 }
 
-impl From<&crate::config::model::Processes> for Settings {
-    fn from(processes: &crate::config::model::Processes) -> Self {
+impl From<&Config> for Settings {
+    fn from(config: &Config) -> Self {
         let milliseconds = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        let (processes, life) = (&config.processes, &config.life_cycle);
         Self {
             workers: processes.workers,
             cores: processes.threads,
             harakiri_ms: processes.harakiri.map(milliseconds),
             mercy_ms: milliseconds(processes.worker_mercy),
+            reload_mercy_ms: milliseconds(life.reload_mercy),
             throttle_ms: milliseconds(processes.forkbomb_delay),
-            die_on_term: processes.die_on_term,
             need_app: processes.need_app,
+            boots_max: life.boots_max,
+            recycles_max: life.recycles_max,
+            lame_duck_ms: 0,
+            lifetime_ms_max: life.lifetime.map(milliseconds),
+            lifetime_delta_ms: milliseconds(life.lifetime_delta),
+            evil_rss_bytes: life.evil_rss_bytes,
+            evil_as_bytes: life.evil_as_bytes,
+            check: life.check.is_some(),
+            retries: life.retries,
         }
     }
 }
 
-/// What the master can see of the request threads; read at a tick.
+/// What the master can see of worker processes; read at a tick.
 pub trait Cores {
     /// When the core's request must be over; `None` while idle or without a limit.
-    fn due(&self, worker: WorkerId, core: CoreId) -> Option<Millis>;
+    fn due(&self, seat: Seat, core: CoreId) -> Option<Millis>;
     /// The request that runs on the core; `None` while idle.
-    fn running(&self, worker: WorkerId, core: CoreId) -> Option<Running>;
+    fn running(&self, seat: Seat, core: CoreId) -> Option<Running>;
+    /// Resident memory and address space of a process, in bytes; zeros where they are not known.
+    fn memory(&self, _pid: Pid) -> (u64, u64) {
+        (0, 0)
+    }
 }
 
 /// A request, for the log.
@@ -103,40 +161,70 @@ pub struct Running {
     pub description: Vec<u8>,
 }
 
+/// Why a worker process wants to be replaced, or somebody wants it to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recycle {
+    /// It has done its share: `max-requests`, `reload-on-*`, an exception; it has said which.
+    Done,
+    /// It is older than `max-worker-lifetime`.
+    Age,
+    /// New workers were asked for.
+    Asked,
+    /// New workers were asked for, one after the other.
+    Chain,
+}
+
 /// What happened.
 #[derive(Clone, Copy)]
 pub enum Event<'a> {
     /// The master is ready to fork.
     Start,
-    /// The master got a signal.
-    Signal(Signal),
-    /// An application asked for a graceful reload.
-    ReloadAsked,
+    /// Somebody asks for something.
+    Command(Command),
     /// An application asked to stop the instance.
     StopAsked,
+    /// A mold has loaded its generation and can fork.
+    MoldLoaded {
+        /// Which.
+        generation: Generation,
+        /// `processes` of its configuration.
+        workers: u16,
+    },
+    /// A mold has ended, asked or not.
+    MoldEnded {
+        /// Which.
+        generation: Generation,
+        /// How.
+        ended: Ended,
+    },
     /// The answer to [`Action::Spawn`].
     Spawned {
-        /// The slot.
-        worker: WorkerId,
+        /// Where.
+        seat: Seat,
         /// Its new process.
         pid: Pid,
     },
     /// The other answer to [`Action::Spawn`].
     SpawnFailed {
-        /// The slot.
-        worker: WorkerId,
+        /// Where.
+        seat: Seat,
         /// Why.
         error: &'a std::io::Error,
     },
     /// A worker serves.
     Ready {
-        /// Which.
-        worker: WorkerId,
+        /// Where.
+        seat: Seat,
     },
     /// A worker takes nothing new and will end by itself.
     Draining {
-        /// Which.
-        worker: WorkerId,
+        /// Where.
+        seat: Seat,
+    },
+    /// A worker has done its share and serves until it is told to end.
+    Spent {
+        /// Where.
+        seat: Seat,
     },
     /// A child has ended, ours or not.
     Exited {
@@ -161,6 +249,12 @@ pub enum Order {
     Drain,
     /// End now.
     Stop,
+    /// Take nothing new until `Resume`.
+    Pause,
+    /// Take requests again.
+    Resume,
+    /// Go on, and tell clients that keep connections to go elsewhere.
+    LameDuck,
     /// This core's request is out of time: answer it, finish the others, end.
     Harakiri {
         /// The stuck core.
@@ -168,18 +262,55 @@ pub enum Order {
     },
 }
 
+/// What came of a reload that somebody asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// Which reload; see [`Supervisor::next_round`].
+    pub round: u32,
+    /// Why it failed.
+    pub result: Result<(), String>,
+}
+
 /// What the master is to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// Fork a worker into this slot and report [`Event::Spawned`] or [`Event::SpawnFailed`].
+    /// Start the process that loads a generation; [`Event::MoldLoaded`] or [`Event::MoldEnded`] follows.
+    StartMold {
+        /// Which.
+        generation: Generation,
+    },
+    /// Tell a mold to end; [`Event::MoldEnded`] follows.
+    DismissMold {
+        /// Which.
+        generation: Generation,
+    },
+    /// End a mold at once; [`Event::MoldEnded`] follows.
+    KillMold {
+        /// Which.
+        generation: Generation,
+    },
+    /// Let the generation's mold fork a worker and report [`Event::Spawned`] or [`Event::SpawnFailed`].
     Spawn {
-        /// The slot, which has no process.
+        /// Where, a free place.
+        seat: Seat,
+        /// Who it is.
         worker: WorkerId,
+        /// Whether it must pass `reload-check` before it is ready.
+        check: bool,
+    },
+    /// The process at this seat is the worker from now on, for whoever looks.
+    Seated {
+        /// The worker.
+        worker: WorkerId,
+        /// Its process.
+        seat: Seat,
+        /// It took the place of one that ended, and is no part of a reload.
+        respawn: bool,
     },
     /// Tell a worker over its channel.
     Tell {
-        /// The worker.
-        worker: WorkerId,
+        /// Where.
+        seat: Seat,
         /// Its process.
         pid: Pid,
         /// What.
@@ -194,8 +325,15 @@ pub enum Action {
     },
     /// Write a line to the log.
     Log(String),
-    /// Replace the master by a new image with the listeners open. Nothing follows, unless it fails.
+    /// Tell those who asked for a reload what came of it.
+    Report(Report),
+    /// Something else was asked for that is the master's own to do.
+    Perform(Command),
+    /// Replace the master by a new image, with the listeners open and the workers alive. Nothing follows, unless it
+    /// fails.
     Reexec,
+    /// The instance ends: nothing is to be started any more.
+    Stopping,
     /// End the master with this status. Nothing follows.
     Exit {
         /// The status.

@@ -1,13 +1,14 @@
-//! Random events against a model of the kernel: processes that serve, hang, die and are reaped late.
+//! Random events against a model of the kernel: molds that load or do not, processes that serve, hang, die and are
+//! reaped late.
 
 use std::collections::{BTreeMap, HashMap};
 
 use proptest::prelude::*;
 use proptest::sample::Index;
 
-use super::slot::THROTTLE_MS_MAX;
 use super::*;
 
+const WORKERS: u16 = 3;
 const MERCY_MS: u64 = 5_000;
 const THROTTLE_MS: u64 = 500;
 /// A killed process is reaped within this time in the model.
@@ -19,10 +20,15 @@ enum Step {
     Pass {
         ms: u64,
     },
-    Signal(Signal),
-    Asked {
-        stop: bool,
+    Command(Command),
+    StopAsked,
+    /// What a loading mold comes to.
+    MoldLoads {
+        workers: u16,
     },
+    MoldDies(Index, i32),
+    MoldsHang(bool),
+    Spent(Index),
     Ready(Index),
     Draining(Index),
     Exit(Index, Ended),
@@ -44,14 +50,36 @@ fn step() -> impl Strategy<Value = Step> {
         prop_oneof![Just(0), Just(1), Just(5), Just(17), Just(22), Just(30)].prop_map(Ended::Code),
         prop_oneof![Just(9), Just(11), Just(15)].prop_map(Ended::Signal),
     ];
-    let reloads = prop_oneof![Just(Signal::SIGHUP), Just(Signal::SIGTERM), Just(Signal::SIGUSR2)];
+    use Command::{
+        BrutalReload, BrutalReloadWorkers, ChainReload, DrainWorkers, FewerWorkers, MoreWorkers,
+        Pause, Reload, ReloadWorkers,
+    };
+    let commands = prop::sample::select(vec![
+        Reload,
+        Reload,
+        Reload,
+        BrutalReload,
+        ReloadWorkers,
+        BrutalReloadWorkers,
+        ChainReload,
+        DrainWorkers,
+        FewerWorkers,
+        MoreWorkers,
+        MoreWorkers,
+        Pause,
+    ]);
+    let stops = prop::sample::select(vec![Command::Stop, Command::GracefulStop]);
     prop_oneof![
         100 => (0..2_500_u64).prop_map(|ms| Step::Pass { ms }),
-        8 => reloads.prop_map(Step::Signal),
-        1 => prop_oneof![Just(Signal::SIGINT), Just(Signal::SIGQUIT)].prop_map(Step::Signal),
-        1 => any::<bool>().prop_map(|stop| Step::Asked { stop }),
+        20 => commands.prop_map(Step::Command),
+        1 => stops.prop_map(Step::Command),
+        1 => Just(Step::StopAsked),
+        40 => (1..5_u16).prop_map(|workers| Step::MoldLoads { workers }),
+        4 => (any::<Index>(), prop::sample::select(vec![0, 1, 3, 22])).prop_map(|(which, code)| Step::MoldDies(which, code)),
+        2 => any::<bool>().prop_map(Step::MoldsHang),
         60 => any::<Index>().prop_map(Step::Ready),
         8 => any::<Index>().prop_map(Step::Draining),
+        8 => any::<Index>().prop_map(Step::Spent),
         60 => (any::<Index>(), ended).prop_map(|(which, ended)| Step::Exit(which, ended)),
         20 => any::<Index>().prop_map(Step::Hang),
         30 => (any::<Index>(), 0..2_u16, 0..6_000_u64)
@@ -66,53 +94,75 @@ fn step() -> impl Strategy<Value = Step> {
 #[derive(Debug)]
 struct Process {
     worker: WorkerId,
+    seat: Seat,
+    /// It serves as its worker and was not told to end.
+    serving: bool,
     hangs: bool,
     /// It has ended, and will be reaped at this moment.
     dead: Option<(Millis, Ended)>,
 }
 
+#[derive(Debug)]
+struct Mold {
+    workers: Option<u16>,
+    /// It ends at this moment.
+    ends: Option<(Millis, Ended)>,
+}
+
 struct Kernel {
     supervisor: Supervisor,
+    settings: Settings,
     now: Millis,
+    molds: BTreeMap<Generation, Mold>,
+    molds_hang: bool,
+    ever_loaded: bool,
     processes: BTreeMap<i32, Process>,
     next_pid: i32,
-    requests: HashMap<(WorkerId, CoreId), Millis>,
+    requests: HashMap<(Seat, CoreId), Millis>,
     forks_fail: bool,
     reexec_fails: bool,
     /// A stop was asked for at this moment.
     stopped: Option<Millis>,
-    ever_ready: bool,
+    /// An order to end that is no reload: less workers are wanted, or all at once.
+    fewer_on_purpose: bool,
     over: bool,
 }
 
-struct Requests<'a>(&'a HashMap<(WorkerId, CoreId), Millis>);
+struct Requests<'a>(&'a HashMap<(Seat, CoreId), Millis>);
 
 impl Cores for Requests<'_> {
-    fn due(&self, worker: WorkerId, core: CoreId) -> Option<Millis> {
-        self.0.get(&(worker, core)).copied()
+    fn due(&self, seat: Seat, core: CoreId) -> Option<Millis> {
+        self.0.get(&(seat, core)).copied()
     }
-    fn running(&self, worker: WorkerId, core: CoreId) -> Option<Running> {
-        self.0.contains_key(&(worker, core)).then(Running::default)
+    fn running(&self, seat: Seat, core: CoreId) -> Option<Running> {
+        self.0.contains_key(&(seat, core)).then(Running::default)
     }
 }
 
 impl Kernel {
     fn new(settings: Settings) -> Self {
         Self {
-            supervisor: Supervisor::new(settings, Millis(0)),
+            supervisor: Supervisor::new(settings.clone(), Millis(0)),
+            settings,
             now: Millis(0),
+            molds: BTreeMap::new(),
+            molds_hang: false,
+            ever_loaded: false,
             processes: BTreeMap::new(),
             next_pid: 100,
             requests: HashMap::new(),
             forks_fail: false,
             reexec_fails: false,
             stopped: None,
-            ever_ready: false,
+            fewer_on_purpose: false,
             over: false,
         }
     }
 
     fn send(&mut self, event: Event<'_>) {
+        if self.over {
+            return;
+        }
         let mut actions = Vec::new();
         self.supervisor.step(self.now, event, &mut actions);
         self.perform(actions);
@@ -124,7 +174,7 @@ impl Kernel {
         self.perform(actions);
         let next = self.supervisor.next_wake();
         assert!(
-            next.is_none_or(|next| next > self.now),
+            self.over || next.is_none_or(|next| next > self.now),
             "spins: wants to wake at {next:?}, now {:?}",
             self.now
         );
@@ -134,50 +184,88 @@ impl Kernel {
         for action in actions {
             assert!(!self.over, "{action:?} after the end");
             match action {
-                Action::Spawn { worker } => self.fork(worker),
-                Action::Tell { worker, pid, order } => self.tell(worker, pid, order),
+                Action::StartMold { generation } => {
+                    assert!(self.stopped.is_none(), "a mold after a stop");
+                    let before = self.molds.insert(generation, Mold { workers: None, ends: None });
+                    assert!(before.is_none(), "two molds of {generation:?}");
+                }
+                Action::DismissMold { generation } | Action::KillMold { generation } => {
+                    let at = self.now + 300;
+                    let gently = matches!(action, Action::DismissMold { .. });
+                    let ended = if gently { Ended::Code(0) } else { Ended::Signal(9) };
+                    let mold = self.molds.get_mut(&generation).expect("a mold that is gone");
+                    if !(gently && self.molds_hang) {
+                        mold.ends.get_or_insert((at, ended));
+                    }
+                }
+                Action::Spawn { seat, worker, .. } => self.fork(seat, worker),
+                Action::Tell { seat, pid, order } => self.tell(seat, pid, order),
                 Action::Kill { pid, signal } => self.kill(pid, signal),
                 Action::Log(line) if line == lines::NEED_APP => {
-                    assert!(!self.ever_ready, "an application that served once may fail later");
                     self.stopped.get_or_insert(self.now);
                 }
-                Action::Log(_) => {}
+                Action::Log(_) | Action::Report(_) | Action::Perform(_) | Action::Seated { .. } => {
+                }
+                Action::Stopping => {
+                    self.stopped.get_or_insert(self.now);
+                }
                 Action::Reexec => self.reexec(),
                 Action::Exit { .. } => {
                     assert!(self.stopped.is_some(), "exit without a stop");
                     assert!(self.processes.is_empty(), "exit with children: {:?}", self.processes);
+                    assert!(self.molds.is_empty(), "exit with molds: {:?}", self.molds);
                     self.over = true;
                 }
             }
         }
     }
 
-    fn fork(&mut self, worker: WorkerId) {
-        let taken = self.processes.values().any(|process| process.worker == worker);
-        assert!(!taken, "two processes in slot {worker}");
+    fn fork(&mut self, seat: Seat, worker: WorkerId) {
+        let taken = self.processes.values().any(|process| process.seat == seat);
+        assert!(!taken, "two processes at {seat:?}");
         assert!(self.stopped.is_none(), "a spawn after a stop");
+        let mold = self.molds.get(&seat.generation).expect("a mold to fork from");
+        let workers = mold.workers.expect("a mold that has loaded");
+        assert!(seat.place.0 < 2 * workers, "no such place: {seat:?}");
         if self.forks_fail {
-            self.send(Event::SpawnFailed { worker, error: &std::io::Error::from_raw_os_error(11) });
+            self.send(Event::SpawnFailed { seat, error: &std::io::Error::from_raw_os_error(11) });
             return;
         }
-        self.requests.retain(|(owner, _), _| *owner != worker);
+        self.requests.retain(|(owner, _), _| *owner != seat);
         self.next_pid += 1;
-        self.processes.insert(self.next_pid, Process { worker, hangs: false, dead: None });
-        self.send(Event::Spawned { worker, pid: Pid::from_raw(self.next_pid) });
+        let process = Process { worker, seat, serving: false, hangs: false, dead: None };
+        self.processes.insert(self.next_pid, process);
+        self.send(Event::Spawned { seat, pid: Pid::from_raw(self.next_pid) });
     }
 
-    fn tell(&mut self, worker: WorkerId, pid: Pid, order: Order) {
+    fn tell(&mut self, seat: Seat, pid: Pid, order: Order) {
         let process = self.processes.get_mut(&pid.as_raw()).expect("told a process that is gone");
-        assert_eq!(process.worker, worker);
-        if process.hangs || process.dead.is_some() {
-            return;
+        assert_eq!(process.seat, seat);
+        let worker = process.worker;
+        let ends = matches!(order, Order::Drain | Order::Stop | Order::Harakiri { .. });
+        let served = ends && std::mem::replace(&mut process.serving, false);
+        if !process.hangs && process.dead.is_none() {
+            match order {
+                Order::Stop => process.dead = Some((self.now + 100, Ended::Code(exit_code::END))),
+                Order::Drain => {
+                    process.dead = Some((self.now + 800, Ended::Code(exit_code::RECYCLE)));
+                }
+                Order::Harakiri { .. } => process.dead = Some((self.now + 600, Ended::Signal(9))),
+                Order::Pause | Order::Resume | Order::LameDuck => {}
+            }
         }
-        let (delay, ended) = match order {
-            Order::Stop => (100, Ended::Code(exit_code::END)),
-            Order::Drain => (800, Ended::Code(exit_code::RECYCLE)),
-            Order::Harakiri { .. } => (600, Ended::Signal(9)),
-        };
-        process.dead = Some((self.now + delay, ended));
+        // The heart of it: nobody who serves is sent away before somebody else serves in its place.
+        if served
+            && matches!(order, Order::Drain)
+            && !self.fewer_on_purpose
+            && self.stopped.is_none()
+        {
+            let other = |process: &Process| process.worker == worker && process.serving;
+            assert!(
+                self.processes.values().any(other) || worker.0 > self.supervisor.wanted,
+                "nobody serves as worker {worker}"
+            );
+        }
     }
 
     fn kill(&mut self, pid: Pid, signal: Signal) {
@@ -193,25 +281,44 @@ impl Kernel {
     }
 
     fn reexec(&mut self) {
-        assert!(self.processes.is_empty(), "reexec with children: {:?}", self.processes);
         assert!(self.stopped.is_none(), "a reload after a stop");
         if self.reexec_fails {
             self.send(Event::ReexecFailed { error: &std::io::Error::other("gone") });
-        } else {
-            self.over = true;
+            return;
         }
+        let saved = self.supervisor.save(self.now);
+        for process in &saved.processes {
+            assert!(self.processes.contains_key(&process.pid.as_raw()), "a process that is gone");
+        }
+        assert_eq!(saved.processes.len(), self.processes.len(), "somebody is forgotten");
+        let molds = saved.leaving_molds.iter().map(|(generation, _)| *generation);
+        let mut molds: Vec<Generation> = molds.chain([saved.generation]).collect();
+        molds.sort_unstable();
+        assert!(self.molds.keys().copied().eq(molds), "a mold is forgotten");
+        let workers = saved.workers;
+        self.settings.workers = workers;
+        self.supervisor = Supervisor::resume(self.settings.clone(), &saved, self.now);
     }
 
     fn reap(&mut self) {
-        while let Some((&pid, _)) = self
+        let ended =
+            |at: Option<(Millis, Ended)>, now| at.filter(|(at, _)| *at <= now).map(|(_, how)| how);
+        while let Some((generation, how)) = self
+            .molds
+            .iter()
+            .find_map(|(generation, mold)| Some((*generation, ended(mold.ends, self.now)?)))
+        {
+            self.molds.remove(&generation);
+            self.send(Event::MoldEnded { generation, ended: how });
+        }
+        while let Some((pid, how)) = self
             .processes
             .iter()
-            .find(|(_, process)| process.dead.is_some_and(|(at, _)| at <= self.now))
+            .find_map(|(pid, process)| Some((*pid, ended(process.dead, self.now)?)))
         {
             let process = self.processes.remove(&pid).expect("found above");
-            self.requests.retain(|(owner, _), _| *owner != process.worker);
-            let (_, ended) = process.dead.expect("found above");
-            self.send(Event::Exited { pid: Pid::from_raw(pid), ended });
+            self.requests.retain(|(owner, _), _| *owner != process.seat);
+            self.send(Event::Exited { pid: Pid::from_raw(pid), ended: how });
         }
     }
 
@@ -220,9 +327,10 @@ impl Kernel {
         let end = self.now + ms;
         loop {
             self.reap();
-            let deaths =
-                self.processes.values().filter_map(|process| process.dead).map(|(at, _)| at);
-            let next = deaths.chain(self.supervisor.next_wake()).min();
+            let deaths = self.processes.values().filter_map(|process| process.dead);
+            let ends = self.molds.values().filter_map(|mold| mold.ends);
+            let moments = deaths.chain(ends).map(|(at, _)| at);
+            let next = moments.chain(self.supervisor.next_wake()).min();
             match next.filter(|&next| next <= end && !self.over) {
                 None => break,
                 Some(next) => self.now = self.now.max(next),
@@ -233,11 +341,12 @@ impl Kernel {
         }
         self.now = end;
         if let Some(stopped) = self.stopped {
-            let limit = stopped + MERCY_MS + REAP_MS_MAX;
+            let limit = stopped + MERCY_MS + 2 * REAP_MS_MAX + 2_000;
             assert!(
                 self.over || self.now <= limit,
-                "not over {} ms after the stop",
-                self.now.since(stopped)
+                "not over {} ms after the stop: {:?}",
+                self.now.since(stopped),
+                self.supervisor
             );
         }
     }
@@ -249,31 +358,68 @@ impl Kernel {
         })
     }
 
+    fn ready(&mut self, pid: i32) {
+        let process = self.processes.get_mut(&pid).expect("it lives");
+        if process.dead.is_none() {
+            process.serving = true;
+            let seat = process.seat;
+            self.send(Event::Ready { seat });
+        }
+    }
+
     fn take(&mut self, step: &Step) {
         match step {
             Step::Pass { ms } => self.pass(*ms),
-            Step::Signal(signal) => {
-                if matches!(signal, Signal::SIGINT | Signal::SIGQUIT) {
+            Step::Command(command) => {
+                if matches!(command, Command::Stop | Command::GracefulStop) {
                     self.stopped.get_or_insert(self.now);
                 }
-                self.send(Event::Signal(*signal));
+                self.send(Event::Command(*command));
             }
-            Step::Asked { stop: true } => {
+            Step::StopAsked => {
                 self.stopped.get_or_insert(self.now);
                 self.send(Event::StopAsked);
             }
-            Step::Asked { stop: false } => self.send(Event::ReloadAsked),
+            Step::MoldLoads { workers } => {
+                let loading = self.molds.iter_mut().find(|(_, mold)| mold.workers.is_none());
+                if let Some((generation, mold)) = loading
+                    && mold.ends.is_none()
+                {
+                    let generation = *generation;
+                    // The master's own configuration, until one has loaded.
+                    let workers = if self.ever_loaded { *workers } else { WORKERS };
+                    mold.workers = Some(workers);
+                    self.ever_loaded = true;
+                    self.send(Event::MoldLoaded { generation, workers });
+                }
+            }
+            Step::MoldDies(which, code) => {
+                let all: Vec<Generation> = self.molds.keys().copied().collect();
+                if !all.is_empty()
+                    && let Some(mold) = self.molds.get_mut(which.get(&all))
+                {
+                    mold.ends.get_or_insert((self.now, Ended::Code(*code)));
+                }
+                self.reap();
+            }
+            Step::MoldsHang(hang) => self.molds_hang = *hang,
             Step::Ready(which) => {
                 if let Some(pid) = self.pick(which) {
-                    let worker = self.processes[&pid].worker;
-                    self.ever_ready = true;
-                    self.send(Event::Ready { worker });
+                    self.ready(pid);
                 }
             }
             Step::Draining(which) => {
+                if let Some(process) = self.pick(which).and_then(|pid| self.processes.get_mut(&pid))
+                {
+                    process.serving = false;
+                    let seat = process.seat;
+                    self.send(Event::Draining { seat });
+                }
+            }
+            Step::Spent(which) => {
                 if let Some(pid) = self.pick(which) {
-                    let worker = self.processes[&pid].worker;
-                    self.send(Event::Draining { worker });
+                    let seat = self.processes[&pid].seat;
+                    self.send(Event::Spent { seat });
                 }
             }
             Step::Exit(which, ended) => {
@@ -291,8 +437,8 @@ impl Kernel {
             }
             Step::Request { worker, core, due_in_ms } => {
                 if let Some(pid) = self.pick(worker) {
-                    let worker = self.processes[&pid].worker;
-                    self.requests.insert((worker, CoreId(*core)), self.now + *due_in_ms);
+                    let seat = self.processes[&pid].seat;
+                    self.requests.insert((seat, CoreId(*core)), self.now + *due_in_ms);
                 }
             }
             Step::RequestEnds(which) => {
@@ -310,17 +456,42 @@ impl Kernel {
         }
     }
 
-    /// Nothing bad happens any more: every slot must come to life again.
+    /// Nothing bad happens any more: every worker must come to life again.
     fn settle(&mut self) {
         self.forks_fail = false;
+        self.reexec_fails = false;
+        self.molds_hang = false;
         self.requests.clear();
-        self.pass(MERCY_MS + REAP_MS_MAX + THROTTLE_MS_MAX + 1_000);
-        if self.over || self.stopped.is_some() {
-            return;
+        let mut quiet = 0;
+        for _ in 0..1_000 {
+            self.pass(500);
+            if self.over || self.stopped.is_some() {
+                return;
+            }
+            self.take(&Step::MoldLoads { workers: WORKERS });
+            let live: Vec<i32> = self.processes.keys().copied().collect();
+            for pid in live {
+                if self.processes.get(&pid).is_some_and(|process| !process.serving) {
+                    self.ready(pid);
+                }
+            }
+            quiet = if self.is_complete() { quiet + 1 } else { 0 };
+            if quiet > 4 {
+                return;
+            }
         }
-        let mut alive: Vec<u16> = self.processes.values().map(|process| process.worker.0).collect();
-        alive.sort_unstable();
-        assert_eq!(alive, [1, 2, 3], "a slot was lost: {:?}", self.supervisor);
+        panic!("a worker was lost: {:?}", self.supervisor);
+    }
+
+    fn is_complete(&self) -> bool {
+        let workers = (1..=self.supervisor.wanted).map(WorkerId);
+        let serves = |worker| {
+            let alive = |process: &&Process| {
+                process.worker == worker && process.serving && process.dead.is_none()
+            };
+            self.processes.values().filter(alive).count() == 1
+        };
+        workers.into_iter().all(serves) && !self.supervisor.reloads()
     }
 }
 
@@ -332,15 +503,25 @@ proptest! {
         steps in prop::collection::vec(step(), 1..250),
         need_app in any::<bool>(),
         harakiri in prop::option::of(1_000..4_000_u64),
+        retries in 0..3_u32,
     ) {
         let mut kernel = Kernel::new(Settings {
-            workers: 3,
+            workers: WORKERS,
             cores: 2,
             harakiri_ms: harakiri,
             mercy_ms: MERCY_MS,
+            reload_mercy_ms: MERCY_MS,
             throttle_ms: THROTTLE_MS,
-            die_on_term: false,
             need_app,
+            boots_max: 2,
+            recycles_max: 1,
+            lame_duck_ms: 0,
+            lifetime_ms_max: Some(60_000),
+            lifetime_delta_ms: 1_000,
+            evil_rss_bytes: None,
+            evil_as_bytes: None,
+            check: false,
+            retries,
         });
         kernel.send(Event::Start);
         for step in &steps {
@@ -348,8 +529,8 @@ proptest! {
         }
         kernel.settle();
         // A stop is never lost, whatever state it meets.
-        kernel.take(&Step::Signal(Signal::SIGINT));
-        kernel.pass(MERCY_MS + REAP_MS_MAX);
+        kernel.take(&Step::Command(Command::Stop));
+        kernel.pass(MERCY_MS + 2 * REAP_MS_MAX + 2_000);
         prop_assert!(kernel.over);
     }
 }

@@ -1,6 +1,7 @@
-//! Becoming a new program image with the listening sockets still open (binary reload).
+//! Becoming a new program image with sockets and other descriptors still open.
 //!
-//! The process id stays, and so do the sockets and their queues: clients wait, nobody is refused.
+//! The master does it in place: its process id stays, and so do its children, its sockets and their queues. A process that
+//! is to load a new generation does it in a fork of the master.
 
 #![allow(unsafe_code)]
 
@@ -17,9 +18,14 @@ use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::unistd::execve;
 
-/// Names the inherited sockets: `fd=name` lines. Its presence, also empty, says that this image took
-/// the place of another.
-const VARIABLE: &str = "UWSGI_RS_INHERITED";
+/// Names the inherited sockets: `fd=name` lines. Its presence, also empty, says that this image is not the first.
+const SOCKETS: &str = "UWSGI_RS_INHERITED";
+
+/// Names other descriptors, in the same form.
+const PASSED: &str = "UWSGI_RS_PASSED";
+
+/// What the image is to be; absent in the first one.
+const ROLE: &str = "UWSGI_RS_ROLE";
 
 /// Counts the reloads of an instance; uWSGI's `if-reload` looks whether it is there.
 const RELOADS: &str = "UWSGI_RELOADS";
@@ -47,22 +53,24 @@ impl Origin {
         let directory = env::current_dir()?;
         let name = arguments.first().map_or(OsStr::new(""), OsString::as_os_str);
         let program = find_program(name, &directory).map_or_else(env::current_exe, Ok)?;
-        let environment = env::vars_os().filter(|(name, _)| name != VARIABLE).collect();
+        let ours = [SOCKETS, PASSED, ROLE];
+        let environment =
+            env::vars_os().filter(|(name, _)| ours.iter().all(|known| name != known)).collect();
         Ok(Self { program, arguments, directory, environment })
     }
 
     /// How many reloads led to this image.
-    fn reloads(&self) -> u64 {
+    pub fn reloads(&self) -> u64 {
         let count = self.environment.iter().find(|(name, _)| name == RELOADS);
         count.and_then(|(_, value)| value.to_str()?.parse().ok()).unwrap_or(0)
     }
 
-    /// Replaces this process by a new image of the program. All descriptors above 2 are closed but the
-    /// `listeners`. Returns only on failure; then nothing but the working directory has changed.
+    /// Replaces this process by a new image of the program. All descriptors above 2 are closed but those of `image`.
+    /// Returns only on failure; then nothing but the working directory has changed.
     ///
     /// # Errors
     /// The directory or the program is gone or unusable.
-    pub fn reexec(&self, listeners: &[(String, RawFd)]) -> io::Result<Infallible> {
+    pub fn execute(&self, image: &Image) -> io::Result<Infallible> {
         env::set_current_dir(&self.directory)?;
         let program = c_string(self.program.as_os_str().as_bytes())?;
         let arguments = self
@@ -70,40 +78,74 @@ impl Origin {
             .iter()
             .map(|text| c_string(text.as_bytes()))
             .collect::<io::Result<Vec<_>>>()?;
-        let named = OsString::from(encode(listeners));
-        let reloads = OsString::from(self.reloads().saturating_add(1).to_string());
+        let reloads = image.reloads.to_string();
+        let (sockets, passed) = (encode(&image.sockets), encode(&image.passed));
+        let ours = [
+            (OsStr::new(SOCKETS), OsStr::new(&sockets)),
+            (OsStr::new(PASSED), OsStr::new(&passed)),
+            (OsStr::new(ROLE), OsStr::new(&image.role)),
+            (OsStr::new(RELOADS), OsStr::new(&reloads)),
+        ];
         let environment = self
             .environment
             .iter()
             .filter(|(name, _)| name != RELOADS)
             .map(|(name, value)| (name.as_os_str(), value.as_os_str()))
-            .chain([
-                (OsStr::new(VARIABLE), named.as_os_str()),
-                (OsStr::new(RELOADS), reloads.as_os_str()),
-            ])
+            .chain(ours)
             .map(|(name, value)| c_string(&[name.as_bytes(), b"=", value.as_bytes()].concat()))
             .collect::<io::Result<Vec<_>>>()?;
-        keep_only(&listeners.iter().map(|(_, fd)| *fd).collect::<Vec<_>>())?;
+        let kept = image.sockets.iter().chain(&image.passed).map(|(_, fd)| *fd);
+        keep_only(&kept.collect::<Vec<_>>())?;
         Ok(execve(&program, &arguments, &environment)?)
     }
 }
 
-/// A socket that the image before this one left open.
+/// What a new image is given.
+#[derive(Clone, Debug, Default)]
+pub struct Image {
+    /// What it is to be; [`take_role`] gives the text to it.
+    pub role: String,
+    /// Value of `UWSGI_RELOADS`.
+    pub reloads: u64,
+    /// Listening sockets with their names.
+    pub sockets: Vec<(String, RawFd)>,
+    /// Other descriptors with their names.
+    pub passed: Vec<(String, RawFd)>,
+}
+
+/// What this image is to be; `None` in the first one. Removes the variable: call it once, at the very start, while
+/// there is one thread.
+pub fn take_role() -> Option<String> {
+    take(ROLE)
+}
+
+/// The other descriptors that were passed to this image. As [`take_role`].
+pub fn take_passed() -> Vec<Inherited> {
+    let text = take(PASSED).unwrap_or_default();
+    decode(&text).filter_map(|(name, fd)| adopt(name, fd)).collect()
+}
+
+fn take(variable: &str) -> Option<String> {
+    let text = env::var_os(variable)?;
+    // SAFETY: there is one thread yet.
+    unsafe { env::remove_var(variable) };
+    Some(text.to_string_lossy().into_owned())
+}
+
+/// A descriptor that the image before this one left open.
 #[derive(Debug)]
 pub struct Inherited {
-    /// Its name, as given to [`Origin::reexec`].
+    /// Its name, as given to [`Origin::execute`].
     pub name: String,
-    /// The socket, closed on exec from now on.
+    /// Closed on exec from now on.
     pub fd: OwnedFd,
 }
 
 /// The inherited sockets; `None` when this is no reload. Removes the variable: call it once, at the very
 /// start, while there is one thread.
 pub fn take_inherited() -> Option<Vec<Inherited>> {
-    let text = env::var_os(VARIABLE)?;
-    // SAFETY: there is one thread yet.
-    unsafe { env::remove_var(VARIABLE) };
-    Some(decode(&text.to_string_lossy()).filter_map(|(name, fd)| adopt(name, fd)).collect())
+    let text = take(SOCKETS)?;
+    Some(decode(&text).filter_map(|(name, fd)| adopt(name, fd)).collect())
 }
 
 /// A descriptor that was named to us and is really open becomes ours.

@@ -19,6 +19,12 @@ pub fn usage() -> Usage {
     fs::read_to_string("/proc/self/statm").ok().and_then(|text| parse(&text)).unwrap_or_default()
 }
 
+/// Usage of another process; zeros where it is gone.
+pub fn usage_of(pid: i32) -> Usage {
+    let text = fs::read_to_string(format!("/proc/{pid}/statm"));
+    text.ok().and_then(|text| parse(&text)).unwrap_or_default()
+}
+
 /// Size of a memory page in bytes.
 pub fn page_bytes() -> u64 {
     sysconf(SysconfVar::PAGE_SIZE)

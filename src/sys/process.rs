@@ -4,9 +4,10 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io;
+use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::process::exit;
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sys::prctl;
@@ -97,6 +98,80 @@ pub fn current() -> Pid {
 pub fn die_with_parent(parent: Pid) -> io::Result<bool> {
     prctl::set_pdeathsig(Signal::SIGKILL)?;
     Ok(getppid() == parent)
+}
+
+/// Takes [`die_with_parent`] back.
+///
+/// # Errors
+/// None on Linux.
+pub fn outlive_parent() -> io::Result<()> {
+    Ok(prctl::set_pdeathsig(None)?)
+}
+
+/// This process's parent.
+pub fn parent() -> Pid {
+    getppid()
+}
+
+/// From now on this process is the parent of its descendants' orphans.
+///
+/// # Errors
+/// None on Linux.
+pub fn adopt_orphans() -> io::Result<()> {
+    Ok(prctl::set_child_subreaper(true)?)
+}
+
+/// Forks a process that is no child of this one but of `reaper`, an ancestor that adopts orphans, and returns its id. In the
+/// new process, which sees `reaper` as its parent already, it returns `None`.
+///
+/// # Errors
+/// Process limit, memory or descriptors; in the new process never.
+pub fn fork_for(reaper: Pid) -> io::Result<Option<Pid>> {
+    let (mut told, mut tell) = io::pipe()?;
+    match fork()? {
+        Fork::Child => {
+            drop(told);
+            let between = current();
+            match fork() {
+                Ok(Fork::Child) => {
+                    drop(tell);
+                    await_parent(between, reaper);
+                    Ok(None)
+                }
+                Ok(Fork::Parent(pid)) => exit_telling(&mut tell, pid.as_raw()),
+                Err(error) => {
+                    exit_telling(&mut tell, -error.raw_os_error().unwrap_or(libc::EAGAIN))
+                }
+            }
+        }
+        Fork::Parent(between) => {
+            drop(tell);
+            let mut bytes = [0; 4];
+            let told = told.read_exact(&mut bytes);
+            // It ends as soon as it has written.
+            while waitpid(between, None) == Err(Errno::EINTR) {}
+            told?;
+            match i32::from_ne_bytes(bytes) {
+                number if number > 0 => Ok(Some(Pid::from_raw(number))),
+                number => Err(io::Error::from_raw_os_error(-number)),
+            }
+        }
+    }
+}
+
+fn exit_telling(tell: &mut io::PipeWriter, number: i32) -> ! {
+    // A reader that is gone needs no answer.
+    let _ = tell.write_all(&number.to_ne_bytes());
+    exit_now(0)
+}
+
+/// Waits until `between` has ended, which it does at once. Whoever is the parent then, it is not for long if it is
+/// not `reaper`: the new process looks for itself.
+fn await_parent(between: Pid, reaper: Pid) {
+    const LOOK: Duration = Duration::from_micros(50);
+    while getppid() == between && between != reaper {
+        std::thread::sleep(LOOK);
+    }
 }
 
 /// Leaves the terminal: two forks with a new session between them; both parents exit 0. Standard input

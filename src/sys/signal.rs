@@ -19,7 +19,7 @@ use nix::unistd::getpid;
 pub use nix::sys::signal::Signal;
 
 /// Signals that a process of the server gives a meaning to; a new child gets their defaults back.
-pub const OURS: [Signal; 10] = [
+pub const OURS: [Signal; 12] = [
     Signal::SIGHUP,
     Signal::SIGINT,
     Signal::SIGQUIT,
@@ -28,6 +28,8 @@ pub const OURS: [Signal; 10] = [
     Signal::SIGUSR2,
     Signal::SIGALRM,
     Signal::SIGTSTP,
+    Signal::SIGTTIN,
+    Signal::SIGTTOU,
     Signal::SIGWINCH,
     Signal::SIGCHLD,
 ];
@@ -115,10 +117,21 @@ pub fn ignore(signals: &[Signal]) -> io::Result<()> {
     set_all(signals, SigHandler::SigIgn)
 }
 
+/// Takes `signals` and does nothing: for a process that others speak for. Unlike with [`ignore`], programs that it starts
+/// have the defaults.
+///
+/// # Errors
+/// As [`ignore`].
+pub fn disregard(signals: &[Signal]) -> io::Result<()> {
+    set_all(signals, SigHandler::Handler(nothing))
+}
+
+extern "C" fn nothing(_number: libc::c_int) {}
+
 fn set_all(signals: &[Signal], handler: SigHandler) -> io::Result<()> {
     let action = SigAction::new(handler, SaFlags::SA_RESTART, SigSet::empty());
     for &signal in signals {
-        // SAFETY: the handler is the default, "ignore" or `write_to_pipe`, which is async-signal-safe.
+        // SAFETY: the handler is the default, "ignore", `nothing` or `write_to_pipe`, which are async-signal-safe.
         unsafe { sigaction(signal, &action) }?;
     }
     Ok(())

@@ -114,7 +114,7 @@ impl Control {
         self.ending.set(status);
         self.shared.hub.drain();
         self.shared.stile.drain();
-        self.shared.board.worker(self.shared.worker).set_draining();
+        self.shared.process().set_draining();
     }
 
     fn take_messages(&mut self) {
@@ -126,6 +126,8 @@ impl Control {
                 Some(ToWorker::Harakiri { core }) => self.harakiri(core),
                 Some(ToWorker::Stop) => self.end_now(),
                 Some(ToWorker::Stacks) => self.dump_stacks(),
+                Some(ToWorker::ReopenLog) => crate::log::reopen(),
+                Some(ToWorker::Pause | ToWorker::Resume | ToWorker::LameDuck) => {}
                 None => crate::log::line(format_args!("unknown message from the master")),
             },
             Ok(None) => {
@@ -148,7 +150,7 @@ impl Control {
     fn check_own_deadlines(&self) {
         let now_ms = clock::monotonic_ms();
         for core in 0..self.shared.cells.len() as u16 {
-            let slot = self.shared.board.core(self.shared.worker, CoreId(core));
+            let slot = self.shared.board.core(self.shared.place, CoreId(core));
             let over = |deadline: u64| deadline != 0 && now_ms > deadline;
             if over(slot.deadline_ms.load(Ordering::Relaxed))
                 || over(slot.user_deadline_ms.load(Ordering::Relaxed))
@@ -161,7 +163,7 @@ impl Control {
 
     /// What the master would say.
     fn log_harakiri(&self, core: CoreId) {
-        let slot = self.shared.board.core(self.shared.worker, core);
+        let slot = self.shared.board.core(self.shared.place, core);
         let request = slot.current.read().unwrap_or_default();
         let since = slot.started_unix.load(Ordering::Relaxed);
         let (worker, pid) = (self.shared.worker, std::process::id());

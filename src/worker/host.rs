@@ -13,7 +13,7 @@ use uwsgi_plugin_api::{CoreId, Host, WorkerId, WorkerStatus};
 
 use crate::config::Config;
 use crate::request::shared::Shared;
-use crate::shm::Board;
+use crate::shm::{Board, PlaceId};
 use crate::sys::clock;
 
 /// One value for the life of the process; it learns in each worker who it is.
@@ -23,6 +23,7 @@ pub struct ServerHost {
     sockets: Vec<Arc<OwnedFd>>,
     flags: HashSet<&'static str>,
     worker: AtomicU16,
+    place: AtomicU16,
     shared: OnceLock<Arc<Shared>>,
 }
 
@@ -34,12 +35,26 @@ impl ServerHost {
         sockets: Vec<Arc<OwnedFd>>,
         flags: HashSet<&'static str>,
     ) -> Self {
-        Self { config, board, sockets, flags, worker: AtomicU16::new(0), shared: OnceLock::new() }
+        Self {
+            config,
+            board,
+            sockets,
+            flags,
+            worker: AtomicU16::new(0),
+            place: AtomicU16::new(0),
+            shared: OnceLock::new(),
+        }
     }
 
-    /// This process is a worker from now on.
-    pub fn become_worker(&self, worker: WorkerId) {
+    /// This process is a worker from now on, at this place of the board.
+    pub fn become_worker(&self, worker: WorkerId, place: PlaceId) {
         self.worker.store(worker.0, Ordering::Relaxed);
+        self.place.store(place.0, Ordering::Relaxed);
+    }
+
+    /// Where this worker's slots are; `None` in a process that is no worker.
+    fn place(&self) -> Option<PlaceId> {
+        (self.worker_id() != WorkerId(0)).then(|| PlaceId(self.place.load(Ordering::Relaxed)))
     }
 
     /// The worker's request threads exist from now on.
@@ -53,31 +68,6 @@ impl ServerHost {
             0 => false,
             pid => kill(Pid::from_raw(pid), signal).is_ok(),
         }
-    }
-
-    fn status(&self, id: u16) -> WorkerStatus {
-        let slot = self.board.worker(WorkerId(id));
-        let mut status = WorkerStatus {
-            id,
-            pid: slot.pid.load(Ordering::Relaxed),
-            status: "idle",
-            last_spawn: slot.last_spawn_unix.load(Ordering::Relaxed),
-            respawn_count: slot.respawn_count.load(Ordering::Relaxed),
-            ..WorkerStatus::default()
-        };
-        for core in 0..self.config.processes.threads {
-            let core = self.board.core(WorkerId(id), CoreId(core));
-            status.requests += core.requests.load(Ordering::Relaxed);
-            status.delta_requests += core.life_requests.load(Ordering::Relaxed);
-            status.exceptions += core.exceptions.load(Ordering::Relaxed);
-            status.running_time += core.running_us.load(Ordering::Relaxed);
-            status.tx += core.tx_bytes.load(Ordering::Relaxed);
-            status.avg_rt = status.avg_rt.max(core.avg_rt_us.load(Ordering::Relaxed));
-            if core.in_request.load(Ordering::Relaxed) {
-                status.status = "busy";
-            }
-        }
-        status
     }
 }
 
@@ -119,14 +109,12 @@ impl Host for ServerHost {
     }
 
     fn core_requests(&self, core: CoreId) -> u64 {
-        match self.worker_id() {
-            WorkerId(0) => 0,
-            worker => self.board.core(worker, core).life_requests.load(Ordering::Relaxed),
-        }
+        self.place()
+            .map_or(0, |place| self.board.core(place, core).requests.load(Ordering::Relaxed))
     }
 
     fn workers(&self) -> Vec<WorkerStatus> {
-        (1..=self.config.processes.workers).map(|id| self.status(id)).collect()
+        self.board.worker_ids().map(|id| self.board.status(id)).collect()
     }
 
     fn sockets(&self) -> Vec<i32> {
@@ -134,15 +122,12 @@ impl Host for ServerHost {
     }
 
     fn set_user_harakiri(&self, core: CoreId, seconds: u32) {
-        if let WorkerId(id @ 1..) = self.worker_id() {
+        if let Some(place) = self.place() {
             let deadline_ms = match seconds {
                 0 => 0,
                 _ => clock::monotonic_ms() + Duration::from_secs(seconds.into()).as_millis() as u64,
             };
-            self.board
-                .core(WorkerId(id), core)
-                .user_deadline_ms
-                .store(deadline_ms, Ordering::Relaxed);
+            self.board.core(place, core).user_deadline_ms.store(deadline_ms, Ordering::Relaxed);
         }
     }
 

@@ -26,6 +26,14 @@ pub enum ToWorker {
     },
     /// Log the stacks of all request threads.
     Stacks,
+    /// Take nothing new until `Resume`; what runs goes on.
+    Pause,
+    /// Take requests again.
+    Resume,
+    /// Serve on, and tell clients that keep connections to go elsewhere.
+    LameDuck,
+    /// Open the log file anew.
+    ReopenLog,
 }
 
 /// From a worker.
@@ -36,6 +44,9 @@ pub enum FromWorker {
     /// It takes nothing new and ends by itself when its requests are done (`max-requests`, SIGHUP by
     /// hand). From here on mercy is limited.
     Draining,
+    /// It has done its share (`max-requests`, `reload-on-*`): it serves on until it is told to end, so that its
+    /// successor can be up first.
+    Spent,
     /// The application asked for a graceful reload of the instance (`uwsgi.reload()`).
     Reload,
     /// The application asked to stop the instance (`uwsgi.stop()`).
@@ -50,6 +61,10 @@ impl ToWorker {
             Self::Stop => (b's', 0),
             Self::Harakiri { core } => (b'h', core.0),
             Self::Stacks => (b't', 0),
+            Self::Pause => (b'p', 0),
+            Self::Resume => (b'r', 0),
+            Self::LameDuck => (b'm', 0),
+            Self::ReopenLog => (b'l', 0),
         };
         let [low, high] = number.to_le_bytes();
         [tag, low, high]
@@ -63,6 +78,10 @@ impl ToWorker {
             b's' => Self::Stop,
             b'h' => Self::Harakiri { core: CoreId(u16::from_le_bytes([low, high])) },
             b't' => Self::Stacks,
+            b'p' => Self::Pause,
+            b'r' => Self::Resume,
+            b'm' => Self::LameDuck,
+            b'l' => Self::ReopenLog,
             _ => return None,
         })
     }
@@ -74,6 +93,7 @@ impl FromWorker {
         [match self {
             Self::Ready => b'r',
             Self::Draining => b'd',
+            Self::Spent => b'e',
             Self::Reload => b'l',
             Self::StopInstance => b's',
         }]
@@ -85,6 +105,7 @@ impl FromWorker {
         Some(match tag {
             b'r' => Self::Ready,
             b'd' => Self::Draining,
+            b'e' => Self::Spent,
             b'l' => Self::Reload,
             b's' => Self::StopInstance,
             _ => return None,
@@ -102,11 +123,12 @@ mod tests {
             let message = ToWorker::Harakiri { core: CoreId(core) };
             assert_eq!(ToWorker::decode(&message.encode()), Some(message));
         }
-        for message in [ToWorker::Drain, ToWorker::Stop, ToWorker::Stacks] {
+        use ToWorker::{Drain, LameDuck, Pause, ReopenLog, Resume, Stacks, Stop};
+        for message in [Drain, Stop, Stacks, Pause, Resume, LameDuck, ReopenLog] {
             assert_eq!(ToWorker::decode(&message.encode()), Some(message));
         }
-        use FromWorker::{Draining, Ready, Reload, StopInstance};
-        for message in [Ready, Draining, Reload, StopInstance] {
+        use FromWorker::{Draining, Ready, Reload, Spent, StopInstance};
+        for message in [Ready, Draining, Spent, Reload, StopInstance] {
             assert_eq!(FromWorker::decode(&message.encode()), Some(message));
         }
     }

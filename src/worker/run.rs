@@ -21,7 +21,7 @@ use crate::plugin::Registry;
 use crate::request::cell::Cell;
 use crate::request::serve::Core;
 use crate::request::shared::{Routes, Shared};
-use crate::shm::Board;
+use crate::shm::{Board, PlaceId};
 use crate::sys::channel::Channel;
 use crate::sys::{clock, process};
 
@@ -36,6 +36,8 @@ pub struct Boot {
     pub board: Arc<Board>,
     /// Who it is.
     pub worker: WorkerId,
+    /// Its place on the board.
+    pub place: PlaceId,
     /// Its listening sockets.
     pub listeners: Vec<Listening>,
     /// Its plugins.
@@ -46,6 +48,8 @@ pub struct Boot {
     pub rescue: Option<Rescue>,
     /// The way to the master, where there is one.
     pub channel: Option<Channel>,
+    /// It must pass `reload-check` before it serves.
+    pub check: bool,
 }
 
 /// How this worker ends; the first reason stays.
@@ -65,7 +69,7 @@ impl Ending {
 
 /// Serves until told to end; returns the exit status of the process.
 pub fn run(boot: Boot) -> i32 {
-    boot.host.become_worker(boot.worker);
+    boot.host.become_worker(boot.worker, boot.place);
     boot.plugins.after_fork_child(boot.worker);
     if boot.config.processes.lazy_apps
         && let Some(status) = load_apps(&boot.config, &boot.plugins)
@@ -99,7 +103,8 @@ pub fn load_apps(config: &Config, plugins: &Registry) -> Option<i32> {
 }
 
 fn serve(boot: Boot) -> io::Result<i32> {
-    let Boot { config, board, worker, listeners, plugins, host, rescue, channel } = boot;
+    let Boot { config, board, worker, place, listeners, plugins, host, rescue, channel, check: _ } =
+        boot;
     let signals = control::Signals::install()?;
     let several = config.processes.workers > 1;
     let connections_max = config.limits.connections_max;
@@ -110,12 +115,13 @@ fn serve(boot: Boot) -> io::Result<i32> {
     let ending = Arc::new(Ending::default());
     let channel = channel.map(Arc::new);
     let after_request =
-        after_request(&config, &board, worker, &hub, &stile, &ending, channel.clone());
+        after_request(&config, (&board, worker, place), &hub, &stile, &ending, channel.clone());
     let shared = Arc::new(Shared {
         worker,
         hub,
         stile,
         board: board.clone(),
+        place,
         cells: (0..config.processes.threads).map(|_| Cell::default()).collect(),
         routes: Routes(plugins.routes()),
         harakiri: config.processes.harakiri,
@@ -133,7 +139,7 @@ fn serve(boot: Boot) -> io::Result<i32> {
         .name("control".into())
         .stack_size(256 * 1024)
         .spawn(move || control.run(&signals))?;
-    board.worker(worker).set_ready();
+    board.process(place).set_ready();
     let mut threads = Vec::new();
     for id in 1..config.processes.threads {
         let (shared, plugins) = (shared.clone(), plugins.clone());
@@ -158,7 +164,7 @@ fn serve(boot: Boot) -> io::Result<i32> {
 fn core(id: CoreId, shared: Arc<Shared>, plugins: &Registry) {
     let thread = process::thread_id();
     shared.cells[id.0 as usize].belongs_to(thread);
-    shared.board.core(shared.worker, id).thread_id.store(thread, Ordering::Relaxed);
+    shared.board.core(shared.place, id).thread_id.store(thread, Ordering::Relaxed);
     let handlers = plugins.iter().map(|plugin| plugin.handler(id)).collect();
     Core::new(id, shared, handlers).run();
 }
@@ -194,8 +200,7 @@ type AfterRequest = Box<dyn Fn(Outcome) + Send + Sync>;
 /// `max-requests` and applications that end their worker.
 fn after_request(
     config: &Config,
-    board: &Arc<Board>,
-    worker: WorkerId,
+    (board, worker, place): (&Arc<Board>, WorkerId, PlaceId),
     hub: &Arc<crate::net::hub::Hub>,
     stile: &Arc<crate::request::shared::Stile>,
     ending: &Arc<Ending>,
@@ -205,14 +210,12 @@ fn after_request(
     let delta = processes.max_requests_delta * u64::from(worker.0 - 1);
     let limit = processes.max_requests.map_or(u64::MAX, |limit| limit.saturating_add(delta));
     let oldest_ms = clock::monotonic_ms() + processes.min_worker_lifetime.as_millis() as u64;
-    let (threads, board) = (processes.threads, board.clone());
+    let board = board.clone();
     let (hub, stile, ending) = (hub.clone(), stile.clone(), ending.clone());
     Box::new(move |outcome| {
-        let done = limit != u64::MAX && {
-            let core =
-                |core| board.core(worker, CoreId(core)).life_requests.load(Ordering::Relaxed);
-            (0..threads).map(core).sum::<u64>() >= limit && clock::monotonic_ms() >= oldest_ms
-        };
+        let done = limit != u64::MAX
+            && board.process_requests(place) >= limit
+            && clock::monotonic_ms() >= oldest_ms;
         if (done || outcome.end_worker) && ending.set(exit_code::RECYCLE) {
             crate::log::line(format_args!(
                 "...The work of process {} is done. Seeya!",
@@ -222,7 +225,7 @@ fn after_request(
                 // A master that is gone needs no word.
                 let _ = channel.send(&FromWorker::Draining.encode());
             }
-            board.worker(worker).set_draining();
+            board.process(place).set_draining();
             hub.drain();
             stile.drain();
         }

@@ -2,6 +2,7 @@
 //!
 //! A file for each part of the configuration; what an option's value may be is said where it is read.
 
+mod life_cycle;
 mod limits;
 mod processes;
 mod runtime;
@@ -35,10 +36,12 @@ pub fn finish(
     statuses(&reading, registry, &mut values);
     plugins(&mut values);
     let default_protocol = sockets::default_protocol(&mut values);
+    let processes = processes::processes(&mut values);
     let config = Config {
         sockets: sockets::sockets(&reading, registry, default_protocol),
         default_protocol,
-        processes: processes::processes(&mut values),
+        life_cycle: life_cycle::life_cycle(&mut values, processes.workers, machine),
+        processes,
         limits: limits::limits(&mut values, machine),
         headers: limits::headers(&mut values),
         logging: runtime::logging(&mut values),

@@ -1,11 +1,15 @@
 //! The typed, immutable configuration that the rest of the server reads.
 
+mod life_cycle;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use uwsgi_plugin_api::{Settings, WireProtocol};
 
 use crate::config::Variable;
+
+pub use life_cycle::{Check, LifeCycle};
 
 /// Everything that was configured, checked.
 #[derive(Clone, Debug)]
@@ -16,6 +20,8 @@ pub struct Config {
     pub default_protocol: WireProtocol,
     /// Processes and threads.
     pub processes: Processes,
+    /// What reloads, recycles and stops them.
+    pub life_cycle: LifeCycle,
     /// Sizes, times and counts that bound a request.
     pub limits: Limits,
     /// `add-header`: names and values that every answer gets.

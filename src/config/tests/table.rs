@@ -26,6 +26,8 @@ const SAMPLES: &[(&str, &str)] = &[
     ("for", "a b"),
     ("for-times", "2"),
     ("http-keepalive", "9"),
+    ("signals", "gunicorn"),
+    ("reload-check", "GET / 200"),
 ];
 
 fn sample(row: &OptionRow) -> &'static str {

@@ -4,9 +4,7 @@ use uwsgi_plugin_api::Reload::{Live, Workers};
 use uwsgi_plugin_api::option::{chapter, flag, integer, list, megabytes, text, unsigned64};
 use uwsgi_plugin_api::{OptionRow, Section};
 
-const LIFETIME: &str = "workers are replaced by the number of their requests (max-requests), or all by SIGHUP, for instance from a timer";
 const MEMORY: &str = "replace workers after a number of requests (max-requests) and bound the memory of the service (MemoryMax= of systemd)";
-const HARD_MEMORY: &str = "limit-as bounds the address space of each process, MemoryMax= of systemd the memory of the service";
 const FORGIVING: &str = "the stuck request is answered with 504 after its Python stack was logged, and other requests of the worker finish; a larger harakiri gives it more time";
 const NO_MULES: &str = "there are no mules that could be reloaded";
 const TOUCH: &str =
@@ -46,11 +44,9 @@ pub(super) const ROWS: &[OptionRow] = &chapter(
         unsigned64("min-worker-lifetime", "SECONDS",
             "Shortest life of a worker before max-requests may end it (default 10).").reload(Workers),
         unsigned64("max-worker-lifetime", "SECONDS",
-            "Replace workers that are older than this. 0 is no limit (default).").reload(Live)
-            .missing(LIFETIME),
+            "Replace workers that are older than this. 0 is no limit (default).").reload(Live),
         integer("max-worker-lifetime-delta", "SECONDS",
-            "Add SECONDS times (worker number - 1) to max-worker-lifetime, so that workers do not end together.").reload(Live)
-            .missing(LIFETIME),
+            "Add SECONDS times (worker number - 1) to max-worker-lifetime, so that workers do not end together.").reload(Live),
         megabytes("reload-on-rss", "MEBIBYTES",
             "Replace a worker after a request where its resident memory is at least this.").reload(Workers).implies(&["memory-report"])
             .missing(MEMORY),
@@ -64,14 +60,12 @@ pub(super) const ROWS: &[OptionRow] = &chapter(
             "Replace a worker after a request where its proportional share of memory (PSS) is at least this.").reload(Workers).implies(&["memory-report"]).extra()
             .missing(MEMORY),
         megabytes("evil-reload-on-rss", "MEBIBYTES",
-            "Kill a worker, in the middle of its requests, where its resident memory is at least this.").reload(Live).implies(&["master", "memory-report"])
-            .missing(HARD_MEMORY),
+            "Kill a worker, in the middle of its requests, where its resident memory is at least this.").reload(Live).implies(&["master", "memory-report"]),
         megabytes("evil-reload-on-as", "MEBIBYTES",
-            "Kill a worker, in the middle of its requests, where its address space is at least this.").reload(Live).implies(&["master", "memory-report"])
-            .missing(HARD_MEMORY),
+            "Kill a worker, in the middle of its requests, where its address space is at least this.").reload(Live).implies(&["master", "memory-report"]),
         integer("mem-collector-freq", "SECONDS",
             "How often memory is measured for evil-reload-on-rss and evil-reload-on-as (default 3).").reload(Live)
-            .missing(HARD_MEMORY),
+            .no_effect("the master measures once a second"),
         flag("reload-on-exception",
             "Replace a worker after a request that raised an exception.").reload(Workers)
             .missing(EXCEPTION),
@@ -90,8 +84,7 @@ pub(super) const ROWS: &[OptionRow] = &chapter(
         integer("worker-reload-mercy", "SECONDS",
             "How long a worker may take to end before it is killed (default 60).").reload(Live),
         integer("reload-mercy", "SECONDS",
-            "How long attached daemons and an Emperor's vassals may take to end at a reload or stop; workers have worker-reload-mercy.").reload(Live)
-            .no_effect("there are no attached daemons; how long workers may take is worker-reload-mercy"),
+            "How long attached daemons and the process that has the application loaded may take to end (default 60); workers have worker-reload-mercy.").reload(Live),
         integer("mule-reload-mercy", "SECONDS",
             "How long a mule may take to end before it is killed (default 60).").reload(Live)
             .no_effect(NO_MULES),
@@ -112,8 +105,7 @@ pub(super) const ROWS: &[OptionRow] = &chapter(
         flag("die-on-term",
             "Stop on SIGTERM instead of reloading; SIGQUIT reloads."),
         flag("exit-on-reload",
-            "Exit where a reload is asked for, so that a service manager starts the server anew.")
-            .missing("a reload is a reload; send SIGINT, or SIGTERM with die-on-term, where the server is to exit"),
+            "Exit where a reload is asked for, so that a service manager starts the server anew."),
         list("touch-reload", "PATH",
             "Reload the instance when this file changes, appears or disappears; seen within a second.").implies(&["master"]).reload(Live)
             .missing(TOUCH),
@@ -157,8 +149,19 @@ pub(super) const ROWS: &[OptionRow] = &chapter(
             "Kill the instance when the file system mounted at this directory is no longer reachable.").aliases(&["mountpoint-check", "check-mount", "mount-check"]).implies(&["master"]).reload(Live)
             .missing("bind the service to the mount by systemd (BindsTo= of its mount unit)"),
         list("master-fifo", "PATH",
-            "Make a named pipe from which the master reads commands, one byte each: r reloads, q stops, c reloads in a chain.").implies(&["master"])
-            .missing("send signals to the master: SIGHUP reloads, SIGINT stops"),
+            "Make a named pipe from which the master reads commands, one byte each: r reloads, q stops, c reloads in a chain.").implies(&["master"]),
+        text("signals", "uwsgi|gunicorn",
+            "Which set of signals the master obeys: uwsgi (default), or gunicorn: TERM finishes requests and stops, TTIN and TTOU change the number of workers, USR1 opens logs anew, USR2 starts a new master beside this one, WINCH ends the workers.").implies(&["master"]).reload(Live).extra(),
+        flag("graceful-on-term",
+            "Stop on SIGTERM, but finish the requests that run.").reload(Live).extra(),
+        text("reload-check", "METHOD PATH STATUS",
+            "Ask the first worker of a new generation this request at a reload, and give the reload up where the answer has another status (GET /healthz 200).").implies(&["master"]).reload(Live).extra(),
+        integer("reload-retry", "N",
+            "Try a reload that failed again by itself, at most N times, with growing pauses (default 0).").implies(&["master"]).reload(Live).extra(),
+        integer("reload-parallel", "N",
+            "How many workers boot at the same time at a reload (default: as many as there are processors).").implies(&["master"]).reload(Live).extra(),
+        integer("recycle-share", "PERCENT",
+            "Largest share of the workers that is replaced at the same time by max-requests, max-worker-lifetime and the like (default 25; always at least one worker).").implies(&["master"]).reload(Live).extra(),
         text("notify-socket", "PATH",
             "Make a unix datagram socket to which other programs send notifications for the master.").implies(&["master"])
             .missing("send signals to the master: SIGHUP reloads, SIGINT stops"),

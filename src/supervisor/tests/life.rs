@@ -45,20 +45,21 @@ fn a_worker_that_exits_by_itself_says_its_status() {
 #[test]
 fn a_recycled_worker_is_no_accident() {
     let mut world = World::serving(SERVING);
-    world.send(Event::Draining { worker: WorkerId(1) });
+    let seat = world.seat(101);
+    world.send(Event::Draining { seat });
     world.exits(101, exit_code::RECYCLE);
     assert_eq!(
         world.log,
-        ["worker 1 killed successfully (pid: 101)", "Respawned uWSGI worker 1 (new pid: 103)"]
+        ["Respawned uWSGI worker 1 (new pid: 103)", "worker 1 buried after 1 seconds"]
     );
 }
 
 #[test]
 fn fast_recycling_is_not_throttled() {
     let mut world = World::serving(SERVING);
-    for pid in [101, 103, 104, 105] {
+    for (pid, next) in [(101, 103), (103, 104), (104, 105), (105, 106)] {
         world.exits(pid, exit_code::RECYCLE);
-        world.send(Event::Ready { worker: WorkerId(1) });
+        world.ready(next);
         world.pass(10);
     }
     assert_eq!(world.spawned(), [1, 1, 1, 1]);
@@ -67,16 +68,20 @@ fn fast_recycling_is_not_throttled() {
 #[test]
 fn a_worker_that_recycles_but_hangs_gets_mercy_and_then_none() {
     let mut world = World::serving(SERVING);
-    world.send(Event::Draining { worker: WorkerId(1) });
+    let seat = world.seat(101);
+    world.send(Event::Draining { seat });
     world.pass(59_999);
     assert!(world.killed().is_empty());
     world.pass(1);
     assert_eq!(world.killed(), [101]);
-    assert_eq!(world.log, ["worker 1 (pid: 101) is taking too much time to die...NO MERCY !!!"]);
     world.dies(101, 9);
     assert_eq!(
-        world.log[1..],
-        ["worker 1 buried after 60 seconds", "Respawned uWSGI worker 1 (new pid: 103)"]
+        world.log,
+        [
+            "Respawned uWSGI worker 1 (new pid: 103)",
+            "worker 1 (pid: 101) is taking too much time to die...NO MERCY !!!",
+            "worker 1 buried after 60 seconds"
+        ]
     );
 }
 
@@ -114,7 +119,7 @@ fn a_good_life_ends_the_throttling() {
     world.exits(101, 1);
     world.exits(102, 1);
     world.pass(2_000);
-    world.send(Event::Ready { worker: WorkerId(1) });
+    world.ready(103);
     world.pass(5_000);
     world.forget();
     world.dies(103, 11);
@@ -128,34 +133,22 @@ fn a_good_life_ends_the_throttling() {
 
 #[test]
 fn a_stop_during_the_throttle_ends_the_instance_at_once() {
-    for signal in [Signal::SIGINT, Signal::SIGQUIT] {
-        let mut world = World::new(Settings { workers: 1, ..SERVING });
-        world.send(Event::Start);
-        world.exits(101, 1);
-        world.exits(102, 1);
-        world.pass(500);
-        world.signal(signal);
-        assert_eq!(world.end(), Some(&Action::Exit { code: 0 }));
-        world.forget();
-        world.pass(100_000);
-        assert!(world.done.is_empty() && world.log.is_empty());
-    }
-}
-
-#[test]
-fn a_reload_during_the_throttle_happens_at_once() {
     let mut world = World::new(Settings { workers: 1, ..SERVING });
     world.send(Event::Start);
     world.exits(101, 1);
     world.exits(102, 1);
-    world.signal(Signal::SIGHUP);
-    assert_eq!(world.end(), Some(&Action::Reexec));
+    world.pass(500);
+    world.command(Command::Stop);
+    assert_eq!(world.end(), Some(&Action::Exit { code: 0 }));
+    world.forget();
+    world.pass(100_000);
+    assert!(world.done.is_empty() && world.log.is_empty());
 }
 
 #[test]
 fn a_stop_ends_the_workers_and_then_the_master() {
     let mut world = World::serving(SERVING);
-    world.signal(Signal::SIGINT);
+    world.command(Command::Stop);
     assert_eq!(world.told(Order::Stop), [101, 102]);
     world.pass(200);
     world.exits(101, exit_code::END);
@@ -178,7 +171,7 @@ fn a_stop_ends_the_workers_and_then_the_master() {
 fn a_worker_that_is_still_starting_is_stopped_by_a_signal_too() {
     let mut world = World::new(Settings { workers: 1, ..SERVING });
     world.send(Event::Start);
-    world.signal(Signal::SIGINT);
+    world.command(Command::Stop);
     let signal = Action::Kill { pid: Pid::from_raw(101), signal: Signal::SIGTERM };
     assert!(world.done.contains(&signal), "{:?}", world.done);
 }
@@ -186,7 +179,7 @@ fn a_worker_that_is_still_starting_is_stopped_by_a_signal_too() {
 #[test]
 fn a_worker_that_ignores_the_stop_is_killed_when_mercy_ends() {
     let mut world = World::serving(SERVING);
-    world.signal(Signal::SIGINT);
+    world.command(Command::Stop);
     world.exits(101, exit_code::END);
     world.pass(60_000);
     assert_eq!(world.killed(), [102]);
@@ -197,9 +190,9 @@ fn a_worker_that_ignores_the_stop_is_killed_when_mercy_ends() {
 #[test]
 fn a_second_interrupt_does_not_wait() {
     let mut world = World::serving(SERVING);
-    world.signal(Signal::SIGINT);
-    world.signal(Signal::SIGINT);
-    world.signal(Signal::SIGINT);
+    world.command(Command::Stop);
+    world.command(Command::Stop);
+    world.command(Command::Stop);
     assert_eq!(world.killed(), [101, 102]);
 }
 
@@ -212,91 +205,114 @@ fn an_application_that_asks_to_stop_twice_does_not_kill() {
 }
 
 #[test]
-fn what_a_signal_means() {
-    use Signal::{SIGALRM, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR1, SIGUSR2};
-    let drain = Some("...gracefully killing workers...");
-    let brutal = Some("...brutally killing workers...");
-    let stop = Some("SIGINT/SIGTERM received...killing workers...");
-    let table = [
-        (SIGHUP, drain, drain),
-        (SIGTERM, brutal, stop),
-        (SIGINT, stop, stop),
-        (SIGQUIT, stop, brutal),
-        (SIGUSR1, None, None),
-        (SIGUSR2, None, None),
-        (SIGALRM, None, None),
-        (SIGTSTP, None, None),
-    ];
-    for (signal, normally, with_die_on_term) in table {
-        for (die_on_term, line) in [(false, normally), (true, with_die_on_term)] {
-            let mut world = World::serving(Settings { die_on_term, ..SERVING });
-            world.signal(signal);
-            assert_eq!(
-                world.log.first().map(String::as_str),
-                line,
-                "{signal}, die-on-term {die_on_term}"
-            );
-        }
-    }
-}
-
-#[test]
-fn a_graceful_reload_drains_and_then_becomes_a_new_image() {
+fn a_graceful_stop_lets_requests_finish() {
     let mut world = World::serving(SERVING);
-    world.signal(Signal::SIGHUP);
-    assert_eq!(world.told(Order::Drain), [101, 102]);
-    world.signal(Signal::SIGHUP);
-    world.pass(900);
-    world.exits(102, exit_code::RECYCLE);
-    world.exits(101, exit_code::RECYCLE);
-    assert_eq!(
-        world.log,
-        [
-            "...gracefully killing workers...",
-            "Gracefully killing worker 1 (pid: 101)...",
-            "Gracefully killing worker 2 (pid: 102)...",
-            "worker 2 buried after 1 seconds",
-            "worker 1 buried after 1 seconds",
-            "binary reloading uWSGI..."
-        ]
-    );
-    assert_eq!(world.end(), Some(&Action::Reexec));
-}
-
-#[test]
-fn a_failed_reload_starts_the_workers_again() {
-    let mut world = World::serving(SERVING);
-    world.signal(Signal::SIGHUP);
+    world.command(Command::GracefulStop);
+    assert_eq!((world.told(Order::Drain), world.told(Order::Stop)), (vec![101, 102], vec![]));
     world.exits(101, exit_code::RECYCLE);
     world.exits(102, exit_code::RECYCLE);
-    world.forget();
-    world.send(Event::ReexecFailed { error: &std::io::Error::other("no such program") });
-    assert_eq!(world.spawned(), [1, 2]);
-    assert!(world.log[0].contains("no such program"), "{:?}", world.log);
-}
-
-#[test]
-fn a_brutal_reload_overtakes_a_graceful_one() {
-    let mut world = World::serving(SERVING);
-    world.signal(Signal::SIGHUP);
-    world.signal(Signal::SIGTERM);
-    assert_eq!(world.told(Order::Stop), [101, 102]);
-    world.exits(101, exit_code::END);
-    world.exits(102, exit_code::END);
-    assert_eq!(world.end(), Some(&Action::Reexec));
-}
-
-#[test]
-fn a_stop_overtakes_a_reload_but_not_the_other_way() {
-    let mut world = World::serving(SERVING);
-    world.signal(Signal::SIGHUP);
-    world.signal(Signal::SIGINT);
-    world.signal(Signal::SIGHUP);
-    world.signal(Signal::SIGTERM);
-    assert_eq!(world.told(Order::Stop), [101, 102]);
-    world.exits(101, exit_code::END);
-    world.exits(102, exit_code::END);
     assert_eq!(world.end(), Some(&Action::Exit { code: 0 }));
+}
+
+#[test]
+fn an_interrupt_cuts_a_graceful_stop_short() {
+    let mut world = World::serving(SERVING);
+    world.command(Command::GracefulStop);
+    world.command(Command::Stop);
+    assert_eq!(world.told(Order::Stop), [101, 102]);
+    assert!(world.killed().is_empty());
+    world.command(Command::Stop);
+    assert_eq!(world.killed(), [101, 102]);
+}
+
+#[test]
+fn a_lame_duck_serves_until_its_time_is_over() {
+    let mut world = World::serving(Settings { lame_duck_ms: 5_000, ..SERVING });
+    world.command(Command::GracefulStop);
+    assert_eq!((world.told(Order::LameDuck), world.told(Order::Drain)), (vec![101, 102], vec![]));
+    world.pass(4_999);
+    assert!(world.told(Order::Drain).is_empty());
+    world.pass(1);
+    assert_eq!(world.told(Order::Drain), [101, 102]);
+}
+
+#[test]
+fn workers_are_added_and_taken_away() {
+    let mut world = World::serving(SERVING);
+    world.command(Command::FewerWorkers);
+    assert_eq!(world.told(Order::Drain), [102]);
+    world.command(Command::FewerWorkers);
+    assert_eq!(world.told(Order::Drain), [102]);
+    world.exits(102, exit_code::RECYCLE);
+    assert!(world.spawned().is_empty());
+    world.command(Command::MoreWorkers);
+    world.command(Command::MoreWorkers);
+    assert_eq!(world.spawned(), [2]);
+}
+
+#[test]
+fn a_pause_holds_for_workers_that_come_later() {
+    let mut world = World::serving(SERVING);
+    world.command(Command::Pause);
+    assert_eq!(world.told(Order::Pause), [101, 102]);
+    world.dies(101, 9);
+    world.ready(103);
+    assert_eq!(world.told(Order::Pause), [101, 102, 103]);
+    world.command(Command::Pause);
+    assert_eq!(world.told(Order::Resume), [102, 103]);
+}
+
+#[test]
+fn a_worker_that_has_done_its_share_serves_until_its_successor_does() {
+    let mut world = World::serving(SERVING);
+    for pid in [101, 102] {
+        let seat = world.seat(pid);
+        world.send(Event::Spent { seat });
+    }
+    // One at a time.
+    assert_eq!(world.spawned(), [1]);
+    assert!(world.told(Order::Drain).is_empty());
+    world.ready(103);
+    assert_eq!((world.told(Order::Drain), world.spawned()), (vec![101], vec![1, 2]));
+    world.exits(101, exit_code::RECYCLE);
+    world.logged("worker 1 killed successfully (pid: 101)");
+}
+
+#[test]
+fn a_successor_that_dies_leaves_the_old_one_serving() {
+    let mut world = World::serving(SERVING);
+    let seat = world.seat(101);
+    world.send(Event::Spent { seat });
+    for pid in [103, 104, 105] {
+        world.exits(pid, 1);
+        world.pass(10_000);
+    }
+    assert!(world.told(Order::Drain).is_empty() && world.killed().is_empty());
+    assert_eq!(world.spawned(), [1, 1, 1, 1]);
+}
+
+#[test]
+fn old_workers_are_replaced_one_after_the_other() {
+    let mut world = World::serving(Settings {
+        lifetime_ms_max: Some(10_000),
+        lifetime_delta_ms: 5_000,
+        ..SERVING
+    });
+    world.pass(8_000);
+    assert_eq!(world.spawned(), [1]);
+    world.logged("worker 1 lifetime reached, it was running for 10 second(s)");
+    world.ready(103);
+    world.pass(5_000);
+    assert_eq!(world.spawned(), [1, 2]);
+}
+
+#[test]
+fn a_worker_that_is_too_large_is_killed() {
+    let mut world = World::serving(Settings { evil_rss_bytes: Some(1_000), ..SERVING });
+    world.cores.memory.insert(102, (1_000, 5));
+    world.pass(1_000);
+    assert_eq!(world.killed(), [102]);
+    world.logged("*** EVIL RELOAD ON WORKER 2 RSS: 1000 bytes ***");
 }
 
 #[test]
@@ -319,16 +335,19 @@ fn need_app_ends_the_instance_at_its_first_start_only() {
     world.dies(101, 9);
     world.exits(102, exit_code::NO_APP);
     assert_eq!(world.end(), None);
+    world.pass(2_000);
     assert_eq!(world.spawned(), [1, 1]);
 }
 
 #[test]
 fn a_fork_that_fails_is_tried_again_later() {
-    let mut world = World::new(Settings { workers: 1, throttle_ms: 0, ..SERVING });
+    let mut world = World::serving(Settings { throttle_ms: 0, ..SERVING });
     let mut actions = Vec::new();
-    world.supervisor.step(world.now, Event::Start, &mut actions);
+    let event = Event::Exited { pid: Pid::from_raw(101), ended: Ended::Signal(9) };
+    world.supervisor.step(world.now, event, &mut actions);
+    let Some(Action::Spawn { seat, .. }) = actions.last() else { panic!("{actions:?}") };
     let error = &std::io::Error::from_raw_os_error(11);
-    world.send(Event::SpawnFailed { worker: WorkerId(1), error });
+    world.send(Event::SpawnFailed { seat: *seat, error });
     assert!(world.log[0].starts_with("fork(): "), "{:?}", world.log);
     assert!(world.spawned().is_empty());
     world.pass(1_000);

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use super::*;
 
+mod generations;
 mod harakiri;
 mod life;
 
@@ -13,30 +14,50 @@ const SERVING: Settings = Settings {
     cores: 2,
     harakiri_ms: Some(3_000),
     mercy_ms: 60_000,
+    reload_mercy_ms: 30_000,
     throttle_ms: 2_000,
-    die_on_term: false,
     need_app: false,
+    boots_max: 2,
+    recycles_max: 1,
+    lame_duck_ms: 0,
+    lifetime_ms_max: None,
+    lifetime_delta_ms: 0,
+    evil_rss_bytes: None,
+    evil_as_bytes: None,
+    check: false,
+    retries: 0,
 };
 
-/// A master that forks at once, and a clock that is set.
+/// A master that forks at once, molds that load at once where nothing else is said, and a clock that is set.
 struct World {
     supervisor: Supervisor,
     now: Millis,
     next_pid: i32,
+    /// Molds load by themselves.
+    molds_load: bool,
+    molds: Vec<Generation>,
+    /// Where each process is.
+    seats: HashMap<i32, Seat>,
     cores: FakeCores,
     log: Vec<String>,
     done: Vec<Action>,
 }
 
 #[derive(Default)]
-struct FakeCores(HashMap<(WorkerId, CoreId), (Millis, Running)>);
+struct FakeCores {
+    requests: HashMap<(Seat, CoreId), (Millis, Running)>,
+    memory: HashMap<i32, (u64, u64)>,
+}
 
 impl Cores for FakeCores {
-    fn due(&self, worker: WorkerId, core: CoreId) -> Option<Millis> {
-        self.0.get(&(worker, core)).map(|(due, _)| *due)
+    fn due(&self, seat: Seat, core: CoreId) -> Option<Millis> {
+        self.requests.get(&(seat, core)).map(|(due, _)| *due)
     }
-    fn running(&self, worker: WorkerId, core: CoreId) -> Option<Running> {
-        self.0.get(&(worker, core)).map(|(_, running)| running.clone())
+    fn running(&self, seat: Seat, core: CoreId) -> Option<Running> {
+        self.requests.get(&(seat, core)).map(|(_, running)| running.clone())
+    }
+    fn memory(&self, pid: Pid) -> (u64, u64) {
+        self.memory.get(&pid.as_raw()).copied().unwrap_or_default()
     }
 }
 
@@ -47,6 +68,9 @@ impl World {
             supervisor: Supervisor::new(settings, now),
             now,
             next_pid: 101,
+            molds_load: true,
+            molds: Vec::new(),
+            seats: HashMap::new(),
             cores: FakeCores::default(),
             log: Vec::new(),
             done: Vec::new(),
@@ -57,16 +81,12 @@ impl World {
     fn serving(settings: Settings) -> Self {
         let mut world = Self::new(settings);
         world.send(Event::Start);
-        for id in 1..=world.supervisor_workers() {
-            world.send(Event::Ready { worker: WorkerId(id) });
+        for pid in 101..world.next_pid {
+            world.ready(pid);
         }
         world.pass(2_000);
         world.forget();
         world
-    }
-
-    fn supervisor_workers(&self) -> u16 {
-        (self.next_pid - 101) as u16
     }
 
     fn forget(&mut self) {
@@ -82,16 +102,43 @@ impl World {
 
     fn perform(&mut self, actions: Vec<Action>) {
         for action in actions {
-            if let Action::Spawn { worker } = action {
-                self.done.push(action);
-                let pid = Pid::from_raw(self.next_pid);
-                self.next_pid += 1;
-                self.send(Event::Spawned { worker, pid });
-            } else if let Action::Log(line) = action {
-                self.log.push(line);
-            } else {
-                self.done.push(action);
+            self.done.push(action.clone());
+            match action {
+                Action::Spawn { seat, .. } => {
+                    let pid = Pid::from_raw(self.next_pid);
+                    self.seats.insert(self.next_pid, seat);
+                    self.next_pid += 1;
+                    self.send(Event::Spawned { seat, pid });
+                }
+                Action::StartMold { generation } => {
+                    self.molds.push(generation);
+                    if self.molds_load {
+                        self.loaded(2);
+                    }
+                }
+                Action::DismissMold { generation } => self.mold_ends(generation, 0),
+                Action::KillMold { generation } => {
+                    self.molds.retain(|one| *one != generation);
+                    self.send(Event::MoldEnded { generation, ended: Ended::Signal(9) });
+                }
+                Action::Log(line) => self.log.push(line),
+                _ => {}
             }
+        }
+    }
+
+    /// The newest mold has loaded a configuration with so many workers.
+    fn loaded(&mut self, workers: u16) {
+        let generation = *self.molds.last().expect("one was started");
+        let workers = workers.min(self.supervisor.settings.workers.max(workers));
+        let workers = if self.molds_load { self.supervisor.settings.workers } else { workers };
+        self.send(Event::MoldLoaded { generation, workers });
+    }
+
+    fn mold_ends(&mut self, generation: Generation, code: i32) {
+        if self.molds.contains(&generation) {
+            self.molds.retain(|one| *one != generation);
+            self.send(Event::MoldEnded { generation, ended: Ended::Code(code) });
         }
     }
 
@@ -107,8 +154,16 @@ impl World {
         self.now = end;
     }
 
-    fn signal(&mut self, signal: Signal) {
-        self.send(Event::Signal(signal));
+    fn command(&mut self, command: Command) {
+        self.send(Event::Command(command));
+    }
+
+    fn seat(&self, pid: i32) -> Seat {
+        self.seats[&pid]
+    }
+
+    fn ready(&mut self, pid: i32) {
+        self.send(Event::Ready { seat: self.seat(pid) });
     }
 
     fn exits(&mut self, pid: i32, code: i32) {
@@ -119,17 +174,18 @@ impl World {
         self.send(Event::Exited { pid: Pid::from_raw(pid), ended: Ended::Signal(signal) });
     }
 
-    fn request(&mut self, worker: u16, core: u16, due_in_ms: u64) {
+    fn request(&mut self, pid: i32, core: u16, due_in_ms: u64) {
         let running = Running {
             since: self.now,
             since_unix: 1_795_229_051,
             description: b"127.0.0.1 - POST /body".to_vec(),
         };
-        self.cores.0.insert((WorkerId(worker), CoreId(core)), (self.now + due_in_ms, running));
+        let key = (self.seat(pid), CoreId(core));
+        self.cores.requests.insert(key, (self.now + due_in_ms, running));
     }
 
-    fn request_ends(&mut self, worker: u16, core: u16) {
-        self.cores.0.remove(&(WorkerId(worker), CoreId(core)));
+    fn request_ends(&mut self, pid: i32, core: u16) {
+        self.cores.requests.remove(&(self.seat(pid), CoreId(core)));
     }
 
     fn told(&self, order: Order) -> Vec<i32> {
@@ -150,13 +206,26 @@ impl World {
 
     fn spawned(&self) -> Vec<u16> {
         let workers = self.done.iter().filter_map(|action| match action {
-            Action::Spawn { worker } => Some(worker.0),
+            Action::Spawn { worker, .. } => Some(worker.0),
             _ => None,
         });
         workers.collect()
     }
 
+    fn reports(&self) -> Vec<Result<(), String>> {
+        let results = self.done.iter().filter_map(|action| match action {
+            Action::Report(report) => Some(report.result.clone()),
+            _ => None,
+        });
+        results.collect()
+    }
+
     fn end(&self) -> Option<&Action> {
         self.done.iter().find(|action| matches!(action, Action::Exit { .. } | Action::Reexec))
+    }
+
+    #[track_caller]
+    fn logged(&self, line: &str) {
+        assert!(self.log.iter().any(|logged| logged.contains(line)), "{line:?} in {:?}", self.log);
     }
 }

@@ -1,0 +1,42 @@
+//! Where a master listens for commands that want an answer, and how one is asked.
+
+use std::io::{self, BufRead, BufReader, Write};
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixStream};
+
+use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
+
+/// Name of the abstract unix socket of the master that is process `pid`.
+pub fn name(pid: i32) -> String {
+    format!("uwsgi-rs.{pid}")
+}
+
+/// What became of a command.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    Done,
+    Failed(String),
+}
+
+/// Gives a command to the master that is process `pid` and waits for the answer, as long as that takes; `None` where
+/// nobody of that process listens (it is another program, or an older one).
+pub(super) fn ask(pid: i32, command: &str) -> io::Result<Option<Answer>> {
+    let address = SocketAddr::from_abstract_name(name(pid))?;
+    let Ok(mut stream) = UnixStream::connect_addr(&address) else { return Ok(None) };
+    // Anybody may take the name first; the kernel says who did.
+    let peer = getsockopt(&stream, PeerCredentials)?;
+    if peer.pid() != pid {
+        return Ok(None);
+    }
+    stream.write_all(format!("{command}\n").as_bytes())?;
+    let mut line = String::new();
+    BufReader::new(stream).read_line(&mut line)?;
+    match line.trim_end() {
+        "ok" => Ok(Some(Answer::Done)),
+        "" => Ok(Some(Answer::Failed("the instance ended before it had an answer".to_owned()))),
+        line => {
+            let why = line.strip_prefix("failed: ").unwrap_or(line);
+            Ok(Some(Answer::Failed(why.to_owned())))
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! What the master waits for: one poll, and what each of its descriptors is.
+
+use std::collections::HashMap;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::time::Duration;
+
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Token};
+
+use crate::supervisor::{Generation, Seat};
+use crate::sys::signal::{self, SignalQueue};
+
+/// Events taken from the kernel at once.
+const EVENTS_MAX: usize = 64;
+
+/// What became readable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Source {
+    /// The signal queue.
+    Signals,
+    /// The channel of a mold.
+    Mold(Generation),
+    /// The channel of a worker.
+    Worker(Seat),
+    /// The master fifo of this number.
+    Fifo(u8),
+    /// The socket at which commands come in.
+    Door,
+    /// A command's connection.
+    Asker(u32),
+}
+
+/// See the module.
+pub(super) struct Ears {
+    poll: Poll,
+    events: Events,
+    pub(super) signals: SignalQueue,
+    sources: HashMap<Token, Source>,
+    next: usize,
+}
+
+impl Ears {
+    /// Hears signals already.
+    pub(super) fn new() -> io::Result<Self> {
+        let mut ears = Self {
+            poll: Poll::new()?,
+            events: Events::with_capacity(EVENTS_MAX),
+            signals: SignalQueue::new(&signal::OURS)?,
+            sources: HashMap::new(),
+            next: 0,
+        };
+        let fd = ears.signals.as_fd().as_raw_fd();
+        ears.register(fd, Source::Signals)?;
+        Ok(ears)
+    }
+
+    /// Hears a descriptor from now on. Forget it before it is closed.
+    pub(super) fn listen(&mut self, fd: BorrowedFd<'_>, source: Source) -> io::Result<()> {
+        self.register(fd.as_raw_fd(), source)
+    }
+
+    fn register(&mut self, fd: i32, source: Source) -> io::Result<()> {
+        let token = Token(self.next);
+        self.poll.registry().register(&mut SourceFd(&fd), token, Interest::READABLE)?;
+        self.next += 1;
+        self.sources.insert(token, source);
+        Ok(())
+    }
+
+    /// Closing it would do, but not while some forked copy of it is open.
+    pub(super) fn forget(&mut self, fd: BorrowedFd<'_>, source: Source) {
+        let _ = self.poll.registry().deregister(&mut SourceFd(&fd.as_raw_fd()));
+        self.sources.retain(|_, known| *known != source);
+    }
+
+    /// Waits at most `timeout` and says what became readable; signals come last: what a worker said before it ended,
+    /// and what people asked for before it did, count first.
+    pub(super) fn wait(&mut self, timeout: Option<Duration>) -> io::Result<Vec<Source>> {
+        match self.poll.poll(&mut self.events, timeout) {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+            _ => {}
+        }
+        let heard =
+            self.events.iter().filter_map(|event| self.sources.get(&event.token()).copied());
+        let mut heard: Vec<Source> = heard.collect();
+        heard.sort_by_key(|source| *source == Source::Signals);
+        Ok(heard)
+    }
+}

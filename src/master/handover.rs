@@ -1,0 +1,367 @@
+//! From one image of the master to the next: descriptors by name, and a few lines of text.
+//!
+//! The next image may be another version of the program: unknown lines are passed over, and what a line means never
+//! changes.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, Read, Seek, Write};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::str::{FromStr, SplitWhitespace};
+
+use nix::sys::memfd::{MFdFlags, memfd_create};
+use uwsgi_plugin_api::WorkerId;
+
+use super::asks::Asks;
+use super::board_view::Boards;
+use super::fifo::Fifos;
+use super::molds::MoldHandle;
+use super::run::{Master, now};
+use super::workers::WorkerHandle;
+use crate::log;
+use crate::shm::Board;
+use crate::supervisor::{Generation, Millis, Pid, PlaceId, Saved, SavedProcess, Seat};
+use crate::sys::channel::Channel;
+use crate::sys::handover::{self, Image, Inherited};
+use crate::sys::memory;
+
+/// Name of a mold's channel.
+pub(super) const CHANNEL: &str = "channel";
+/// Name of the text.
+const STATE: &str = "state";
+/// Its first line.
+const HEAD: &str = "uwsgi-rs state 1";
+
+/// What this image of the program is to be.
+#[derive(Debug)]
+pub enum Role {
+    /// The first image of an instance.
+    First,
+    /// The process that loads a generation.
+    Mold {
+        /// Which.
+        generation: Generation,
+        /// The master.
+        master: Pid,
+        /// Leads to it.
+        channel: Channel,
+        /// Descriptors that every generation gets.
+        shared: Passed,
+    },
+    /// The next image of a master.
+    Master {
+        /// What the last one left.
+        handover: Box<Handover>,
+        /// Descriptors that every generation gets.
+        shared: Passed,
+    },
+}
+
+/// Descriptors by name.
+pub type Passed = HashMap<String, OwnedFd>;
+
+/// What one image of the master leaves to the next.
+pub struct Handover {
+    pub(super) saved: Saved,
+    pub(super) boards: Boards,
+    pub(super) molds: HashMap<Generation, MoldHandle>,
+    pub(super) workers: HashMap<Seat, WorkerHandle>,
+    pub(super) fifos: Fifos,
+    pub(super) asks: Asks,
+}
+
+impl std::fmt::Debug for Handover {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Handover").field("saved", &self.saved).finish_non_exhaustive()
+    }
+}
+
+impl Role {
+    /// Takes what the environment says and removes its variables. Call it once, at the very start, while there is one
+    /// thread.
+    ///
+    /// # Errors
+    /// A variable is broken: nobody but an earlier image of the program should set it.
+    pub fn take() -> io::Result<Self> {
+        let Some(role) = handover::take_role() else { return Ok(Self::First) };
+        let mut passed: Passed =
+            handover::take_passed().into_iter().map(|Inherited { name, fd }| (name, fd)).collect();
+        let mut words = role.split_whitespace();
+        match words.next() {
+            Some("mold") => {
+                let (generation, master) = (next(&mut words)?, next(&mut words)?);
+                let channel = take(&mut passed, CHANNEL)?;
+                Ok(Self::Mold {
+                    generation: Generation(generation),
+                    master: Pid::from_raw(master),
+                    channel: Channel::from(channel),
+                    shared: passed,
+                })
+            }
+            Some("master") => {
+                let handover = Box::new(Handover::read(&mut passed)?);
+                Ok(Self::Master { handover, shared: passed })
+            }
+            _ => Err(broken("role")),
+        }
+    }
+}
+
+/// The role of a mold, for its image.
+pub(super) fn mold_role(Generation(generation): Generation, master: Pid) -> String {
+    format!("mold {generation} {master}")
+}
+
+impl Master {
+    /// Becomes the next image of the master. Returns only when that failed.
+    pub(super) fn reexec(&mut self) -> io::Error {
+        self.say_what_happens();
+        match self.image().and_then(|(image, _state)| self.context.origin.execute(&image)) {
+            Ok(never) => match never {},
+            Err(error) => error,
+        }
+    }
+
+    fn image(&self) -> io::Result<(Image, File)> {
+        let hands = self.hands();
+        let saved = self.supervisor.save(now());
+        let mut passed: Vec<(String, RawFd)> = Vec::new();
+        let mut text = lines(&saved);
+        for (Generation(number), mold) in &hands.molds {
+            text.push_str(&format!("mold {number} {}\n", mold.pid));
+            passed.push((format!("mold {number}"), mold.channel.as_fd().as_raw_fd()));
+            let sources =
+                mold.sources.iter().map(|fd| (format!("sources {number}"), fd.as_raw_fd()));
+            passed.extend(sources);
+        }
+        for (seat, worker) in &hands.workers {
+            passed.push((name(*seat), worker.channel.as_fd().as_raw_fd()));
+        }
+        for (Generation(number), board) in &hands.boards {
+            passed.push((format!("board {number}"), board.file().as_raw_fd()));
+        }
+        hands.fifos.save(&mut text, &mut passed);
+        hands.asks.save(&mut text, &mut passed);
+        passed.extend(self.context.shared.iter().map(|(name, fd)| (name.clone(), fd.as_raw_fd())));
+        let mut state = File::from(memfd_create(c"uwsgi-state", MFdFlags::MFD_CLOEXEC)?);
+        state.write_all(text.as_bytes())?;
+        state.rewind()?;
+        passed.push((STATE.to_owned(), state.as_raw_fd()));
+        let reloads = self.context.origin.reloads() + 1;
+        let image = Image { role: "master".to_owned(), reloads, sockets: self.sockets(), passed };
+        Ok((image, state))
+    }
+
+    fn say_what_happens(&self) {
+        let context = &self.context;
+        log::line(format_args!("chdir() to {}", context.origin.directory.display()));
+        let most = memory::open_files_max().unwrap_or(u64::MAX);
+        log::line(format_args!("closing all non-uwsgi socket fds > 2 (max_fd = {most})..."));
+        for (id, (name, fd)) in context.listeners.iter().enumerate() {
+            let fd = fd.as_raw_fd();
+            log::line(format_args!("found fd {fd} mapped to socket {id} ({name})"));
+        }
+        log::line(format_args!("running {}", context.origin.program.display()));
+    }
+}
+
+impl Handover {
+    /// What the configuration of the generation in charge was read from.
+    pub fn take_sources(&mut self) -> Option<OwnedFd> {
+        self.molds.get_mut(&self.saved.generation)?.sources.take()
+    }
+
+    /// The scoreboard of the generation in charge.
+    pub fn board(&self) -> Option<&std::sync::Arc<Board>> {
+        self.boards.get(&self.saved.generation)
+    }
+
+    fn read(passed: &mut Passed) -> io::Result<Self> {
+        let mut text = String::new();
+        File::from(take(passed, STATE)?).read_to_string(&mut text)?;
+        let mut rows = text.lines();
+        if rows.next() != Some(HEAD) {
+            return Err(broken("state"));
+        }
+        let mut read = Self {
+            saved: Saved {
+                generation: Generation(0),
+                round: 0,
+                workers: 0,
+                wanted: 0,
+                paused: false,
+                again: None,
+                leaving_molds: Vec::new(),
+                processes: Vec::new(),
+            },
+            boards: Boards::new(),
+            molds: HashMap::new(),
+            workers: HashMap::new(),
+            fifos: Fifos::default(),
+            asks: Asks::default(),
+        };
+        for row in rows {
+            read.take_line(row, passed)?;
+        }
+        read.adopt_boards(passed);
+        Ok(read)
+    }
+
+    fn take_line(&mut self, line: &str, passed: &mut Passed) -> io::Result<()> {
+        let mut words = line.split_whitespace();
+        match words.next() {
+            Some("fleet") => {
+                self.saved.generation = Generation(next(&mut words)?);
+                self.saved.round = next(&mut words)?;
+                self.saved.workers = next(&mut words)?;
+                self.saved.wanted = next(&mut words)?;
+                self.saved.paused = next::<u8>(&mut words)? != 0;
+                self.saved.again = match next::<u8>(&mut words)? {
+                    0 => None,
+                    kind => Some(kind == 2),
+                };
+            }
+            Some("mold") => {
+                let (number, pid) = (next(&mut words)?, next(&mut words)?);
+                let channel = Channel::from(take(passed, &format!("mold {number}"))?);
+                let sources = passed.remove(&format!("sources {number}"));
+                let handle = MoldHandle { pid: Pid::from_raw(pid), channel, sources };
+                self.molds.insert(Generation(number), handle);
+            }
+            Some("leaving") => {
+                let (generation, kill_at) = (next(&mut words)?, next(&mut words)?);
+                self.saved.leaving_molds.push((Generation(generation), Millis(kill_at)));
+            }
+            Some("worker") => self.take_worker(&mut words, passed)?,
+            Some("fifo") => self.fifos.restore(line, passed),
+            Some("asker") => self.asks.restore(line, passed),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn take_worker(
+        &mut self,
+        words: &mut SplitWhitespace<'_>,
+        passed: &mut Passed,
+    ) -> io::Result<()> {
+        let worker = WorkerId(next(words)?);
+        let seat = Seat { generation: Generation(next(words)?), place: PlaceId(next(words)?) };
+        let pid = Pid::from_raw(next(words)?);
+        let spawned = Millis(next(words)?);
+        let serving = next::<u8>(words)? != 0;
+        let kill_at = Millis(next(words)?);
+        self.saved.processes.push(SavedProcess { worker, seat, pid, spawned, serving, kill_at });
+        let channel = Channel::from(take(passed, &name(seat))?);
+        self.workers.insert(seat, WorkerHandle { pid: Some(pid), channel });
+        Ok(())
+    }
+
+    fn adopt_boards(&mut self, passed: &mut Passed) {
+        let generations: std::collections::HashSet<Generation> = self
+            .workers
+            .keys()
+            .map(|seat| seat.generation)
+            .chain([self.saved.generation])
+            .collect();
+        for Generation(number) in generations {
+            let Some(fd) = passed.remove(&format!("board {number}")) else { continue };
+            // One of an older program cannot be read: its workers are leaving.
+            if let Ok(board) = Board::adopt(fd) {
+                self.boards.insert(Generation(number), board);
+            }
+        }
+    }
+}
+
+fn lines(saved: &Saved) -> String {
+    let Saved { generation, round, workers, wanted, paused, again, .. } = saved;
+    let again = again.map_or(0, |brutal| 1 + u8::from(brutal));
+    let paused = u8::from(*paused);
+    let mut text =
+        format!("{HEAD}\nfleet {} {round} {workers} {wanted} {paused} {again}\n", generation.0);
+    for (Generation(number), kill_at) in &saved.leaving_molds {
+        text.push_str(&format!("leaving {number} {}\n", kill_at.0));
+    }
+    for process in &saved.processes {
+        let SavedProcess { worker, seat, pid, spawned, serving, kill_at } = process;
+        let (generation, place) = (seat.generation.0, seat.place.0);
+        let serving = u8::from(*serving);
+        text.push_str(&format!(
+            "worker {worker} {generation} {place} {pid} {} {serving} {}\n",
+            spawned.0, kill_at.0
+        ));
+    }
+    text
+}
+
+fn name(seat: Seat) -> String {
+    format!("worker {} {}", seat.generation.0, seat.place.0)
+}
+
+fn take(passed: &mut Passed, name: &str) -> io::Result<OwnedFd> {
+    passed.remove(name).ok_or_else(|| broken(name))
+}
+
+fn next<T: FromStr>(words: &mut SplitWhitespace<'_>) -> io::Result<T> {
+    words.next().and_then(|word| word.parse().ok()).ok_or_else(|| broken("state"))
+}
+
+fn broken(what: &str) -> io::Error {
+    io::Error::new(
+        io::ErrorKind::InvalidData,
+        format!("what another image of the program left to this one is broken ({what})"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_fleet_survives_its_lines() {
+        let (one, _other) = Channel::pair().unwrap();
+        let seat = Seat { generation: Generation(3), place: PlaceId(4) };
+        let process = SavedProcess {
+            worker: WorkerId(2),
+            seat,
+            pid: Pid::from_raw(77),
+            spawned: Millis(1),
+            serving: false,
+            kill_at: Millis(9),
+        };
+        let saved = Saved {
+            generation: Generation(3),
+            round: 2,
+            workers: 5,
+            wanted: 4,
+            paused: true,
+            again: Some(true),
+            leaving_molds: vec![(Generation(2), Millis(5))],
+            processes: vec![process],
+        };
+        let mut state = tempfile::tempfile().unwrap();
+        state.write_all(lines(&saved).as_bytes()).unwrap();
+        state.write_all(b"something a newer program knows\n").unwrap();
+        state.rewind().unwrap();
+        let mut passed = Passed::from([
+            (STATE.to_owned(), OwnedFd::from(state)),
+            (name(seat), OwnedFd::from(one)),
+        ]);
+        let read = Handover::read(&mut passed).unwrap();
+        assert_eq!(read.saved, saved);
+        assert!(read.workers.contains_key(&seat));
+    }
+
+    #[test]
+    fn a_broken_state_is_an_error() {
+        for text in ["", "other\n", "uwsgi-rs state 1\nfleet 1\n", "uwsgi-rs state 1\nworker 1 x\n"]
+        {
+            let mut state = tempfile::tempfile().unwrap();
+            state.write_all(text.as_bytes()).unwrap();
+            state.rewind().unwrap();
+            let mut passed = Passed::from([(STATE.to_owned(), OwnedFd::from(state))]);
+            assert!(Handover::read(&mut passed).is_err(), "{text:?}");
+        }
+    }
+}

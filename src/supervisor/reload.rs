@@ -1,0 +1,491 @@
+//! Generations: the first one, a new one beside the old, and the way back.
+//!
+//! ```text
+//!   Idle -> Loading -> Proving -> Replacing -> (Reexec) Idle
+//!              |          |           |
+//!              `----------+-----------'--> Idle, the old generation in charge; perhaps once more after a pause
+//! ```
+//!
+//! *Loading*: the mold reads the configuration and loads the application. *Proving*: the first worker of the new
+//! generation boots, beside everything that goes on. It is ready: the new generation is in charge, and *replacing*
+//! follows, worker by worker. Until the end of it the old mold is kept, and wanting the old generation again undoes it.
+
+use super::decisions::{Phase, Supervisor};
+use super::fleet::{Process, Stage};
+use super::post::{THROTTLE_MS_MAX, Throttle};
+use super::{Action, Ended, Generation, Millis, Report, exit_code, lines};
+
+/// Places of a board for each of its workers; `shm::Board` has as many.
+const PLACES_PER_WORKER: u16 = 2;
+
+/// So many successors of a generation in a row may die before they are ready; then it is given up.
+const FAILURES_MAX: u32 = 3;
+
+/// The first pause before a reload is tried again by itself; doubled each time, up to [`THROTTLE_MS_MAX`].
+const RETRY_MS: u64 = 1_000;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Step {
+    Idle,
+    Loading { generation: Generation },
+    Proving { generation: Generation },
+    Replacing { previous: Generation, workers_before: u16 },
+}
+
+/// The reload that runs, if one does.
+#[derive(Debug)]
+pub(super) struct Reload {
+    step: Step,
+    brutal: bool,
+    /// Somebody asked for another one while it ran.
+    again: Option<bool>,
+    failures: u32,
+    /// Counts reloads, for those who ask for one.
+    pub(super) round: u32,
+    last: Generation,
+    /// When it is tried again, and how often it was.
+    pub(super) retry_at: Option<Millis>,
+    retries: u32,
+    /// The mold in charge is gone: without another one no worker can be replaced.
+    moldless: bool,
+    /// Of the first generation.
+    boots: Throttle,
+}
+
+impl Default for Reload {
+    fn default() -> Self {
+        Self {
+            step: Step::Idle,
+            brutal: false,
+            again: None,
+            failures: 0,
+            round: 0,
+            last: Generation(0),
+            retry_at: None,
+            retries: 0,
+            moldless: false,
+            boots: Throttle::default(),
+        }
+    }
+}
+
+impl Reload {
+    /// After `last`; `again` is a reload that was asked for during the last one, at this moment.
+    pub(super) fn resume(last: Generation, round: u32, again: Option<(bool, Millis)>) -> Self {
+        let brutal = again.is_some_and(|(brutal, _)| brutal);
+        Self { last, round, brutal, retry_at: again.map(|(_, now)| now), ..Self::default() }
+    }
+
+    /// Another reload was asked for while this one ran; whether a brutal one.
+    pub(super) fn again(&self) -> Option<bool> {
+        self.again
+    }
+
+    pub(super) fn is_running(&self) -> bool {
+        self.step != Step::Idle
+    }
+
+    pub(super) fn is_replacing(&self) -> bool {
+        matches!(self.step, Step::Replacing { .. })
+    }
+
+    /// A generation that is not in charge yet.
+    pub(super) fn is_candidate(&self, generation: Generation) -> bool {
+        matches!(self.step, Step::Loading { generation: one } | Step::Proving { generation: one } if one == generation)
+    }
+
+    /// The one whose first worker is to boot.
+    pub(super) fn loaded_candidate(&self) -> Option<Generation> {
+        match self.step {
+            Step::Proving { generation } => Some(generation),
+            _ => None,
+        }
+    }
+
+    /// A generation whose workers take the places of another's.
+    pub(super) fn is_new(&self, generation: Generation) -> bool {
+        self.is_running() && generation == self.last
+    }
+
+    /// Old workers end at once when the new ones of this generation are there.
+    pub(super) fn is_brutal(&self, generation: Generation) -> bool {
+        self.brutal && self.is_new(generation)
+    }
+
+    fn next(&mut self) -> Generation {
+        self.last = Generation(self.last.0.saturating_add(1));
+        self.last
+    }
+}
+
+impl Supervisor {
+    /// A reload runs.
+    pub fn reloads(&self) -> bool {
+        self.reload.is_running()
+    }
+
+    /// The first generation loads, again after it died.
+    pub(super) fn boot(&mut self, actions: &mut Vec<Action>) {
+        let generation = self.reload.next();
+        self.molds.start(generation, actions);
+    }
+
+    pub(super) fn ask_reload(&mut self, brutal: bool, now: Millis, actions: &mut Vec<Action>) {
+        if self.phase == Phase::Booting && self.molds.is_empty() {
+            // Somebody mended what dies at boot: no need to wait.
+            self.reload.retry_at = Some(now);
+            return;
+        }
+        if self.phase != Phase::Serving {
+            return;
+        }
+        if self.reload.is_running() {
+            self.reload.again = Some(brutal || self.reload.again == Some(true));
+            return;
+        }
+        self.reload.retries = 0;
+        self.start_reload(brutal, actions);
+    }
+
+    fn start_reload(&mut self, brutal: bool, actions: &mut Vec<Action>) {
+        let generation = self.reload.next();
+        self.reload.round += 1;
+        self.reload.retry_at = None;
+        self.reload.brutal = brutal;
+        self.reload.failures = 0;
+        self.reload.step = Step::Loading { generation };
+        actions.push(Action::Log(lines::reload_begins(generation)));
+        self.molds.start(generation, actions);
+    }
+
+    pub(super) fn on_mold_loaded(
+        &mut self,
+        generation: Generation,
+        workers: u16,
+        actions: &mut Vec<Action>,
+    ) {
+        self.molds.loaded(generation, workers);
+        match (self.phase, self.reload.step) {
+            (Phase::Booting, _) => {
+                self.phase = Phase::Serving;
+                self.target = generation;
+            }
+            (_, Step::Loading { generation: loading }) if loading == generation => {
+                self.reload.step = Step::Proving { generation };
+            }
+            // Of a reload that was given up in the meantime.
+            _ if generation != self.target => self.molds.dismiss(generation, actions),
+            _ => {}
+        }
+    }
+
+    /// The candidate's first worker serves: it is in charge.
+    pub(super) fn promote(&mut self, actions: &mut Vec<Action>) {
+        let Some(generation) = self.reload.loaded_candidate() else { return };
+        let previous = self.target;
+        let workers_before = self.posts.len() as u16;
+        let workers = self.molds.workers(generation).unwrap_or(workers_before);
+        // As many as were wanted, unless that were all: then all there are now.
+        if self.wanted == workers_before || self.wanted > workers {
+            self.wanted = workers;
+        }
+        self.posts.resize_with(usize::from(workers.max(1)), Default::default);
+        self.target = generation;
+        self.reload.step = Step::Replacing { previous, workers_before };
+        let line = if self.reload.brutal { lines::BRUTAL_RELOAD } else { lines::GRACEFUL_RELOAD };
+        actions.push(Action::Log(line.to_owned()));
+    }
+
+    pub(super) fn on_mold_ended(
+        &mut self,
+        generation: Generation,
+        ended: Ended,
+        now: Millis,
+        actions: &mut Vec<Action>,
+    ) {
+        let asked = self.molds.ended(generation);
+        // What it was asked to fork will not come.
+        self.fleet.0.retain(|one| one.pid.is_some() || one.seat.generation != generation);
+        match self.phase {
+            Phase::Booting => self.on_boot_failed(ended, now, actions),
+            Phase::Serving if self.reload.is_candidate(generation) => {
+                let loading = matches!(self.reload.step, Step::Loading { .. });
+                let when = if loading { "while it was loaded" } else { "when it was loaded" };
+                self.fail_reload(format!("its process {ended} {when}"), now, actions);
+            }
+            Phase::Serving if self.needs_fork(generation) && !asked => {
+                actions.push(Action::Log(lines::mold_lost(generation, ended)));
+                self.reload.moldless = true;
+                if self.reload.is_replacing() {
+                    self.roll_back("its process is gone".to_owned(), now, actions);
+                } else if !self.reload.is_running() {
+                    self.reload.retry_at.get_or_insert(now);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn on_boot_failed(&mut self, ended: Ended, now: Millis, actions: &mut Vec<Action>) {
+        let first_ms = self.settings.throttle_ms;
+        match ended {
+            Ended::Code(exit_code::NO_APP) => {
+                actions.push(Action::Log(lines::NEED_APP.to_owned()));
+                self.stop(exit_code::NO_APP, now, actions);
+            }
+            // It has said what is wrong, and the same would be wrong again.
+            Ended::Code(code @ exit_code::FAILURE) => self.stop(code, now, actions),
+            _ => {
+                let throttle = &mut self.reload.boots;
+                let pause_ms = throttle.penalty_ms(true, first_ms).max(first_ms);
+                let deaths = throttle.quick_deaths;
+                actions.push(Action::Log(lines::boot_failed(ended)));
+                actions.push(Action::Log(lines::attempts("the application", deaths, pause_ms)));
+                self.reload.retry_at = Some(now + pause_ms);
+            }
+        }
+    }
+
+    /// A worker of the new generation died before it was ready.
+    pub(super) fn on_successor_failed(
+        &mut self,
+        generation: Generation,
+        why: String,
+        now: Millis,
+        actions: &mut Vec<Action>,
+    ) {
+        self.reload.failures += 1;
+        if self.reload.is_candidate(generation) {
+            self.fail_reload(why, now, actions);
+        } else if self.reload.is_replacing() && self.reload.failures >= FAILURES_MAX {
+            self.roll_back(why, now, actions);
+        }
+    }
+
+    /// The old generation was in charge all the time.
+    pub(super) fn fail_reload(&mut self, why: String, now: Millis, actions: &mut Vec<Action>) {
+        let (Step::Loading { generation } | Step::Proving { generation }) = self.reload.step else {
+            return;
+        };
+        self.molds.dismiss(generation, actions);
+        let foreign = |process: &Process| process.seat.generation == generation && process.stays();
+        self.dismiss(foreign, false, now, actions);
+        self.give_up(why, now, actions);
+    }
+
+    /// The old generation takes charge again: what serves of the new one gets successors of the old one.
+    fn roll_back(&mut self, why: String, now: Millis, actions: &mut Vec<Action>) {
+        let Step::Replacing { previous, workers_before } = self.reload.step else { return };
+        let failed = std::mem::replace(&mut self.target, previous);
+        if self.wanted == self.posts.len() as u16 {
+            self.wanted = workers_before;
+        }
+        self.posts.resize_with(usize::from(workers_before), Default::default);
+        self.wanted = self.wanted.min(workers_before);
+        self.molds.dismiss(failed, actions);
+        let boots = |process: &Process| {
+            process.seat.generation == failed && process.stage == Stage::Booting
+        };
+        self.dismiss(boots, false, now, actions);
+        self.give_up(why, now, actions);
+    }
+
+    fn give_up(&mut self, why: String, now: Millis, actions: &mut Vec<Action>) {
+        actions.push(Action::Log(lines::reload_failed(self.target, &why)));
+        self.report(Err(why), actions);
+        self.reload.step = Step::Idle;
+        if let Some(brutal) = self.reload.again.take() {
+            self.reload.retries = 0;
+            self.start_reload(brutal, actions);
+            return;
+        }
+        if self.reload.retries < self.settings.retries || self.reload.moldless {
+            let pause_ms = RETRY_MS
+                .saturating_mul(1_u64.checked_shl(self.reload.retries).unwrap_or(u64::MAX))
+                .min(THROTTLE_MS_MAX);
+            self.reload.retries += 1;
+            self.reload.retry_at = Some(now + pause_ms);
+            let tries = self.reload.retries;
+            actions.push(Action::Log(lines::attempts("the reload", tries, pause_ms)));
+        }
+    }
+
+    /// Nothing more is to come of the reload that runs.
+    pub(super) fn abandon_reload(&mut self, why: &str, actions: &mut Vec<Action>) {
+        self.reload.again = None;
+        self.reload.retry_at = None;
+        if self.reload.is_running() {
+            self.reload.step = Step::Idle;
+            self.report(Err(why.to_owned()), actions);
+        }
+    }
+
+    pub(super) fn tick_reload(&mut self, now: Millis, actions: &mut Vec<Action>) {
+        if self.reload.retry_at.is_none_or(|at| at > now) {
+            return;
+        }
+        self.reload.retry_at = None;
+        match self.phase {
+            Phase::Booting if self.molds.is_empty() => self.boot(actions),
+            Phase::Serving if !self.reload.is_running() => {
+                let brutal = self.reload.brutal;
+                self.start_reload(brutal, actions);
+            }
+            _ => {}
+        }
+    }
+
+    /// Everything is of the new generation: the old mold goes, and the master becomes its own new image.
+    pub(super) fn commit(&mut self, actions: &mut Vec<Action>) {
+        let Step::Replacing { previous, .. } = self.reload.step else { return };
+        self.molds.dismiss(previous, actions);
+        self.report(Ok(()), actions);
+        self.reload.step = Step::Idle;
+        self.reload.moldless = false;
+        self.reload.retries = 0;
+        self.phase = Phase::Reexecuting;
+        actions.extend([Action::Log(lines::REEXEC.to_owned()), Action::Reexec]);
+    }
+
+    pub(super) fn on_reexec_failed(&mut self, error: &std::io::Error, actions: &mut Vec<Action>) {
+        self.phase = Phase::Serving;
+        actions.push(Action::Log(lines::reexec_failed(error)));
+    }
+
+    fn report(&self, result: Result<(), String>, actions: &mut Vec<Action>) {
+        actions.push(Action::Report(Report { round: self.reload.round, result }));
+    }
+}
+
+/// The processes that have a generation loaded.
+#[derive(Debug, Default)]
+pub(super) struct Molds(Vec<Mold>);
+
+#[derive(Debug)]
+struct Mold {
+    generation: Generation,
+    /// Its `processes`, once it has loaded.
+    workers: Option<u16>,
+    dismissed: Dismissed,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Dismissed {
+    No,
+    /// Told; the next tick sets the time.
+    Now,
+    Until(Millis),
+    Killed,
+}
+
+impl Molds {
+    pub(super) fn resume(
+        (generation, workers): (Generation, u16),
+        leaving: &[(Generation, Millis)],
+    ) -> Self {
+        let workers = Some(workers);
+        let leaving = leaving.iter().map(|(generation, until)| Mold {
+            generation: *generation,
+            workers,
+            dismissed: Dismissed::Until(*until),
+        });
+        let charged = Mold { generation, workers, dismissed: Dismissed::No };
+        Self([charged].into_iter().chain(leaving).collect())
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn start(&mut self, generation: Generation, actions: &mut Vec<Action>) {
+        self.0.push(Mold { generation, workers: None, dismissed: Dismissed::No });
+        actions.push(Action::StartMold { generation });
+    }
+
+    fn find(&self, generation: Generation) -> Option<&Mold> {
+        self.0.iter().find(|mold| mold.generation == generation)
+    }
+
+    fn loaded(&mut self, generation: Generation, workers: u16) {
+        if let Some(mold) = self.0.iter_mut().find(|mold| mold.generation == generation) {
+            mold.workers = Some(workers);
+        }
+    }
+
+    fn workers(&self, generation: Generation) -> Option<u16> {
+        self.find(generation)?.workers
+    }
+
+    /// Places of its board, where it can fork.
+    pub(super) fn places(&self, generation: Generation) -> Option<u16> {
+        let mold = self.find(generation).filter(|mold| mold.dismissed == Dismissed::No)?;
+        Some(mold.workers?.saturating_mul(PLACES_PER_WORKER))
+    }
+
+    fn dismiss(&mut self, generation: Generation, actions: &mut Vec<Action>) {
+        let mold = self.0.iter_mut().find(|mold| mold.generation == generation);
+        let Some(mold) = mold.filter(|mold| mold.dismissed == Dismissed::No) else { return };
+        // One that is loading does not listen.
+        match mold.workers {
+            None => {
+                mold.dismissed = Dismissed::Killed;
+                actions.push(Action::KillMold { generation });
+            }
+            Some(_) => {
+                mold.dismissed = Dismissed::Now;
+                actions.push(Action::DismissMold { generation });
+            }
+        }
+    }
+
+    pub(super) fn dismiss_all(&mut self, actions: &mut Vec<Action>) {
+        let all: Vec<Generation> = self.0.iter().map(|mold| mold.generation).collect();
+        all.into_iter().for_each(|generation| self.dismiss(generation, actions));
+    }
+
+    pub(super) fn kill_all(&mut self, actions: &mut Vec<Action>) {
+        for mold in self.0.iter_mut().filter(|mold| mold.dismissed != Dismissed::Killed) {
+            mold.dismissed = Dismissed::Killed;
+            actions.push(Action::KillMold { generation: mold.generation });
+        }
+    }
+
+    /// Whether it was told to end.
+    fn ended(&mut self, generation: Generation) -> bool {
+        let asked = self.find(generation).is_none_or(|mold| mold.dismissed != Dismissed::No);
+        self.0.retain(|mold| mold.generation != generation);
+        asked
+    }
+
+    /// Those that were told to end and did not yet, with the time at which they are killed.
+    pub(super) fn leaving(&self, now: Millis, mercy_ms: u64) -> Vec<(Generation, Millis)> {
+        let until = |mold: &Mold| match mold.dismissed {
+            Dismissed::No => None,
+            Dismissed::Now => Some((mold.generation, now + mercy_ms)),
+            Dismissed::Until(until) => Some((mold.generation, until)),
+            Dismissed::Killed => Some((mold.generation, now)),
+        };
+        self.0.iter().filter_map(until).collect()
+    }
+
+    pub(super) fn tick(&mut self, now: Millis, mercy_ms: u64, actions: &mut Vec<Action>) {
+        for mold in &mut self.0 {
+            mold.dismissed = match mold.dismissed {
+                Dismissed::Now => Dismissed::Until(now + mercy_ms),
+                Dismissed::Until(until) if until <= now => {
+                    actions.push(Action::KillMold { generation: mold.generation });
+                    Dismissed::Killed
+                }
+                other => other,
+            };
+        }
+    }
+
+    pub(super) fn wake(&self) -> Option<Millis> {
+        let until = |mold: &Mold| match mold.dismissed {
+            Dismissed::Until(until) => Some(until),
+            _ => None,
+        };
+        self.0.iter().filter_map(until).min()
+    }
+}

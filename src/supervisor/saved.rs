@@ -1,0 +1,82 @@
+//! What of the supervisor the next image of the master goes on with.
+
+use uwsgi_plugin_api::WorkerId;
+
+use super::fleet::{Fleet, Process, Stage};
+use super::post::Post;
+use super::{Generation, Millis, Pid, Seat};
+
+/// Everything that cannot be found out again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Saved {
+    /// The generation in charge.
+    pub generation: Generation,
+    /// Number of the last reload.
+    pub round: u32,
+    /// `processes` of its configuration.
+    pub workers: u16,
+    /// How many of them are wanted now.
+    pub wanted: u16,
+    /// Workers take nothing new.
+    pub paused: bool,
+    /// Another reload is to follow at once; whether a brutal one.
+    pub again: Option<bool>,
+    /// Molds that were told to end, and when they are killed.
+    pub leaving_molds: Vec<(Generation, Millis)>,
+    /// All worker processes.
+    pub processes: Vec<SavedProcess>,
+}
+
+/// A worker process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SavedProcess {
+    /// Its number.
+    pub worker: WorkerId,
+    /// Its place.
+    pub seat: Seat,
+    /// Its process id.
+    pub pid: Pid,
+    /// When it was spawned.
+    pub spawned: Millis,
+    /// It serves; if not, it leaves.
+    pub serving: bool,
+    /// When a leaving one is killed.
+    pub kill_at: Millis,
+}
+
+impl Saved {
+    pub(super) fn fleet(&self, now: Millis) -> Fleet {
+        let process = |saved: &SavedProcess| {
+            let mut process = Process::new(saved.seat, saved.worker, false, saved.spawned);
+            process.pid = Some(saved.pid);
+            process.ready = true;
+            process.stage = match saved.serving {
+                true => Stage::Serving,
+                false => Stage::Leaving { since: now, kill_at: saved.kill_at, graceful: true },
+            };
+            process
+        };
+        Fleet(self.processes.iter().map(process).collect())
+    }
+
+    pub(super) fn posts(&self) -> Vec<Post> {
+        vec![Post { manned: true, ..Post::default() }; usize::from(self.workers)]
+    }
+}
+
+impl SavedProcess {
+    /// `None` for a process that has no id yet, and for one that boots: the next image would not know what for.
+    pub(super) fn of(process: &Process, now: Millis) -> Option<Self> {
+        Some(Self {
+            worker: process.worker,
+            seat: process.seat,
+            pid: process.pid?,
+            spawned: process.spawned,
+            serving: process.stage == Stage::Serving,
+            kill_at: match process.stage {
+                Stage::Leaving { kill_at, .. } => kill_at,
+                Stage::Killed { .. } | Stage::Booting | Stage::Serving => now,
+            },
+        })
+    }
+}
