@@ -5,7 +5,6 @@
 //! capital ones of the first file. Unlike uWSGI, a `%` at the end of a line stays (there it swallows the
 //! line break) and capital letters work for a file given without `--ini` too.
 
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -28,24 +27,27 @@ pub(super) struct FileNames {
     inode: Option<u64>,
 }
 
+/// Where a file is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    /// Absolute, with a `/` at its end; links are resolved.
+    pub directory: String,
+    /// Of the file, where it is there.
+    pub inode: Option<u64>,
+}
+
 impl FileNames {
-    /// Names of the file `given`; links in its directory are resolved, the file itself is not.
-    pub(super) fn new(given: &str, section: &str, cwd: &Path) -> Self {
-        let absolute = cwd.join(given);
-        let base = absolute.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let parent = absolute.parent().unwrap_or(Path::new("/"));
-        let parent = parent.canonicalize().unwrap_or_else(|_| parent.to_owned());
-        let mut directory = parent.to_string_lossy().into_owned();
-        if !directory.ends_with('/') {
-            directory.push('/');
-        }
+    /// Names of the file `given`, which is at `place`.
+    pub(super) fn new(given: &str, section: &str, place: Place) -> Self {
+        let base = Path::new(given).file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let Place { directory, inode } = place;
         Self {
             given: given.to_owned(),
             path: format!("{directory}{base}"),
             directory,
             base,
             section: section.to_owned(),
-            inode: std::fs::metadata(&absolute).ok().map(|data| data.ino()),
+            inode,
         }
     }
 
@@ -185,6 +187,10 @@ pub(super) mod tests {
         }
     }
 
+    pub(in crate::config) fn place(directory: &str) -> Place {
+        Place { directory: directory.to_owned(), inode: None }
+    }
+
     fn substituted(magic: &Magic<'_>, line: &str) -> String {
         let value = |piece: &Piece<'_>| match piece {
             Piece::Text(text) => (*text).to_owned(),
@@ -196,8 +202,8 @@ pub(super) mod tests {
     #[test]
     fn every_variable_has_uwsgis_value() {
         let machine = machine();
-        let current = FileNames::new("no-such-dir/app.x.ini", "sec", Path::new("/srv"));
-        let first = FileNames::new("/etc/first.ini", "", Path::new("/srv"));
+        let current = FileNames::new("no-such-dir/app.x.ini", "sec", place("/srv/no-such-dir/"));
+        let first = FileNames::new("/etc/first.ini", "", place("/etc/"));
         let magic = Magic::new(&current, &first, &machine);
         for (text, expected) in [
             ("%o|%p|%d", "no-such-dir/app.x.ini|/srv/no-such-dir/app.x.ini|/srv/no-such-dir/"),

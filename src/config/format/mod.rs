@@ -113,14 +113,15 @@ fn count(before: usize) -> u32 {
 mod tests {
     use super::written::Written;
     use super::*;
-    use crate::config::magic::{FileNames, Magic, tests::machine};
+    use crate::config::magic::tests::{machine, place};
+    use crate::config::magic::{FileNames, Magic};
 
     /// A reader of one format.
     pub(super) type Parse = fn(&[u8], &str, &Magic<'_>) -> Parsed;
 
     /// What `parse` makes of `text`, where `%n` is `app` and `%d` is `/srv/`.
     pub(super) fn parsed(parse: Parse, text: &[u8], section: &str) -> Parsed {
-        let (names, machine) = (FileNames::new("/srv/app.conf", "", "/".as_ref()), machine());
+        let (names, machine) = (FileNames::new("/srv/app.conf", "", place("/srv/")), machine());
         parse(text, section, &Magic::new(&names, &names, &machine))
     }
 
@@ -195,7 +196,7 @@ mod tests {
 
     #[test]
     fn places_are_those_before_magic_variables() {
-        let (names, machine) = (FileNames::new("/srv/app.conf", "", "/".as_ref()), machine());
+        let (names, machine) = (FileNames::new("/srv/app.conf", "", place("/srv/")), machine());
         let magic = Magic::new(&names, &names, &machine);
         let written = Written::new("ä%n=%d.\r\n%(x)%\r\n%", &magic);
         assert_eq!(written.text, "äapp=/srv/.\r\n%(x)%\r\n%");

@@ -160,7 +160,7 @@ impl Reader<'_> {
         let names = match file {
             "-" => FileNames::nameless(file, asked),
             _ if open::scheme(file).is_some() => FileNames::nameless(file, asked),
-            _ => FileNames::new(file, asked, &self.machine.cwd),
+            _ => FileNames::new(file, asked, open::place(file, &self.machine.cwd)),
         };
         let shown = String::from_utf8_lossy(text).into_owned();
         let whole = Arc::new(FileText::new(file, shown));

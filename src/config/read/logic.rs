@@ -7,6 +7,7 @@
 
 use uwsgi_plugin_api::settings::leading_number;
 
+use super::open::{self, PathKind};
 use super::{Diagnostic, Directive, Reader};
 
 /// Items of one loop, and times that blocks may multiply lines.
@@ -200,9 +201,9 @@ impl Reader<'_> {
             "for-readline" => return self.lines_of(value),
             "env" => compared(value, |name| self.source.variable(name)),
             "opt" => compared(value, |key| self.first_value(key)),
-            "exists" => (std::path::Path::new(value).exists(), Some(value.to_owned())),
-            "file" => (std::path::Path::new(value).is_file(), Some(value.to_owned())),
-            "dir" | "directory" => (std::path::Path::new(value).is_dir(), Some(value.to_owned())),
+            "exists" => (open::kind(value) != PathKind::Nothing, Some(value.to_owned())),
+            "file" => (open::kind(value) == PathKind::File, Some(value.to_owned())),
+            "dir" | "directory" => (open::kind(value) == PathKind::Folder, Some(value.to_owned())),
             "reload" => (self.source.variable("UWSGI_RELOADS").is_some(), None),
             "hostname" => (self.machine.hostname == value, Some(value.to_owned())),
             "hostname-match" => (matches(value, &self.machine.hostname)?, Some(value.to_owned())),
@@ -296,9 +297,7 @@ fn times(value: &str) -> Result<Runs, String> {
 
 /// Paths in alphabetical order; a pattern that matches nothing is its own item, as in uWSGI.
 fn globbed(pattern: &str) -> Result<Runs, String> {
-    let paths = glob::glob(pattern).map_err(|error| format!("no valid pattern: {error}"))?;
-    let paths = paths.filter_map(Result::ok).take(ITEMS_MAX);
-    let mut items: Vec<_> = paths.map(|path| path.to_string_lossy().into_owned()).collect();
+    let mut items = open::paths(pattern, ITEMS_MAX)?;
     if items.is_empty() {
         items.push(pattern.to_owned());
     }

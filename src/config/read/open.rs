@@ -1,10 +1,16 @@
-//! The bytes of a configuration file: a path, `-`, or one of uWSGI's schemes (behaviour note 2.5).
+//! All that a reading takes from outside: bytes of a path, of `-` or of one of uWSGI's schemes (behaviour note 2.5),
+//! folders, patterns, and what a path is. Nothing else in `config` looks at the world.
 
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::RawFd;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
+
+use super::variables::Variable;
+use crate::config::magic::Place;
 
 /// A configuration is at most this long; more is an endless stream.
 const BYTES_MAX: u64 = 64 << 20;
@@ -48,6 +54,77 @@ pub fn read(target: &str) -> Result<Vec<u8>, String> {
         }
     };
     Ok(bytes)
+}
+
+/// What a path names; links are followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::config) enum PathKind {
+    /// Nothing that is there, or that may be seen.
+    Nothing,
+    /// A regular file.
+    File,
+    /// A folder.
+    Folder,
+    /// A socket, a device, ...
+    Other,
+}
+
+/// What `path` is.
+pub(super) fn kind(path: &str) -> PathKind {
+    match std::fs::metadata(path) {
+        Ok(data) if data.is_file() => PathKind::File,
+        Ok(data) if data.is_dir() => PathKind::Folder,
+        Ok(_) => PathKind::Other,
+        Err(_) => PathKind::Nothing,
+    }
+}
+
+/// Where the file `given` is; links in its folder are resolved, the file itself is not.
+pub(in crate::config) fn place(given: &str, cwd: &Path) -> Place {
+    let absolute = cwd.join(given);
+    let parent = absolute.parent().unwrap_or(Path::new("/"));
+    let parent = parent.canonicalize().unwrap_or_else(|_| parent.to_owned());
+    let mut directory = parent.to_string_lossy().into_owned();
+    if !directory.ends_with('/') {
+        directory.push('/');
+    }
+    Place { directory, inode: std::fs::metadata(&absolute).ok().map(|data| data.ino()) }
+}
+
+/// Paths that match a pattern, at most `most`, in alphabetical order.
+///
+/// # Errors
+/// Why it is no pattern.
+pub(super) fn paths(pattern: &str, most: usize) -> Result<Vec<String>, String> {
+    let paths = glob::glob(pattern).map_err(|error| format!("no valid pattern: {error}"))?;
+    let paths = paths.filter_map(Result::ok).take(most);
+    Ok(paths.map(|path| path.to_string_lossy().into_owned()).collect())
+}
+
+/// The variables of a folder: a file each, whose text is the value, without the blanks at its end. An empty file
+/// removes its variable. Hidden files and folders are left out.
+///
+/// # Errors
+/// Why it cannot be read, or which file is no variable.
+pub(super) fn folder(path: &str) -> Result<Vec<Variable>, String> {
+    let wrong = |error: io::Error| format!("cannot read the folder {path}: {error}");
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(path).map_err(wrong)? {
+        let entry = entry.map_err(wrong)?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.starts_with('.') || !entry.path().is_file() {
+            continue;
+        }
+        if name.contains('=') {
+            return Err(format!("{name} cannot be the name of a variable"));
+        }
+        let bytes = File::open(entry.path()).and_then(all).map_err(wrong)?;
+        let text = bytes.split(|&byte| byte == 0).next().unwrap_or_default();
+        let text = std::str::from_utf8(text).map_err(|_| format!("{name} is not valid UTF-8"))?;
+        found.push((name, Some(text.trim_end().to_owned()).filter(|text| !text.is_empty())));
+    }
+    found.sort();
+    Ok(found)
 }
 
 fn text(error: io::Error) -> String {

@@ -3,36 +3,10 @@
 //! As in uWSGI the folders of `envdir` win over everything; those of `early-envdir`, and `ienv`, are seen by the
 //! placeholders and conditions that follow them.
 
-use std::path::Path;
-
-use super::{Diagnostic, Directive, Reader};
+use super::{Diagnostic, Directive, Reader, open};
 
 /// A change of the environment: a variable's new value, or `None` to remove it.
 pub type Variable = (String, Option<String>);
-
-/// The variables of a folder: a file each, whose text is the value, without the blanks at its end. An empty file
-/// removes its variable. Hidden files and folders are left out.
-fn folder(path: &Path) -> Result<Vec<Variable>, String> {
-    let wrong =
-        |error: std::io::Error| format!("cannot read the folder {}: {error}", path.display());
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(path).map_err(wrong)? {
-        let entry = entry.map_err(wrong)?;
-        let name = entry.file_name().to_string_lossy().into_owned();
-        if name.starts_with('.') || !entry.path().is_file() {
-            continue;
-        }
-        if name.contains('=') {
-            return Err(format!("{name} cannot be the name of a variable"));
-        }
-        let bytes = std::fs::read(entry.path()).map_err(wrong)?;
-        let text = bytes.split(|&byte| byte == 0).next().unwrap_or_default();
-        let text = std::str::from_utf8(text).map_err(|_| format!("{name} is not valid UTF-8"))?;
-        found.push((name, Some(text.trim_end().to_owned()).filter(|text| !text.is_empty())));
-    }
-    found.sort();
-    Ok(found)
-}
 
 /// `NAME=VALUE`.
 fn assignment(directive: &Directive) -> Result<Variable, Diagnostic> {
@@ -86,7 +60,7 @@ impl Reader<'_> {
     fn variables_of(&self, directive: &Directive) -> Result<Vec<Variable>, Diagnostic> {
         let found = match self.source.sealed {
             true => Err("nothing is opened here".to_owned()),
-            false => folder(Path::new(directive.text())),
+            false => open::folder(directive.text()),
         };
         found.map_err(|message| Diagnostic::error(directive, message))
     }
