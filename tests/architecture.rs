@@ -178,6 +178,36 @@ fn unsafe_lives_where_the_design_allows_it() {
     assert!(wrong.is_empty(), "unsafe outside of its places:\n{}", wrong.join("\n"));
 }
 
+/// What `config/read/open.rs` takes from outside can be noted and given again; what others took could not.
+#[test]
+fn a_configuration_is_opened_in_one_place() {
+    let outside = [
+        "fs::",
+        "File::",
+        "exists()",
+        "is_file()",
+        "is_dir()",
+        "canonicalize(",
+        "SystemTime",
+        "glob::",
+        "env::var(",
+        "process::Command",
+        "io::stdin",
+    ];
+    let mut wrong = Vec::new();
+    for path in sources("src/config") {
+        if path.ends_with("read/open.rs")
+            || path.components().any(|part| part.as_os_str() == "tests")
+        {
+            continue;
+        }
+        let shipped = code(&path).into_iter().take_while(|(_, line)| line != "mod tests {");
+        let bad = shipped.filter(|(_, line)| outside.iter().any(|word| line.contains(word)));
+        wrong.extend(bad.map(|(line, text)| format!("{}:{line}: {text}", path.display())));
+    }
+    assert!(wrong.is_empty(), "only config/read/open.rs looks outside:\n{}", wrong.join("\n"));
+}
+
 #[test]
 fn files_can_be_held_in_the_head() {
     let folders = ["src", "plugins", "protocol", "tests", "benches"].into_iter().flat_map(sources);

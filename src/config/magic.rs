@@ -6,7 +6,7 @@
 //! line break) and capital letters work for a file given without `--ini` too.
 
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use crate::options::COMPATIBLE_WITH;
 use crate::sys::machine::Machine;
@@ -101,6 +101,8 @@ pub(super) struct Magic<'a> {
     current: &'a FileNames,
     first: &'a FileNames,
     machine: &'a Machine,
+    /// When the reading began, since 1970; for all files the same, as in uWSGI.
+    began: Duration,
 }
 
 /// A part of a line.
@@ -113,8 +115,13 @@ pub(super) enum Piece<'t> {
 
 impl<'a> Magic<'a> {
     /// Variables while `current` is read, where `first` was read first.
-    pub(super) fn new(current: &'a FileNames, first: &'a FileNames, machine: &'a Machine) -> Self {
-        Self { current, first, machine }
+    pub(super) fn new(
+        current: &'a FileNames,
+        first: &'a FileNames,
+        machine: &'a Machine,
+        began: Duration,
+    ) -> Self {
+        Self { current, first, machine, began }
     }
 
     /// `line` in pieces, its variables with their values; readers keep their places by them.
@@ -149,18 +156,14 @@ impl<'a> Magic<'a> {
             'g' => machine.gid.to_string(),
             'G' => machine.group.clone(),
             'b' => machine.binary.to_string_lossy().into_owned(),
-            't' => since_epoch().as_secs().to_string(),
-            'T' => since_epoch().as_micros().to_string(),
+            't' => self.began.as_secs().to_string(),
+            'T' => self.began.as_micros().to_string(),
             _ if letter.is_ascii_uppercase() => {
                 self.first.named(letter.to_ascii_lowercase()).unwrap_or_default()
             }
             _ => self.current.named(letter).unwrap_or_default(),
         }
     }
-}
-
-fn since_epoch() -> std::time::Duration {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -204,7 +207,7 @@ pub(super) mod tests {
         let machine = machine();
         let current = FileNames::new("no-such-dir/app.x.ini", "sec", place("/srv/no-such-dir/"));
         let first = FileNames::new("/etc/first.ini", "", place("/etc/"));
-        let magic = Magic::new(&current, &first, &machine);
+        let magic = Magic::new(&current, &first, &machine, Duration::from_micros(3_000_004));
         for (text, expected) in [
             ("%o|%p|%d", "no-such-dir/app.x.ini|/srv/no-such-dir/app.x.ini|/srv/no-such-dir/"),
             ("%s|%n|%e|%c|%x", "app.x.ini|app.x|ini|no-such-dir|sec"),
@@ -215,6 +218,7 @@ pub(super) mod tests {
             ),
             ("%v|%h|%k|%u|%U|%g|%G", "/srv/here|vm|2|1000|joe|100|users"),
             ("%b|%V", "/usr/bin/uwsgi|2.0.31"),
+            ("%t|%T", "3|3000004"),
             ("%%d|%(d)|%[m|%z%y%q.", "%d|%(d)|\x1bm|."),
             ("100%", "100%"),
         ] {
@@ -230,6 +234,7 @@ pub(super) mod tests {
     #[test]
     fn standard_input_has_no_names() {
         let (names, machine) = (FileNames::nameless("-", ""), machine());
-        assert_eq!(substituted(&Magic::new(&names, &names, &machine), "a%p%n%d%s"), "a");
+        let magic = Magic::new(&names, &names, &machine, Duration::ZERO);
+        assert_eq!(substituted(&magic, "a%p%n%d%s"), "a");
     }
 }

@@ -111,6 +111,8 @@ fn count(before: usize) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::written::Written;
     use super::*;
     use crate::config::magic::tests::{machine, place};
@@ -122,7 +124,7 @@ mod tests {
     /// What `parse` makes of `text`, where `%n` is `app` and `%d` is `/srv/`.
     pub(super) fn parsed(parse: Parse, text: &[u8], section: &str) -> Parsed {
         let (names, machine) = (FileNames::new("/srv/app.conf", "", place("/srv/")), machine());
-        parse(text, section, &Magic::new(&names, &names, &machine))
+        parse(text, section, &Magic::new(&names, &names, &machine, Duration::ZERO))
     }
 
     /// `key=value` for each option.
@@ -197,7 +199,7 @@ mod tests {
     #[test]
     fn places_are_those_before_magic_variables() {
         let (names, machine) = (FileNames::new("/srv/app.conf", "", place("/srv/")), machine());
-        let magic = Magic::new(&names, &names, &machine);
+        let magic = Magic::new(&names, &names, &machine, Duration::ZERO);
         let written = Written::new("ä%n=%d.\r\n%(x)%\r\n%", &magic);
         assert_eq!(written.text, "äapp=/srv/.\r\n%(x)%\r\n%");
         for (text, line, column) in [

@@ -166,7 +166,7 @@ impl Reader<'_> {
         let whole = Arc::new(FileText::new(file, shown));
         let composed = Composed::new(&self.inject, &whole, text);
         let first = self.first.get_or_insert_with(|| names.clone());
-        let magic = Magic::new(&names, first, self.machine);
+        let magic = Magic::new(&names, first, self.machine, self.began);
         let section = section.unwrap_or(SECTION);
         let Parsed { lines, section_found, problems } =
             format.parse(&composed.bytes, section, &magic);

@@ -17,6 +17,7 @@ mod variables;
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 pub use open::read as read_target;
 pub use questions::{Inquiry, Question};
@@ -187,6 +188,8 @@ pub(super) fn read_text(
 struct Reader<'a> {
     registry: &'a Registry,
     machine: &'a Machine,
+    /// When the reading began, since 1970.
+    began: Duration,
     /// What the process was given; `ienv` changes the environment.
     source: Source,
     reading: Reading,
@@ -216,6 +219,7 @@ impl<'a> Reader<'a> {
         Self {
             registry,
             machine,
+            began: open::now(),
             source: source.clone(),
             reading: Reading::default(),
             rules: rules::Rules::default(),

@@ -7,7 +7,7 @@ use std::os::fd::RawFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::variables::Variable;
 use crate::config::magic::Place;
@@ -125,6 +125,11 @@ pub(super) fn folder(path: &str) -> Result<Vec<Variable>, String> {
     }
     found.sort();
     Ok(found)
+}
+
+/// The time since 1970; zero for a clock before it.
+pub(super) fn now() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 fn text(error: io::Error) -> String {
