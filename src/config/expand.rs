@@ -5,6 +5,7 @@
 //! they stand, nor placeholders made by `set-ph`. Unlike in uWSGI, a placeholder at the very beginning of what
 //! replaced another one is replaced too.
 
+use super::read::Window;
 use super::{Diagnostic, Reading, Source};
 use uwsgi_plugin_api::settings::leading_number;
 
@@ -15,18 +16,18 @@ const VALUE_BYTES_MAX: usize = 1 << 20;
 const TEXT_BYTES_MAX: usize = 1 << 26;
 
 /// Replaces all placeholders of `reading` from this directive on, and notes which keys they refer to.
-pub(super) fn expand(reading: &mut Reading, source: &Source, from: usize) {
+pub(super) fn expand(reading: &mut Reading, source: &Source, window: &Window, from: usize) {
     let mut left = TEXT_BYTES_MAX;
     pass(reading, from, "$(", &mut left, |_, name| Ok(source.variable(name)));
-    pass(reading, from, "@(", &mut left, |_, file| contents(source, file).map(Some));
+    pass(reading, from, "@(", &mut left, |_, file| contents(window, file).map(Some));
     pass(reading, from, "%(", &mut left, |reading, expression| Ok(resolve(reading, expression)));
 }
 
 type Resolve<'a> = dyn FnMut(&mut Reading, &str) -> Result<Option<String>, String> + 'a;
 
 /// Text of a file, or of whatever a scheme names, without its last line break.
-fn contents(source: &Source, file: &str) -> Result<String, String> {
-    let bytes = source.content(file);
+fn contents(window: &Window, file: &str) -> Result<String, String> {
+    let bytes = window.content(file);
     let bytes = bytes.map_err(|error| format!("cannot read the file {file}: {error}"))?;
     let text = String::from_utf8(bytes).map_err(|_| format!("{file} is not valid UTF-8"))?;
     Ok(text.strip_suffix('\n').map(str::to_owned).unwrap_or(text))
@@ -166,7 +167,8 @@ mod tests {
         let mut reading = Reading::default();
         pairs.iter().map(line).for_each(|line| reading.add(line));
         let environment = vec![("HOME".into(), "/root".into()), ("KEY".into(), "two".into())];
-        expand(&mut reading, &Source { environment, ..Source::default() }, 0);
+        let source = Source { environment, ..Source::default() };
+        expand(&mut reading, &source, &Window::Open, 0);
         (reading.directives.iter().map(|directive| directive.text().to_owned()).collect(), reading)
     }
 

@@ -18,6 +18,7 @@ mod misread;
 pub mod model;
 mod plugins;
 mod read;
+mod snapshot;
 #[cfg(test)]
 mod tests;
 mod units;
@@ -29,7 +30,8 @@ pub use finish::finish;
 pub use misread::comment_behind;
 pub use model::Config;
 pub use plugins::BUILT_IN;
-pub use read::{Inquiry, Question, Reading, Source, Variable, read, read_target};
+pub use read::{Inquiry, Outside, Question, Reading, Source, Variable, read, read_target};
+pub use snapshot::{Snapshot, SnapshotError};
 
 use crate::options::Registry;
 use crate::sys::machine::Machine;

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use super::{Diagnostic, Directive, Reader, expand};
+use super::{Diagnostic, Directive, Reader};
 
 /// What a declared option stands for.
 #[derive(Clone, Debug)]
@@ -115,7 +115,7 @@ impl Reader<'_> {
             from = self.reading.directives.len();
             acting.iter().for_each(|option| self.act(option));
             self.close_block();
-            expand::expand(&mut self.reading, &self.source, from);
+            self.expand(from);
         }
     }
 

@@ -84,7 +84,7 @@ impl Reader<'_> {
 
     fn injected(&mut self, name: &str, directive: &Directive) {
         let target = directive.text();
-        match self.source.content(target) {
+        match self.window.content(target) {
             Ok(bytes) => {
                 let text = String::from_utf8_lossy(&bytes).into_owned();
                 let file = Arc::new(FileText::new(target, text));
@@ -131,7 +131,7 @@ impl Reader<'_> {
                 format!("configuration files name each other more than {FILES_DEPTH_MAX} deep");
             return self.stop(Diagnostic::error(directive, text));
         }
-        match self.source.content(&file) {
+        match self.window.content(&file) {
             Ok(text) if self.takes(text.len() / 1024, directive) => {}
             Ok(text) => {
                 let title = format.title();
@@ -160,7 +160,10 @@ impl Reader<'_> {
         let names = match file {
             "-" => FileNames::nameless(file, asked),
             _ if open::scheme(file).is_some() => FileNames::nameless(file, asked),
-            _ => FileNames::new(file, asked, open::place(file, &self.machine.cwd)),
+            _ => match self.window.place(file, &self.machine.cwd) {
+                Ok(place) => FileNames::new(file, asked, place),
+                Err(message) => return self.problem(Diagnostic::error(directive, message)),
+            },
         };
         let shown = String::from_utf8_lossy(text).into_owned();
         let whole = Arc::new(FileText::new(file, shown));

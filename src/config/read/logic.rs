@@ -7,8 +7,7 @@
 
 use uwsgi_plugin_api::settings::leading_number;
 
-use super::open::{self, PathKind};
-use super::{Diagnostic, Directive, Reader};
+use super::{Diagnostic, Directive, PathKind, Reader};
 
 /// Items of one loop, and times that blocks may multiply lines.
 const ITEMS_MAX: usize = 10_000;
@@ -197,13 +196,15 @@ impl Reader<'_> {
         let (holds, tested) = match condition.strip_prefix("if").unwrap_or(condition) {
             "for" => return Ok(Runs::Each(words(value))),
             "for-times" => return times(value),
-            "for-glob" => return globbed(value),
+            "for-glob" => return self.globbed(value),
             "for-readline" => return self.lines_of(value),
             "env" => compared(value, |name| self.source.variable(name)),
             "opt" => compared(value, |key| self.first_value(key)),
-            "exists" => (open::kind(value) != PathKind::Nothing, Some(value.to_owned())),
-            "file" => (open::kind(value) == PathKind::File, Some(value.to_owned())),
-            "dir" | "directory" => (open::kind(value) == PathKind::Folder, Some(value.to_owned())),
+            "exists" => (self.window.kind(value)? != PathKind::Nothing, Some(value.to_owned())),
+            "file" => (self.window.kind(value)? == PathKind::File, Some(value.to_owned())),
+            "dir" | "directory" => {
+                (self.window.kind(value)? == PathKind::Folder, Some(value.to_owned()))
+            }
             "reload" => (self.source.variable("UWSGI_RELOADS").is_some(), None),
             "hostname" => (self.machine.hostname == value, Some(value.to_owned())),
             "hostname-match" => (matches(value, &self.machine.hostname)?, Some(value.to_owned())),
@@ -220,9 +221,18 @@ impl Reader<'_> {
         self.reading.directives[first..].iter().find(with_value)?.value.clone()
     }
 
+    /// Paths in alphabetical order; a pattern that matches nothing is its own item, as in uWSGI.
+    fn globbed(&self, pattern: &str) -> Result<Runs, String> {
+        let mut items = self.window.paths(pattern, ITEMS_MAX)?;
+        if items.is_empty() {
+            items.push(pattern.to_owned());
+        }
+        Ok(Runs::Each(items))
+    }
+
     /// Lines of a file. Unlike in uWSGI, a file that cannot be read is an error.
     fn lines_of(&self, file: &str) -> Result<Runs, String> {
-        let bytes = self.source.content(file);
+        let bytes = self.window.content(file);
         let bytes = bytes.map_err(|error| format!("cannot read {file}: {error}"))?;
         let text = String::from_utf8(bytes).map_err(|_| format!("{file} is not valid UTF-8"))?;
         let lines: Vec<_> = text.lines().take(ITEMS_MAX + 1).map(str::to_owned).collect();
@@ -293,13 +303,4 @@ fn times(value: &str) -> Result<Runs, String> {
         return Err(format!("accepted: a number from 0 to {ITEMS_MAX}"));
     }
     Ok(Runs::Each((1..=number).map(|number| number.to_string()).collect()))
-}
-
-/// Paths in alphabetical order; a pattern that matches nothing is its own item, as in uWSGI.
-fn globbed(pattern: &str) -> Result<Runs, String> {
-    let mut items = open::paths(pattern, ITEMS_MAX)?;
-    if items.is_empty() {
-        items.push(pattern.to_owned());
-    }
-    Ok(Runs::Each(items))
 }

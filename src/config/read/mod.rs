@@ -9,23 +9,30 @@ mod custom;
 mod files;
 mod logic;
 mod open;
+mod outside;
 mod profile;
 mod questions;
 mod rules;
+mod source;
 mod variables;
 
 use std::collections::{HashMap, HashSet};
-use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
+pub(super) use open::PathKind;
 pub use open::read as read_target;
+pub use outside::Outside;
+pub(super) use outside::Window;
 pub use questions::{Inquiry, Question};
+pub use source::Source;
 pub use variables::Variable;
 
 use super::directive::{Directive, Origin};
 use super::format::Format;
 use super::magic::FileNames;
+use super::snapshot::Snapshot;
 use super::{Diagnostic, argv, environment, expand, plugins};
 use crate::options::Registry;
 use crate::sys::machine::Machine;
@@ -35,47 +42,6 @@ const DIRECTIVES_MAX: usize = 100_000;
 
 /// More inherited files than this inherit each other.
 const INHERITED_MAX: usize = 128;
-
-/// What a process is given to find its configuration.
-#[derive(Clone, Debug, Default)]
-pub struct Source {
-    /// Command line without the program's name.
-    pub args: Vec<OsString>,
-    /// Environment in its order.
-    pub environment: Vec<(OsString, OsString)>,
-    /// No file is opened and no command is run: whatever names one is an error. For text from strangers.
-    pub sealed: bool,
-}
-
-impl Source {
-    /// The source of this process.
-    pub fn of_process() -> Self {
-        Self {
-            args: std::env::args_os().skip(1).collect(),
-            environment: std::env::vars_os().collect(),
-            sealed: false,
-        }
-    }
-
-    /// A command line without an environment.
-    pub fn of_args<S: Into<OsString>>(args: impl IntoIterator<Item = S>) -> Self {
-        Self { args: args.into_iter().map(Into::into).collect(), ..Self::default() }
-    }
-
-    /// The content of a file, or of whatever a scheme names.
-    ///
-    /// # Errors
-    /// Why it cannot be read.
-    pub(super) fn content(&self, target: &str) -> Result<Vec<u8>, String> {
-        if self.sealed { Err("nothing is opened here".to_owned()) } else { open::read(target) }
-    }
-
-    /// A variable of the environment.
-    pub(super) fn variable(&self, name: &str) -> Option<String> {
-        let (_, value) = self.environment.iter().rev().find(|(variable, _)| variable == name)?;
-        Some(value.to_string_lossy().into_owned())
-    }
-}
 
 /// Everything that was read, in its order.
 #[derive(Clone, Debug, Default)]
@@ -96,6 +62,8 @@ pub struct Reading {
     pub notes: Vec<String>,
     /// Sections that were asked for and are not there. Among `notes` are uWSGI's lines on them.
     pub missing: Vec<Diagnostic>,
+    /// What was seen outside, where the source says that it is to be noted.
+    pub snapshot: Option<Arc<Snapshot>>,
     /// The first question.
     pub question: Option<Question>,
     /// `fallback-config`: the configuration to start with where this one ends with exit status 1.
@@ -178,7 +146,7 @@ pub(super) fn read_text(
     format: Format,
     text: &[u8],
 ) -> Reading {
-    let source = Source { sealed: true, ..Source::default() };
+    let source = Source { outside: Outside::Sealed, ..Source::default() };
     let mut reader = Reader::new(registry, &source, machine);
     let directive = Directive::new(format.option(), None, Origin::CommandLine);
     reader.parse(format, "text", None, text, &directive);
@@ -188,6 +156,8 @@ pub(super) fn read_text(
 struct Reader<'a> {
     registry: &'a Registry,
     machine: &'a Machine,
+    /// How files and all else outside is seen.
+    window: Window,
     /// When the reading began, since 1970.
     began: Duration,
     /// What the process was given; `ienv` changes the environment.
@@ -216,10 +186,12 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     fn new(registry: &'a Registry, source: &Source, machine: &'a Machine) -> Self {
+        let (window, began) = Window::new(&source.outside, machine);
         Self {
             registry,
             machine,
-            began: open::now(),
+            window,
+            began,
             source: source.clone(),
             reading: Reading::default(),
             rules: rules::Rules::default(),
@@ -268,11 +240,12 @@ impl Reader<'_> {
     /// Everything that is done when all was read.
     fn finish(mut self) -> Reading {
         self.close_block();
-        expand::expand(&mut self.reading, &self.source, 0);
+        self.expand(0);
         self.inherit();
         self.declared_later();
         self.reading.strict = self.rules.strict;
         self.late_variables();
+        self.reading.snapshot = self.window.snapshot();
         self.reading
     }
 
@@ -294,8 +267,13 @@ impl Reader<'_> {
             let before = self.reading.directives.len();
             self.load_any(directive.text(), &directive);
             self.close_block();
-            expand::expand(&mut self.reading, &self.source, before);
+            self.expand(before);
         }
+    }
+
+    /// Fills placeholders in from this directive on.
+    fn expand(&mut self, from: usize) {
+        expand::expand(&mut self.reading, &self.source, &self.window, from);
     }
 
     fn problem(&mut self, problem: Diagnostic) {

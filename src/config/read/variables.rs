@@ -3,7 +3,7 @@
 //! As in uWSGI the folders of `envdir` win over everything; those of `early-envdir`, and `ienv`, are seen by the
 //! placeholders and conditions that follow them.
 
-use super::{Diagnostic, Directive, Reader, open};
+use super::{Diagnostic, Directive, Reader};
 
 /// A change of the environment: a variable's new value, or `None` to remove it.
 pub type Variable = (String, Option<String>);
@@ -58,10 +58,7 @@ impl Reader<'_> {
     }
 
     fn variables_of(&self, directive: &Directive) -> Result<Vec<Variable>, Diagnostic> {
-        let found = match self.source.sealed {
-            true => Err("nothing is opened here".to_owned()),
-            false => open::folder(directive.text()),
-        };
+        let found = self.window.folder(directive.text());
         found.map_err(|message| Diagnostic::error(directive, message))
     }
 }

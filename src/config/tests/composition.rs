@@ -102,7 +102,7 @@ fn units_count_in_toml_only() {
 
 #[test]
 fn a_sealed_source_opens_nothing() {
-    let source = Source { sealed: true, ..Source::of_args(["--ini", "/etc/passwd"]) };
+    let source = Source { outside: Outside::Sealed, ..Source::of_args(["--ini", "/etc/passwd"]) };
     let found = load_source(&source).expect_err("nothing is read");
     assert!(found[0].message.ends_with("nothing is opened here"), "{found:?}");
 }

@@ -147,7 +147,7 @@ fn a_positional_file_is_read_after_all_options() {
 #[test]
 fn the_environment_comes_first() {
     let source = Source {
-        sealed: false,
+        outside: Outside::Open,
         environment: vec![
             ("UWSGI_PROCESSES".into(), "4".into()),
             ("UWSGI_MAX_REQUESTS".into(), "7".into()),
