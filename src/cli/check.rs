@@ -99,7 +99,7 @@ pub(super) fn run(args: &[OsString], plugins: &plugin::Registry, tools: &Tools<'
     }
     let mut problems = Vec::new();
     for (args, file) in request.command_lines() {
-        let source = Source { environment: std::env::vars_os().collect(), ..Source::of_args(args) };
+        let source = Source::here(args);
         let mut found = check(&source, plugins, tools);
         let nowhere =
             |problem: &&mut Diagnostic| problem.mark.is_none() && problem.place.is_empty();

@@ -49,8 +49,7 @@ fn option(word: &str, tools: &Tools<'_>) -> Option<String> {
 
 fn file_explained(file: &str, tools: &Tools<'_>) -> i32 {
     let Tools { registry, machine } = tools;
-    let environment = std::env::vars_os().collect();
-    let source = Source { environment, ..Source::of_args([file]) };
+    let source = Source::here(vec![file.into()]);
     let reading = config::read(registry, &source, machine);
     let (config, problems) = match config::check(registry, machine, reading.clone()) {
         Ok(loaded) => (Some(loaded.config), loaded.warnings),

@@ -44,7 +44,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>, plugins: &plugin::Registr
         Some("explain") => return Command::Exit(explain::run(&args[1..], &tools)),
         _ => {}
     }
-    let source = Source { environment: std::env::vars_os().collect(), ..Source::of_args(args) };
+    let source = Source::here(args);
     let mut reading = config::read(&registry, &source, &machine);
     if let Some(question) = reading.question.take() {
         return Command::Exit(answers::answer(&question, &reading, plugins, &tools));

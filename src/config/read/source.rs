@@ -16,13 +16,9 @@ pub struct Source {
 }
 
 impl Source {
-    /// The source of this process.
-    pub fn of_process() -> Self {
-        Self {
-            args: std::env::args_os().skip(1).collect(),
-            environment: std::env::vars_os().collect(),
-            outside: Outside::Open,
-        }
+    /// A command line with the environment of this process.
+    pub fn here(args: Vec<OsString>) -> Self {
+        Self { args, environment: std::env::vars_os().collect(), outside: Outside::Open }
     }
 
     /// A command line without an environment.
