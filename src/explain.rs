@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use uwsgi_plugin_api::settings::flag_is_true;
-use uwsgi_plugin_api::{OptionRow, Status, WireProtocol};
+use uwsgi_plugin_api::{OptionRow, WireProtocol};
 
 use crate::config::{Config, Diagnostic, Directive, Origin, Reading};
 use crate::options::Registry;
@@ -65,13 +65,8 @@ fn meaning(row: Option<&'static OptionRow>, directive: &Directive) -> String {
     };
     let off =
         if row.kind.is_flag() && !flag_is_true(directive.text()) { "Switched off: " } else { "" };
-    match row.status {
-        Status::Works => format!("{off}{}", row.help),
-        Status::NoEffect(reason) => format!("{off}{} No effect here: {reason}.", row.help),
-        Status::Missing(instead) | Status::Unsupported(instead) => {
-            format!("{off}{} Not supported here: {instead}.", row.help)
-        }
-    }
+    let remark = row.status.remark().map(|text| format!(" It {text}."));
+    format!("{off}{}{}", row.help, remark.unwrap_or_default())
 }
 
 /// What the server will do, a sentence each.

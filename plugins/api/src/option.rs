@@ -88,6 +88,20 @@ pub enum Status {
     Unsupported(&'static str),
 }
 
+impl Status {
+    /// Why the option does nothing, or what to do instead, as a part of a sentence whose subject is the option. None
+    /// where it works.
+    pub fn remark(self) -> Option<String> {
+        match self {
+            Self::Works => None,
+            Self::NoEffect(reason) => Some(format!("has no effect here: {reason}")),
+            Self::Missing(instead) | Self::Unsupported(instead) => {
+                Some(format!("is not supported: {instead}"))
+            }
+        }
+    }
+}
+
 /// What a changed value needs to take effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reload {

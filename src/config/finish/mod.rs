@@ -78,20 +78,14 @@ fn statuses(reading: &Reading, registry: &Registry, values: &mut Values<'_>) {
 /// Where it is `allowed`, one without which the server is not what was asked for does not stop it.
 fn known(row: &OptionRow, directive: &Directive, allowed: bool) -> Option<Diagnostic> {
     let off = row.kind.is_flag() && !flag_is_true(directive.text());
-    match row.status {
-        Status::Works => None,
-        Status::NoEffect(reason) => {
-            Some(Diagnostic::hint(directive, format!("has no effect here: {reason}")))
-        }
-        Status::Missing(_) | Status::Unsupported(_) if off => None,
-        Status::Missing(instead) => {
-            Some(Diagnostic::warning(directive, format!("is not supported: {instead}")))
-        }
-        Status::Unsupported(instead) => {
-            let severity = if allowed { Severity::Warning } else { Severity::Error };
-            Some(Diagnostic::new(severity, directive, format!("is not supported: {instead}")))
-        }
-    }
+    let severity = match row.status {
+        Status::Works => return None,
+        Status::NoEffect(_) => Severity::Hint,
+        Status::Missing(_) | Status::Unsupported(_) if off => return None,
+        Status::Unsupported(_) if !allowed => Severity::Error,
+        Status::Missing(_) | Status::Unsupported(_) => Severity::Warning,
+    };
+    row.status.remark().map(|remark| Diagnostic::new(severity, directive, remark))
 }
 
 /// An unknown key is a placeholder, as in uWSGI; it is named where nothing refers to it. Of the
@@ -126,11 +120,8 @@ fn plugins(values: &mut Values<'_>) {
             let names = directive.text().split(',').map(str::trim);
             for name in names.filter(|name| !name.is_empty() && !is_built_in(name)) {
                 let text = format!("there is no plugin {name}; built in: python, http");
-                let problem = Diagnostic::warning(directive, text);
-                values.problems.push(match needed {
-                    true => Diagnostic { severity: Severity::Error, ..problem },
-                    false => problem,
-                });
+                let severity = if needed { Severity::Error } else { Severity::Warning };
+                values.problems.push(Diagnostic::new(severity, directive, text));
             }
         }
     }

@@ -146,7 +146,7 @@ pub fn help_option(row: &'static OptionRow) -> String {
 
 fn status(row: &OptionRow) -> String {
     let standing = Standing::of(row);
-    match words::remark(row) {
+    match row.status.remark() {
         None => standing.label().to_owned(),
         Some(remark) if standing == Standing::Unsupported => {
             format!("{remark} (the start is refused)")

@@ -15,7 +15,7 @@ pub(super) fn option(row: &OptionRow) -> String {
         let aliases: Vec<_> = row.aliases.iter().map(|alias| format!("--{alias}")).collect();
         text.push_str(&format!(" [also {}]", aliases.join(", ")));
     }
-    if let Some(remark) = words::remark(row) {
+    if let Some(remark) = row.status.remark() {
         text.push_str(&format!(" [{remark}]"));
     }
     columns(&option_head(row), &text, TEXT_COLUMN)

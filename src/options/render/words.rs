@@ -65,21 +65,9 @@ pub(super) fn chapter(registry: &Registry, section: Section) -> Vec<&'static Opt
     rows
 }
 
-/// Why a row does nothing, or what to do instead, as the part of a sentence that the server logs too. None where the
-/// option works.
-pub(super) fn remark(row: &OptionRow) -> Option<String> {
-    match row.status {
-        Status::Works => None,
-        Status::NoEffect(reason) => Some(format!("has no effect here: {reason}")),
-        Status::Missing(instead) | Status::Unsupported(instead) => {
-            Some(format!("is not supported: {instead}"))
-        }
-    }
-}
-
-/// [`remark`] as a sentence.
+/// [`Status::remark`] as a sentence.
 pub(super) fn remark_sentence(row: &OptionRow) -> Option<String> {
-    remark(row).map(|text| format!("It {text}."))
+    row.status.remark().map(|text| format!("It {text}."))
 }
 
 /// Whether a value is worth showing. Any flag may have one (`--need-app=false`); those that may be left out are
@@ -190,9 +178,9 @@ mod tests {
         assert_eq!(unit(row("sample-wait")), Some("seconds"));
         assert_eq!(kind(row("sample-file")), "text; may be left out");
         assert_eq!(
-            remark(row("sample-mode")).as_deref(),
-            Some("is not supported: use sample-flag")
+            remark_sentence(row("sample-mode")).as_deref(),
+            Some("It is not supported: use sample-flag.")
         );
-        assert_eq!(remark(row("sample-flag")), None);
+        assert_eq!(remark_sentence(row("sample-flag")), None);
     }
 }
