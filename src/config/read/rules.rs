@@ -13,9 +13,9 @@ pub(super) struct Rules {
     white: Option<Vec<String>>,
 }
 
-/// The names of a list, which are divided by blanks; no list for `end-`.
-fn names(directive: &Directive) -> Option<Vec<String>> {
-    Some(directive.text().split(' ').filter(|name| !name.is_empty()).map(str::to_owned).collect())
+/// The names of a list, which are divided by blanks.
+fn names(directive: &Directive) -> Vec<String> {
+    directive.text().split(' ').filter(|name| !name.is_empty()).map(str::to_owned).collect()
 }
 
 impl Rules {
@@ -25,9 +25,9 @@ impl Rules {
             "strict" => {
                 self.strict = uwsgi_plugin_api::settings::flag_is_true(directive.text());
             }
-            "blacklist" => self.black = names(directive),
+            "blacklist" => self.black = Some(names(directive)),
             "end-blacklist" => self.black = None,
-            "whitelist" => self.white = names(directive),
+            "whitelist" => self.white = Some(names(directive)),
             "end-whitelist" => self.white = None,
             _ => {}
         }
