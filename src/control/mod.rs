@@ -27,13 +27,8 @@ const PING_TIMEOUT: Duration = Duration::from_secs(3);
 /// Longest wait for a connection or an answer of all other commands; uWSGI's `socket-timeout`.
 const PEER_TIMEOUT: Duration = Duration::from_secs(4);
 
-/// Commands that are a signal to the process in a pid file. The signal of the last three is a toggle.
-const SIGNALS: &[(&str, Signal)] = &[
-    ("stop", Signal::SIGINT),
-    ("pause", Signal::SIGTSTP),
-    ("suspend", Signal::SIGTSTP),
-    ("resume", Signal::SIGTSTP),
-];
+/// Commands that are a signal to the process in a pid file; that of `pause` (`suspend`, `resume`) is a toggle.
+const SIGNALS: &[(&str, Signal)] = &[("stop", Signal::SIGINT), ("pause", Signal::SIGTSTP)];
 
 /// Performs the command; its answer goes to standard output, what is wrong to the log. Returns the exit status.
 pub fn run(inquiry: &Inquiry, ping_timeout: Option<Duration>) -> i32 {

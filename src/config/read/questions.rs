@@ -31,17 +31,8 @@ pub struct Inquiry {
 const LISTS: &[&str] = &["dump-options", "python-version"];
 
 /// Options that command another instance; their value says which.
-const COMMANDS: &[&str] = &[
-    "reload",
-    "stop",
-    "pause",
-    "suspend",
-    "resume",
-    "connect-and-read",
-    "extract",
-    "signal",
-    "ping",
-];
+const COMMANDS: &[&str] =
+    &["reload", "stop", "pause", "connect-and-read", "extract", "signal", "ping"];
 
 impl Reader<'_> {
     /// Notes the question, where `name` is one. The first counts.
