@@ -11,7 +11,9 @@ pub(super) enum ControlError {
     NoSuchCommand,
     #[error("cannot read: {0}")]
     Unreadable(String),
-    #[error("the file holds {0}; accepted: one process id, a number above 1, and nothing else")]
+    #[error(
+        "the file holds {0}; accepted: one process id and nothing else, and process 1 only where it runs this program"
+    )]
     NoPid(String),
     #[error("cannot signal process {pid}: {source}")]
     Kill { pid: i32, source: io::Error },

@@ -135,7 +135,7 @@ fn pid_file_without_one_process_is_refused() {
     for content in ["", "garbage\n", "0\n", "1\n", "4294967296\n", &group, &double] {
         let (status, text) = command_with_file("--stop", content);
         assert_eq!(status, Some(1), "{content:?}: {text}");
-        for word in ["server.pid", "accepted: one process id"] {
+        for word in ["server.pid", "accepted: one process id and nothing else", "process 1 only"] {
             assert!(text.contains(word), "{content:?}: {text}");
         }
     }
