@@ -25,7 +25,7 @@ pub(super) fn run(args: &[OsString], tools: &Tools<'_>) -> i32 {
 }
 
 fn one(word: &str, tools: &Tools<'_>) -> i32 {
-    if let Some(text) = option(word, tools) {
+    if let Some(text) = options::help_for(tools.registry, word) {
         return answer_with(&text, 0);
     }
     let file = word.rsplit_once(':').map_or(word, |(file, _)| file);
@@ -35,16 +35,6 @@ fn one(word: &str, tools: &Tools<'_>) -> i32 {
     let near = tools.registry.nearest(word).map(|name| format!(" (did you mean {name}?)"));
     eprintln!("uwsgi explain: {word} is neither an option nor a file{}", near.unwrap_or_default());
     EXIT_CONFIGURATION
-}
-
-fn option(word: &str, tools: &Tools<'_>) -> Option<String> {
-    let bare = word.trim_start_matches('-');
-    let mut letters = bare.chars();
-    if let (Some(letter), None) = (letters.next(), letters.next()) {
-        let row = tools.registry.find_short(letter)?;
-        return options::help_for(tools.registry, row.name);
-    }
-    options::help_for(tools.registry, bare)
 }
 
 fn file_explained(file: &str, tools: &Tools<'_>) -> i32 {

@@ -46,6 +46,24 @@ fn help_is_short_by_section_and_of_one_option() {
     );
 }
 
+/// Some sections are called like one of their options, which dashes tell apart.
+#[test]
+fn explain_tells_options_and_sections_apart() {
+    for (word, begin) in
+        [("--http", "--http"), ("-s", "--socket"), ("s", "--socket"), ("harakiri", "--harakiri")]
+    {
+        let text = answered(&["explain", word], &[]);
+        assert!(text.starts_with(&format!("{begin} ")), "{word}: {text}");
+    }
+    let section = answered(&["explain", "http"], &[]);
+    assert!(!section.starts_with("--") && section.contains("--http-keepalive"), "{section}");
+    assert_eq!(
+        uwsgi(&["explain", "--logging"], &[]).status.code(),
+        Some(1),
+        "it is only a section"
+    );
+}
+
 #[test]
 fn dump_options_names_every_option() {
     let names = answered(&["--dump-options"], &[]);
