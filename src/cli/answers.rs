@@ -4,9 +4,10 @@ use std::os::unix::process::CommandExt;
 use std::time::Duration;
 
 use super::{EXIT_CONFIGURATION, Tools, answer_with};
-use crate::config::{BUILT_IN, Question, Reading};
+use crate::config::{self, BUILT_IN, Question, Reading};
 use crate::{control, log, options, plugin};
-use uwsgi_plugin_api::settings::{flag_is_true, leading_number};
+use uwsgi_plugin_api::Settings;
+use uwsgi_plugin_api::settings::flag_is_true;
 
 /// Set for the process that a `fallback-config` starts, so that a bad fallback does not start itself for ever.
 const FALLEN_BACK: &str = "UWSGI_RS_FALLBACK";
@@ -28,10 +29,12 @@ pub(super) fn answer(
         }
         Question::Version => answer_with(&format!("{}\n", options::version()), 0),
         Question::Exit(status) => i32::from(*status),
-        Question::List("python-version") => version_of(reading, plugins),
+        Question::List("python-version") => {
+            version_of(&config::settings(reading, tools.registry), plugins)
+        }
         Question::List(_) => answer_with(&options::dump(tools.registry), 0),
         Question::Command(inquiry) => {
-            let seconds = reading.first("ping-timeout").map(|text| leading_number(&text));
+            let seconds = config::settings(reading, tools.registry).number("ping-timeout");
             control::run(inquiry, seconds.map(Duration::from_secs))
         }
     }
@@ -56,11 +59,8 @@ fn help(word: &str, tools: &Tools<'_>) -> i32 {
 }
 
 /// `python-version`: of the interpreter that would be loaded.
-fn version_of(reading: &Reading, plugins: &plugin::Registry) -> i32 {
-    let pairs =
-        reading.effective().map(|directive| (directive.key.clone(), directive.text().to_owned()));
-    let settings = uwsgi_plugin_api::Settings::new(pairs.collect());
-    let found = plugins.iter().find_map(|plugin| plugin.language_version(&settings));
+fn version_of(settings: &Settings, plugins: &plugin::Registry) -> i32 {
+    let found = plugins.iter().find_map(|plugin| plugin.language_version(settings));
     match found {
         Some(Ok(version)) => answer_with(&format!("{version}\n"), 0),
         Some(Err(error)) => {

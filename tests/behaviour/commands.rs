@@ -161,6 +161,19 @@ fn ping_is_answered() {
 }
 
 #[test]
+fn last_ping_timeout_counts() {
+    let server = Setup::uwsgi().start();
+    let address = server.address().text();
+    for (times, expected) in [(["9", "7"], 7), (["9", "0"], 3)] {
+        let [first, last] = times;
+        let args = ["--ping-timeout", first, "--ping", &address, "--ping-timeout", last];
+        let (status, text) = command(&args);
+        assert_eq!(status, Some(0), "{text}");
+        assert!(text.contains(&format!("(timeout: {expected})")), "{times:?}: {text}");
+    }
+}
+
+#[test]
 fn ping_tells_dead_and_ailing_nodes_apart() {
     let (status, text) = command(&["--ping", DEAD]);
     assert_eq!(status, Some(1), "{text}");

@@ -79,6 +79,16 @@ fn python_version_is_that_of_the_interpreter() {
 }
 
 #[test]
+fn python_version_knows_the_interpreters_folder_by_every_name() {
+    let said = |option: &str| log(&[option, "/no/such/folder", "--python-version"], &[]);
+    let expected = said("--home");
+    assert!(expected.contains("/no/such/folder"), "{expected}");
+    for option in ["--virtualenv", "-H", "--venv", "--pyhome"] {
+        assert_eq!(said(option), expected, "{option}");
+    }
+}
+
+#[test]
 fn exit_ends_with_its_status() {
     assert_eq!(uwsgi(&["--exit=7"], &[]).status.code(), Some(7));
     assert_eq!(uwsgi(&["--exit"], &[]).status.code(), Some(1));

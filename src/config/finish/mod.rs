@@ -133,7 +133,7 @@ fn narrow<T: TryFrom<u64>>(number: Option<u64>, default: T) -> T {
 }
 
 /// All options for plugins: canonical names, in their order; placeholders too, as in `uwsgi.opt`.
-fn settings(reading: &Reading, registry: &Registry) -> Settings {
+pub fn settings(reading: &Reading, registry: &Registry) -> Settings {
     let pair = |directive: &Directive| {
         let name = registry.find(&directive.key).map_or(directive.key.as_str(), |row| row.name);
         (name.to_owned(), directive.text().to_owned())
