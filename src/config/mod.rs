@@ -26,7 +26,7 @@ mod values;
 
 pub use diagnostic::{Diagnostic, Mark, Severity};
 pub use directive::{Directive, FileText, Origin, Position, Spot};
-pub use finish::{finish, settings};
+pub use finish::{SOCKETS, finish, settings};
 pub use misread::comment_behind;
 pub use model::Config;
 pub use plugins::BUILT_IN;

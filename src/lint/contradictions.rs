@@ -54,11 +54,7 @@ fn master_all_the_same(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
 
 fn same_address(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
     let mut seen: HashMap<&str, &Directive> = HashMap::new();
-    for directive in subject.reading.effective() {
-        let name = subject.registry.find(&directive.key).map(|row| row.name).unwrap_or_default();
-        if !["socket", "uwsgi-socket", "http", "http-socket", "http11-socket"].contains(&name) {
-            continue;
-        }
+    for directive in subject.sockets() {
         if let Some(other) = seen.insert(directive.text(), directive) {
             let text = format!("the address is given to {} already", other.place());
             found.push(Diagnostic::error(directive, text));

@@ -9,7 +9,9 @@ mod production;
 pub mod report;
 mod successors;
 
-use crate::config::{Config, Diagnostic, Directive, Reading, Severity};
+use uwsgi_plugin_api::settings::{flag_is_true, leading_number};
+
+use crate::config::{Config, Diagnostic, Directive, Reading, SOCKETS, Severity};
 use crate::options::Registry;
 use crate::sys::machine::Machine;
 
@@ -31,6 +33,15 @@ impl<'a> Subject<'a> {
         self.reading.effective().filter(of).collect()
     }
 
+    /// All directives that ask for a socket.
+    fn sockets(&self) -> impl Iterator<Item = &'a Directive> {
+        let is_socket = |directive: &&Directive| {
+            let row = self.registry.find(&directive.key);
+            row.is_some_and(|row| SOCKETS.iter().any(|(name, _)| *name == row.name))
+        };
+        self.reading.effective().filter(is_socket)
+    }
+
     /// The directive that counts.
     fn last(&self, name: &str) -> Option<&'a Directive> {
         self.all(name).pop()
@@ -38,14 +49,12 @@ impl<'a> Subject<'a> {
 
     /// Whether an option is given and not switched off.
     fn is_on(&self, name: &str) -> bool {
-        self.last(name)
-            .is_some_and(|directive| uwsgi_plugin_api::settings::flag_is_true(directive.text()))
+        self.last(name).is_some_and(|directive| flag_is_true(directive.text()))
     }
 
     /// A number that an option is set to.
     fn number(&self, name: &str) -> Option<u64> {
-        self.last(name)
-            .map(|directive| uwsgi_plugin_api::settings::leading_number(directive.text()))
+        self.last(name).map(|directive| leading_number(directive.text()))
     }
 }
 

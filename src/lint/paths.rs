@@ -19,8 +19,6 @@ const FOLDER_MUST_EXIST: &[&str] = &[
     "daemonize",
     "master-fifo",
 ];
-/// Options that may name a unix socket.
-const SOCKETS: &[&str] = &["socket", "uwsgi-socket", "http-socket", "http", "stats"];
 
 pub(super) fn find(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
     for directive in MUST_EXIST.iter().flat_map(|name| subject.all(name)) {
@@ -30,7 +28,7 @@ pub(super) fn find(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
             found.push(Diagnostic::warning(directive, text));
         }
     }
-    let sockets = SOCKETS.iter().flat_map(|name| subject.all(name));
+    let sockets = subject.sockets().chain(subject.all("stats"));
     let sockets = sockets.filter(|directive| directive.text().starts_with(['/', '.']));
     for directive in FOLDER_MUST_EXIST.iter().flat_map(|name| subject.all(name)).chain(sockets) {
         let folder = |path: &PathBuf| path.parent().unwrap_or(Path::new("/")).to_owned();

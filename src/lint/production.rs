@@ -82,10 +82,7 @@ fn stopping(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
 
 fn unix_sockets(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
     let is_file = |directive: &&Directive| directive.text().starts_with(['/', '.']);
-    let names = ["socket", "uwsgi-socket", "http-socket"];
-    let Some(socket) = names.iter().flat_map(|name| subject.all(name)).find(is_file) else {
-        return;
-    };
+    let Some(socket) = subject.sockets().find(is_file) else { return };
     if subject.last("chmod-socket").is_none() && subject.last("chown-socket").is_none() {
         let text = "the front end's user may not be able to connect; accepted: chmod-socket = 660, or chown-socket";
         found.push(Diagnostic::hint(socket, text));

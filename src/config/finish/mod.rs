@@ -8,6 +8,8 @@ mod processes;
 mod runtime;
 mod sockets;
 
+pub use sockets::SOCKETS;
+
 use uwsgi_plugin_api::settings::flag_is_true;
 use uwsgi_plugin_api::{OptionRow, Settings, Status};
 

@@ -10,6 +10,15 @@ use crate::config::values::Values;
 use crate::options::Registry;
 use crate::sys::machine::Machine;
 
+/// Options that ask for a socket, by canonical names, and what it speaks; `None` stands for `protocol`.
+pub const SOCKETS: &[(&str, Option<WireProtocol>)] = &[
+    ("socket", None),
+    ("uwsgi-socket", Some(WireProtocol::Uwsgi)),
+    ("http", Some(WireProtocol::Http)),
+    ("http-socket", Some(WireProtocol::Http)),
+    ("http11-socket", Some(WireProtocol::Http)),
+];
+
 pub(super) fn default_protocol(values: &mut Values<'_>) -> WireProtocol {
     let Some(directive) = values.last("protocol") else { return WireProtocol::Uwsgi };
     match directive.text() {
@@ -30,15 +39,12 @@ pub(super) fn sockets(
     let mut sockets = Vec::new();
     for directive in reading.effective() {
         let Some(row) = registry.find(&directive.key) else { continue };
-        let protocol = match row.name {
-            "socket" => default,
-            "uwsgi-socket" => WireProtocol::Uwsgi,
-            "http" | "http-socket" | "http11-socket" => WireProtocol::Http,
-            _ => continue,
+        let Some((_, protocol)) = SOCKETS.iter().find(|(name, _)| *name == row.name) else {
+            continue;
         };
         sockets.push(SocketSpec {
             address: directive.text().to_owned(),
-            protocol,
+            protocol: protocol.unwrap_or(default),
             origin: directive.place(),
             router: row.name == "http",
         });
