@@ -1,8 +1,10 @@
 //! argv, environment and files become ordered directives, then one checked [`Config`].
 //!
-//! The steps, each in its file: [`read()`] collects [`Directive`]s from the environment, the command line and
-//! the files it names, in the order in which uWSGI applies them; `expand` fills placeholders in; [`finish()`]
-//! checks all of it and gives every problem at once. No step prints, and none but `read` opens a file.
+//! Two steps: [`read()`] collects [`Directive`]s from the environment, the command line and the files they name, in the
+//! order in which uWSGI applies them, and has `expand` fill their placeholders in; [`finish()`] checks all of it and
+//! gives every problem at once. Neither prints. Only `read` sees the outside, always through `read/open.rs`: it opens
+//! what is named (by an `@(...)` in a value too), runs the commands of `exec://`, and looks at the paths of conditions.
+//! What it saw can be noted, and read again instead of the outside ([`Snapshot`]).
 
 mod argv;
 mod diagnostic;
