@@ -9,7 +9,7 @@ use uwsgi::{cli, log, server};
 
 fn main() -> ExitCode {
     let plugins = Registry::new(builtin());
-    let role = match Role::take() {
+    let (role, outside) = match Role::take() {
         Ok(role) => role,
         Err(error) => {
             log::line(format_args!("{error}"));
@@ -17,13 +17,13 @@ fn main() -> ExitCode {
         }
     };
     let is_first = matches!(role, Role::First);
-    let status = match cli::parse(std::env::args_os(), &plugins) {
+    let status = match cli::parse(std::env::args_os(), &plugins, outside) {
         cli::Command::Exit(status) => status,
-        cli::Command::Serve(config) => {
-            let fallback = config.runtime.fallback.clone();
-            server::serve(*config, plugins, role).unwrap_or_else(|error| {
+        cli::Command::Serve(config, snapshot) => {
+            let fallback = config.runtime.fallback.clone().filter(|_| is_first);
+            server::serve(*config, plugins, role, snapshot).unwrap_or_else(|error| {
                 log::line(format_args!("{error}"));
-                fallback.iter().filter(|_| is_first).for_each(|file| cli::fall_back(file));
+                fallback.iter().for_each(|file| cli::fall_back(file));
                 1
             })
         }

@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 
 use uwsgi_plugin_api::{Host, Listener, PluginError, Settings};
 
-use crate::config::Config;
+use crate::config::{Config, Snapshot};
 use crate::log::{self, LogError, banner};
 use crate::master::{
     self, Files, Handover, Hooks, Loading, MasterContext, MoldPost, Passed, Role, Vacuum, vacuum,
@@ -53,12 +53,20 @@ fn failed(action: impl Into<String>) -> impl FnOnce(io::Error) -> ServeError {
 ///
 /// # Errors
 /// [`ServeError`] where it cannot start.
-pub fn serve(config: Config, plugins: Registry, role: Role) -> Result<i32, ServeError> {
+pub fn serve(
+    config: Config,
+    plugins: Registry,
+    role: Role,
+    snapshot: Option<Arc<Snapshot>>,
+) -> Result<i32, ServeError> {
     let origin = Origin::capture().map_err(failed("find out how this process was started"))?;
     match role {
         Role::First => first(config, plugins, origin),
         Role::Mold { generation: _, master, channel, shared } => {
-            next_generation(config, plugins, MoldPost { channel, master }, shared)
+            let sources = snapshot.map(|snapshot| snapshot.encode()).transpose();
+            let sources = sources
+                .map_err(|error| failed("keep the configuration")(io::Error::other(error)))?;
+            next_generation(config, plugins, MoldPost { channel, master }, (shared, sources))
         }
         Role::Master { handover, shared } => next_master(config, origin, *handover, shared),
     }
@@ -108,7 +116,7 @@ fn next_generation(
     config: Config,
     plugins: Registry,
     post: MoldPost,
-    mut shared: Passed,
+    (mut shared, sources): (Passed, Option<Vec<u8>>),
 ) -> Result<i32, ServeError> {
     if !config.processes.master {
         let without = io::Error::other("the configuration has no master any more");
@@ -133,7 +141,8 @@ fn next_generation(
     board.header().master_pid.store(post.master.as_raw(), Ordering::Relaxed);
     let rescue = rescue(&config, &mut shared)?;
     let names = listeners.iter().map(|(name, listening)| (name.as_str(), listening.fd.as_fd()));
-    master::introduce(&post.channel, &board, names).map_err(failed("speak to the master"))?;
+    master::introduce(&post.channel, &board, names, sources)
+        .map_err(failed("speak to the master"))?;
     let generation = generation(&config, &plugins, (&board, &listeners), (rescue, vacuum))?;
     Ok(master::run_mold(generation, post))
 }

@@ -5,10 +5,11 @@ mod check;
 mod explain;
 
 use std::ffi::OsString;
+use std::sync::Arc;
 
 pub use answers::fall_back;
 
-use crate::config::{self, Config, Diagnostic, Reading, Source};
+use crate::config::{self, Config, Diagnostic, Outside, Reading, Snapshot, Source};
 use crate::net::listen;
 use crate::sys::machine::Machine;
 use crate::{log, options, plugin};
@@ -21,8 +22,8 @@ const EXIT_CONFIGURATION: i32 = 1;
 pub enum Command {
     /// It has answered, or said what is wrong: end with this status.
     Exit(i32),
-    /// Serve.
-    Serve(Box<Config>),
+    /// Serve, with what the reading saw where that was noted.
+    Serve(Box<Config>, Option<Arc<Snapshot>>),
 }
 
 /// What answers need besides their arguments.
@@ -31,28 +32,44 @@ struct Tools<'a> {
     machine: &'a Machine,
 }
 
-/// Reads the arguments (the program's name first), the environment and all files. Everything there is to say
-/// is in the log when this returns, and the log's dates are set; only answers go to standard output.
-pub fn parse(args: impl IntoIterator<Item = OsString>, plugins: &plugin::Registry) -> Command {
+/// Reads the arguments (the program's name first), the environment and what of the outside may be seen. Everything there is
+/// to say is in the log when this returns, and the log's dates are set; only answers go to standard output. What a replayed
+/// reading has to say was said by the first.
+pub fn parse(
+    args: impl IntoIterator<Item = OsString>,
+    plugins: &plugin::Registry,
+    outside: Outside,
+) -> Command {
     let args: Vec<OsString> = args.into_iter().skip(1).collect();
     let rows: Vec<_> = plugins.iter().map(|plugin| plugin.options()).collect();
     let registry = options::Registry::new(&rows);
-    let machine = Machine::detect();
+    let machine = match &outside {
+        Outside::Replayed(snapshot) => snapshot.machine().clone(),
+        _ => Machine::detect(),
+    };
     let tools = Tools { registry: &registry, machine: &machine };
     match args.first().and_then(|first| first.to_str()) {
         Some("check") => return Command::Exit(check::run(&args[1..], plugins, &tools)),
         Some("explain") => return Command::Exit(explain::run(&args[1..], &tools)),
         _ => {}
     }
-    let source = Source::here(args);
+    let replayed = matches!(outside, Outside::Replayed(_));
+    let source = Source { outside, ..Source::here(args) };
     let mut reading = config::read(&registry, &source, &machine);
     if let Some(question) = reading.question.take() {
         return Command::Exit(answers::answer(&question, &reading, plugins, &tools));
     }
-    serve(reading, plugins, &tools)
+    serve(reading, plugins, &tools, replayed)
 }
 
-fn serve(mut reading: Reading, plugins: &plugin::Registry, tools: &Tools<'_>) -> Command {
+fn serve(
+    mut reading: Reading,
+    plugins: &plugin::Registry,
+    tools: &Tools<'_>,
+    replayed: bool,
+) -> Command {
+    let snapshot = reading.snapshot.take();
+    let say = |lines: &[String]| lines.iter().filter(|_| !replayed).for_each(|line| say(line));
     say(&std::mem::take(&mut reading.notes));
     let fallback = reading.fallback.clone();
     let lines = answers::lines(&reading, plugins, tools.registry);
@@ -72,16 +89,12 @@ fn serve(mut reading: Reading, plugins: &plugin::Registry, tools: &Tools<'_>) ->
     log::configure(loaded.config.runtime.log_date.as_deref());
     say(&shown);
     say(&lines);
-    for warning in &loaded.warnings {
-        log::line(format_args!("{warning}"));
-    }
-    Command::Serve(Box::new(loaded.config))
+    say(&loaded.warnings.iter().map(Diagnostic::to_string).collect::<Vec<_>>());
+    Command::Serve(Box::new(loaded.config), snapshot)
 }
 
-fn say(lines: &[String]) {
-    for line in lines {
-        log::line(format_args!("{line}"));
-    }
+fn say(line: &str) {
+    log::line(format_args!("{line}"));
 }
 
 /// Problems that only others can see: addresses, arguments that nobody understands, values that a plugin refuses.
@@ -124,12 +137,12 @@ mod tests {
 
     fn parsed(args: &[&str]) -> Command {
         let args = std::iter::once("uwsgi").chain(args.iter().copied());
-        parse(args.map(OsString::from), &plugin::Registry::new(Vec::new()))
+        parse(args.map(OsString::from), &plugin::Registry::new(Vec::new()), Outside::Open)
     }
 
     #[test]
     fn a_good_command_line_serves() {
-        let Command::Serve(config) = parsed(&["-s", ":0", "-M"]) else { panic!("it serves") };
+        let Command::Serve(config, _) = parsed(&["-s", ":0", "-M"]) else { panic!("it serves") };
         assert!(config.processes.master);
     }
 

@@ -5,11 +5,11 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, Read, Seek, Write};
+use std::io::{self, Read};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::str::{FromStr, SplitWhitespace};
+use std::sync::Arc;
 
-use nix::sys::memfd::{MFdFlags, memfd_create};
 use uwsgi_plugin_api::WorkerId;
 
 use super::asks::Asks;
@@ -18,6 +18,7 @@ use super::fifo::Fifos;
 use super::molds::MoldHandle;
 use super::run::{Master, now};
 use super::workers::WorkerHandle;
+use crate::config::{Outside, Snapshot};
 use crate::log;
 use crate::shm::Board;
 use crate::supervisor::{Generation, Millis, Pid, PlaceId, Saved, SavedProcess, Seat};
@@ -77,12 +78,22 @@ impl std::fmt::Debug for Handover {
 }
 
 impl Role {
-    /// Takes what the environment says and removes its variables. Call it once, at the very start, while there is one
-    /// thread.
+    /// Takes what the environment says and removes its variables, and says what of the outside the configuration is to be
+    /// read from. Call it once, at the very start, while there is one thread.
     ///
     /// # Errors
     /// A variable is broken: nobody but an earlier image of the program should set it.
-    pub fn take() -> io::Result<Self> {
+    pub fn take() -> io::Result<(Self, Outside)> {
+        let mut role = Self::of_environment()?;
+        let outside = match &mut role {
+            Self::First => Outside::Open,
+            Self::Mold { .. } => Outside::Noted,
+            Self::Master { handover, .. } => handover.outside()?,
+        };
+        Ok((role, outside))
+    }
+
+    fn of_environment() -> io::Result<Self> {
         let Some(role) = handover::take_role() else { return Ok(Self::First) };
         let mut passed: Passed =
             handover::take_passed().into_iter().map(|Inherited { name, fd }| (name, fd)).collect();
@@ -143,9 +154,7 @@ impl Master {
         hands.fifos.save(&mut text, &mut passed);
         hands.asks.save(&mut text, &mut passed);
         passed.extend(self.context.shared.iter().map(|(name, fd)| (name.clone(), fd.as_raw_fd())));
-        let mut state = File::from(memfd_create(c"uwsgi-state", MFdFlags::MFD_CLOEXEC)?);
-        state.write_all(text.as_bytes())?;
-        state.rewind()?;
+        let state = memory::file_of(c"uwsgi-state", text.as_bytes())?;
         passed.push((STATE.to_owned(), state.as_raw_fd()));
         let reloads = self.context.origin.reloads() + 1;
         let image = Image { role: "master".to_owned(), reloads, sockets: self.sockets(), passed };
@@ -166,14 +175,16 @@ impl Master {
 }
 
 impl Handover {
-    /// What the configuration of the generation in charge was read from.
-    pub fn take_sources(&mut self) -> Option<OwnedFd> {
-        self.molds.get_mut(&self.saved.generation)?.sources.take()
-    }
-
-    /// The scoreboard of the generation in charge.
-    pub fn board(&self) -> Option<&std::sync::Arc<Board>> {
-        self.boards.get(&self.saved.generation)
+    /// What the configuration of the generation in charge was read from: its files may have changed since.
+    fn outside(&mut self) -> io::Result<Outside> {
+        let mold = self.molds.get_mut(&self.saved.generation);
+        let Some(sources) = mold.and_then(|mold| mold.sources.take()) else {
+            return Ok(Outside::Open);
+        };
+        let mut bytes = Vec::new();
+        File::from(sources).read_to_end(&mut bytes)?;
+        let snapshot = Snapshot::decode(&bytes).map_err(io::Error::other)?;
+        Ok(Outside::Replayed(Arc::new(snapshot)))
     }
 
     fn read(passed: &mut Passed) -> io::Result<Self> {
@@ -253,7 +264,7 @@ impl Handover {
         let kill_at = Millis(next(words)?);
         self.saved.processes.push(SavedProcess { worker, seat, pid, spawned, serving, kill_at });
         let channel = Channel::from(take(passed, &name(seat))?);
-        self.workers.insert(seat, WorkerHandle { pid: Some(pid), channel });
+        self.workers.insert(seat, WorkerHandle { pid: Some(pid), channel, early: false });
         Ok(())
     }
 
@@ -316,6 +327,8 @@ fn broken(what: &str) -> io::Error {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Seek, Write};
+
     use super::*;
 
     #[test]

@@ -5,7 +5,7 @@
 //! thread of ours, never serves and decides nothing. When the master is killed, it removes what `vacuum` promised to.
 
 use std::io;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::child;
@@ -15,7 +15,7 @@ use crate::log;
 use crate::shm::Board;
 use crate::sys::channel::Channel;
 use crate::sys::process::Pid;
-use crate::sys::{clock, process, signal};
+use crate::sys::{clock, memory, process, signal};
 
 /// Loads the generation and serves the master until it or the generation ends. Returns the exit status; in workers it
 /// never returns.
@@ -56,10 +56,15 @@ pub fn introduce<'a>(
     channel: &Channel,
     board: &Board,
     listeners: impl Iterator<Item = (&'a str, BorrowedFd<'a>)>,
+    sources: Option<Vec<u8>>,
 ) -> io::Result<()> {
     channel.send_with_fd(&FromMold::Board.encode(), board.file())?;
     for (name, fd) in listeners {
         channel.send_with_fd(&FromMold::Listener(name.to_owned()).encode(), fd)?;
+    }
+    if let Some(sources) = sources {
+        let file = memory::file_of(c"uwsgi-sources", &sources)?;
+        channel.send_with_fd(&FromMold::Sources.encode(), file.as_fd())?;
     }
     Ok(())
 }
@@ -110,6 +115,7 @@ impl Mold {
         let (worker, place) = (birth.worker, birth.place);
         self.loading.board.start_life(worker, place, clock::monotonic_ms());
         (self.loading.hooks.before_fork)();
+        signal::hold(&signal::OURS)?;
         let forked = process::fork_for(self.master);
         let pid = match forked {
             Ok(None) => {
@@ -120,6 +126,7 @@ impl Mold {
             Ok(Some(pid)) => Ok(pid),
             Err(error) => Err(error),
         };
+        signal::release()?;
         (self.loading.hooks.after_fork_parent)();
         let pid = pid?;
         self.loading.board.process(place).pid.store(pid.as_raw(), Relaxed);

@@ -38,7 +38,11 @@ impl Master {
     pub(super) fn start_mold(&mut self, generation: Generation) -> io::Result<()> {
         let (ours, theirs) = Channel::pair()?;
         let pid = match process::fork()? {
-            Fork::Child => self.become_mold(generation, theirs),
+            Fork::Child => {
+                // With its own copy of our end the mold would never see the master's.
+                drop(ours);
+                self.become_mold(generation, theirs)
+            }
             Fork::Parent(pid) => pid,
         };
         if let Some(board) = self.context.first.as_ref().map(|first| first.board.clone()) {

@@ -264,14 +264,19 @@ impl Master {
     /// A mold has forked a worker.
     pub(super) fn on_spawned(&mut self, seat: Seat, pid: Pid) {
         let hands = self.hands_mut();
-        if let Some(worker) = hands.workers.get_mut(&seat) {
+        let worker = hands.workers.get_mut(&seat);
+        let early = worker.is_some_and(|worker| {
             worker.pid = Some(pid);
-        }
+            std::mem::take(&mut worker.early)
+        });
         let ended = hands.strangers.remove(&pid);
         if hands.workers.values().all(|worker| worker.pid.is_some()) {
             hands.strangers.clear();
         }
         self.send(Event::Spawned { seat, pid });
+        if early {
+            self.send(Event::Ready { seat });
+        }
         if let Some(ended) = ended {
             self.bury(pid, ended);
         }

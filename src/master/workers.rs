@@ -20,6 +20,8 @@ pub(super) struct WorkerHandle {
     /// `None` until its mold has said it.
     pub(super) pid: Option<Pid>,
     pub(super) channel: Channel,
+    /// It was ready before its mold had said who it is.
+    pub(super) early: bool,
 }
 
 impl WorkerHandle {
@@ -37,7 +39,7 @@ impl Master {
         let mold = hands.molds.get(&seat.generation).ok_or(io::ErrorKind::NotConnected)?;
         let request = ToMold::Spawn { place: seat.place, worker, check };
         mold.channel.send_with_fd(&request.encode(), theirs.as_fd())?;
-        self.keep_worker(seat, WorkerHandle { pid: None, channel: ours });
+        self.keep_worker(seat, WorkerHandle { pid: None, channel: ours, early: false });
         Ok(())
     }
 
@@ -80,13 +82,20 @@ impl Master {
                 Ok(None) | Err(_) => return self.stop_hearing(seat),
             };
             match message {
-                Some(FromWorker::Ready) => self.send(Event::Ready { seat }),
+                Some(FromWorker::Ready) => self.on_ready(seat),
                 Some(FromWorker::Draining) => self.send(Event::Draining { seat }),
                 Some(FromWorker::Spent) => self.send(Event::Spent { seat }),
                 Some(FromWorker::Reload) => self.send(Event::Command(Command::Reload)),
                 Some(FromWorker::StopInstance) => self.send(Event::StopAsked),
                 None => {}
             }
+        }
+    }
+
+    fn on_ready(&mut self, seat: Seat) {
+        match self.hands_mut().workers.get_mut(&seat) {
+            Some(worker) if worker.pid.is_none() => worker.early = true,
+            _ => self.send(Event::Ready { seat }),
         }
     }
 

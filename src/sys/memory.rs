@@ -1,9 +1,23 @@
 //! Memory of this process and limits on it.
 
-use std::fs;
+use std::ffi::CStr;
+use std::fs::{self, File};
+use std::io::{self, Seek, Write};
 
+use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::{SysconfVar, sysconf};
+
+/// A file without a name that holds `bytes`, to be read from its beginning.
+///
+/// # Errors
+/// Out of descriptors or memory.
+pub fn file_of(name: &CStr, bytes: &[u8]) -> io::Result<File> {
+    let mut file = File::from(memfd_create(name, MFdFlags::MFD_CLOEXEC)?);
+    file.write_all(bytes)?;
+    file.rewind()?;
+    Ok(file)
+}
 
 /// What a process uses, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

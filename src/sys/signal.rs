@@ -90,6 +90,16 @@ fn block(signals: &[Signal]) -> io::Result<SigSet> {
     Ok(set)
 }
 
+/// Keeps `signals` waiting until [`release`] or [`restore_defaults`]: over a fork, so that the new process gets those that
+/// are meant for it.
+///
+/// # Errors
+/// None.
+pub fn hold(signals: &[Signal]) -> io::Result<()> {
+    let set: SigSet = signals.iter().copied().collect();
+    Ok(set.thread_block()?)
+}
+
 /// Blocks nothing any more: before exec, which would hand the mask on.
 ///
 /// # Errors

@@ -85,7 +85,7 @@ fn reload_reloads_the_instance_of_a_pid_file() {
     let (status, text) = command(&["--reload", &path]);
     assert_eq!(status, Some(0), "{text}");
     server.log.wait_for_since(mark, "...gracefully killing workers...");
-    server.log.wait_for_since(mark, "spawned uWSGI worker 1 (<*>");
+    server.await_reload(mark);
     assert_ne!(server.worker(1), before);
     assert_eq!(server.get("/hello").text(), "hello");
 }

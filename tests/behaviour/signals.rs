@@ -22,7 +22,7 @@ fn reloads(server: &Server, signal: Signal) {
     let before = server.worker(1);
     let mark = server.log.mark();
     server.signal(signal);
-    server.log.wait_for_since(mark, "spawned uWSGI worker 1 (<*>");
+    server.await_reload(mark);
     assert_ne!(server.worker(1), before);
     assert_eq!(server.get("/hello").text(), "hello");
 }
@@ -87,7 +87,7 @@ fn reload_keeps_the_pid_and_the_listener() {
     let before = inode(&path);
     let mark = server.log.mark();
     server.signal(Signal::SIGHUP);
-    server.log.wait_for_since(mark, "spawned uWSGI worker 1 (<*>");
+    server.await_reload(mark);
     assert_eq!(inode(&path), before);
     assert!(process::alive(server.pid()));
 }
@@ -103,7 +103,7 @@ fn reload_reads_the_configuration_and_the_application_again() {
     std::fs::write(server.path("app.py"), code("after")).unwrap();
     let mark = server.log.mark();
     server.signal(Signal::SIGHUP);
-    server.log.wait_for_since(mark, "spawned uWSGI worker 1 (<*>");
+    server.await_reload(mark);
     assert_eq!(server.get("/").text(), "after");
 }
 
@@ -140,7 +140,7 @@ fn running_request_survives_a_graceful_reload() {
     let mark = server.log.mark();
     server.signal(Signal::SIGHUP);
     assert_eq!(connection.answer(false).text(), format!("slept {before}"));
-    server.log.wait_for_since(mark, "spawned uWSGI worker 1 (<*>");
+    server.await_reload(mark);
 }
 
 #[test]

@@ -75,7 +75,7 @@ fn reload_of_the_application_reloads() {
     let before = server.worker(1);
     let mark = server.log.mark();
     evaluate(&server, "uwsgi.reload()");
-    server.log.wait_for_since(mark, "spawned uWSGI worker 1 (<*>");
+    server.await_reload(mark);
     assert_ne!(server.worker(1), before);
 }
 

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::net::TcpListener;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
@@ -12,13 +12,18 @@ use std::time::Duration;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::wait::waitpid;
 use nix::unistd;
-use uwsgi::config::model::Processes;
+use uwsgi::config::{self, Config, Source};
 use uwsgi::log::line as say;
-use uwsgi::master::{self, Hooks, MasterContext, Vacuum, vacuum};
-use uwsgi::shm::Board;
+use uwsgi::master::{
+    self, Birth, Files, Hooks, Loading, MasterContext, MoldPost, Role, Vacuum, vacuum,
+};
+use uwsgi::options::Registry;
+use uwsgi::shm::{Board, PlaceId};
+use uwsgi::supervisor::signals::{Dialect, SignalTable};
 use uwsgi::sys::channel::Channel;
 use uwsgi::sys::clock;
 use uwsgi::sys::handover::{Origin, take_inherited};
+use uwsgi::sys::machine::Machine;
 use uwsgi::sys::privileges::Identity;
 use uwsgi::sys::process::{self, Fork};
 use uwsgi::sys::signal::{Signal, SignalPipe};
@@ -35,78 +40,95 @@ pub fn main(arguments: &[String]) -> i32 {
 
 fn serve(arguments: &[String]) -> i32 {
     let has = |name: &str| arguments.iter().any(|argument| argument == name);
-    master::ignore_reload_signals(has("die-on-term")).unwrap();
+    let (role, _) = Role::take().unwrap();
+    if matches!(role, Role::First) {
+        master::ignore_reload_signals(has("die-on-term")).unwrap();
+    }
     let origin = Origin::capture().unwrap();
-    let inherited = take_inherited();
-    let reloaded = inherited.is_some();
-    let listener = match inherited.into_iter().flatten().next() {
+    let listener = match take_inherited().into_iter().flatten().next() {
         Some(inherited) => TcpListener::from(inherited.fd),
         None => TcpListener::bind("127.0.0.1:0").unwrap(),
     };
     let address = listener.local_addr().unwrap();
-    say(format_args!("listening on port {}", address.port()));
-    if has("subreaper") {
-        nix::sys::prctl::set_child_subreaper(true).unwrap();
+    let config = config(&has);
+    let listeners = vec![(address.to_string(), Arc::new(OwnedFd::from(listener)))];
+    let context = |first| MasterContext {
+        signals: SignalTable::new(Dialect::Uwsgi, has("die-on-term"), false),
+        first,
+        listeners: listeners.clone(),
+        shared: Vec::new(),
+        origin: origin.clone(),
+        process_names: has("names").then(|| "test ".to_owned()),
+        files: Files::default(),
+        vacuum: vacuum(arguments),
+        config: config.clone(),
+    };
+    match role {
+        Role::First => {
+            say(format_args!("listening on port {}", address.port()));
+            let loading = loading(arguments, &Board::new(2, 2).unwrap(), false);
+            if has("alone") {
+                return master::run_without_master(loading);
+            }
+            master::run(context(Some(loading)))
+        }
+        Role::Mold { master, channel, .. } => {
+            let board = Board::new(2, 2).unwrap();
+            let names = listeners.iter().map(|(name, fd)| (name.as_str(), fd.as_fd()));
+            master::introduce(&channel, &board, names, None).unwrap();
+            master::run_mold(loading(arguments, &board, true), MoldPost { channel, master })
+        }
+        Role::Master { handover, .. } => {
+            say(format_args!("listening on port {}", address.port()));
+            master::resume(context(None), *handover)
+        }
     }
-    let mut vacuum = Vacuum::new();
+}
+
+fn vacuum(arguments: &[String]) -> Vacuum {
+    let mut vacuum = Vacuum::new(process::current());
     if let Some(at) = arguments.iter().position(|argument| argument == "pidfile") {
         let path = Path::new(&arguments[at + 1]);
         vacuum::write_pidfile(path, process::current()).unwrap();
         vacuum.watch_pidfile("pidfile", path).unwrap();
     }
-    let board = Board::new(2, 2).unwrap();
-    let worker_board = board.clone();
-    let manner = arguments[0].clone();
-    let context = MasterContext {
-        processes: processes(&has),
-        board,
-        hooks: Hooks {
-            before_fork: Box::new(|| ()),
-            after_fork_parent: Box::new(|| ()),
-            worker: Box::new(move |id, channel| {
-                live(&manner, id, channel, &worker_board, reloaded)
-            }),
-        },
-        listeners: vec![(address.to_string(), listener.as_raw_fd())],
-        origin,
-        process_names: has("names").then(|| "test ".to_owned()),
-        reloaded,
-        vacuum,
-    };
-    if has("alone") { master::run_without_master(context) } else { master::run(context) }
+    vacuum
 }
 
-fn processes(has: &impl Fn(&str) -> bool) -> Processes {
-    Processes {
-        master: true,
-        workers: 2,
-        threads: 2,
-        lazy_apps: false,
-        need_app: has("need-app"),
-        harakiri: Some(Duration::from_secs(1)),
-        max_requests: None,
-        max_requests_delta: 0,
-        min_worker_lifetime: Duration::ZERO,
-        worker_mercy: if has("short-mercy") {
-            Duration::from_millis(200)
-        } else {
-            Duration::from_secs(600)
+fn loading(arguments: &[String], board: &Arc<Board>, reloaded: bool) -> Loading {
+    let has = |name: &str| arguments.iter().any(|argument| argument == name);
+    let (manner, worker_board) = (arguments[0].clone(), board.clone());
+    Loading {
+        hooks: Hooks {
+            load: Box::new(|| Ok(())),
+            before_fork: Box::new(|| ()),
+            after_fork_parent: Box::new(|| ()),
+            worker: Box::new(move |birth| live(&manner, birth, &worker_board, reloaded)),
+            shutdown: Box::new(|| ()),
         },
-        forkbomb_delay: Duration::from_secs(2),
-        die_on_term: has("die-on-term"),
+        board: board.clone(),
+        process_names: has("names").then(|| "test ".to_owned()),
         no_orphans: has("no-orphans"),
-        limit_as_bytes: None,
+        vacuum: Vacuum::new(process::current()),
     }
 }
 
+fn config(has: &impl Fn(&str) -> bool) -> Arc<Config> {
+    let mut options = vec!["-M", "-p", "2", "--threads", "2", "--harakiri", "1"];
+    options.extend(["--worker-reload-mercy", "600", "-s", ":0"]);
+    options.extend(["--need-app"].iter().filter(|_| has("need-app")));
+    let source = Source::of_args(options);
+    let registry = Registry::new(&[]);
+    let mut config = config::load(&registry, &source, &Machine::detect()).unwrap().config;
+    if has("short-mercy") {
+        config.processes.worker_mercy = Duration::from_millis(200);
+    }
+    Arc::new(config)
+}
+
 /// A worker's whole life.
-fn live(
-    manner: &str,
-    id: WorkerId,
-    channel: Option<Channel>,
-    board: &Arc<Board>,
-    reloaded: bool,
-) -> i32 {
+fn live(manner: &str, birth: Birth, board: &Arc<Board>, reloaded: bool) -> i32 {
+    let Birth { worker: id, place, channel, .. } = birth;
     let signals = SignalPipe::install(&[Signal::SIGHUP, Signal::SIGINT, Signal::SIGTERM]).unwrap();
     match manner {
         "die" => return exit_code::FAILURE,
@@ -114,11 +136,11 @@ fn live(
         "panic" => panic!("as asked"),
         _ => {}
     }
-    board.worker(id).set_ready();
+    board.process(place).set_ready();
     tell(channel.as_ref(), FromWorker::Ready);
     say(format_args!("worker {id} serves"));
     match (manner, id.0) {
-        ("stuck", 2) => stick(board, id),
+        ("stuck", 2) => stick(board, id, place),
         ("mask", 1) => {
             Command::new("grep")
                 .args(["SigBlk", "/proc/self/status"])
@@ -171,7 +193,7 @@ fn listen(id: WorkerId, channel: &Channel) -> Option<i32> {
                 say(format_args!("worker {id} told of core {core}"));
                 None
             }
-            ToWorker::Stacks => None,
+            _ => None,
         },
         Ok(None) => {
             say(format_args!("worker {id} sees the end of the master"));
@@ -188,9 +210,9 @@ fn tell(channel: Option<&Channel>, message: FromWorker) {
 }
 
 /// A request that is out of time at once, in the first process of the slot only.
-fn stick(board: &Board, id: WorkerId) {
+fn stick(board: &Board, id: WorkerId, place: PlaceId) {
     if board.worker(id).respawn_count.load(Relaxed) == 0 {
-        let core = board.core(id, CoreId(1));
+        let core = board.core(place, CoreId(1));
         core.current.write(&[b"127.0.0.1", b" - ", b"GET", b" ", b"/slow"]);
         core.begin(clock::monotonic_ms(), clock::monotonic_ms(), 1_795_229_051);
     }

@@ -139,6 +139,14 @@ impl Server {
         self.log.text().lines().any(|line| pattern::matches(wanted, line))
     }
 
+    /// Waits until a reload that began after `mark` is complete: nobody of the old generation serves. uWSGI starts its
+    /// workers then, ours has them already.
+    #[track_caller]
+    pub fn await_reload(&self, mark: usize) {
+        self.log.wait_for_since(mark, "spawned uWSGI worker 1 (<*>");
+        self.log.wait_for_since(mark, "gracefully (RE)spawned uWSGI master process (pid: <N>)");
+    }
+
     pub fn signal(&self, signal: Signal) {
         process::send(self.pid(), signal);
     }
