@@ -16,7 +16,7 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let is_first = matches!(role, Role::First);
+    let is_first = matches!(role, Role::First | Role::Beside { .. });
     let status = match cli::parse(std::env::args_os(), &plugins, outside) {
         cli::Command::Exit(status) => status,
         cli::Command::Serve(config, snapshot) => {

@@ -12,7 +12,8 @@ use uwsgi_plugin_api::{Host, Listener, PluginError, Settings};
 use crate::config::{Config, Snapshot};
 use crate::log::{self, LogError, banner};
 use crate::master::{
-    self, Files, Handover, Hooks, Loading, MasterContext, MoldPost, Passed, Role, Vacuum, vacuum,
+    self, Files, Handover, Hooks, Loading, MasterContext, MoldPost, Passed, Role, Succession,
+    Vacuum, vacuum,
 };
 use crate::net::inherit::Inheritance;
 use crate::net::listen::{self, ListenError, Socket};
@@ -25,6 +26,7 @@ use crate::supervisor::signals::{Dialect, SignalTable};
 use crate::sys::handover::Origin;
 use crate::sys::machine::Machine;
 use crate::sys::privileges::{Identity, PrivilegesError};
+use crate::sys::process::Pid;
 use crate::sys::{environment, memory, process};
 use crate::worker::{self, Boot, ServerHost};
 
@@ -61,7 +63,11 @@ pub fn serve(
 ) -> Result<i32, ServeError> {
     let origin = Origin::capture().map_err(failed("find out how this process was started"))?;
     match role {
-        Role::First => first(config, plugins, origin),
+        Role::First => first(config, plugins, origin, None),
+        Role::Beside { parent } => {
+            let (config, succession) = beside(config, parent);
+            first(config, plugins, origin, Some(succession))
+        }
         Role::Mold { generation: _, master, channel, shared } => {
             let sources = snapshot.map(|snapshot| snapshot.encode()).transpose();
             let sources = sources
@@ -72,8 +78,28 @@ pub fn serve(
     }
 }
 
+/// A configuration for the time beside another master.
+fn beside(mut config: Config, parent: Pid) -> (Config, Succession) {
+    let succession = Succession { parent, files: files(&config) };
+    let runtime = &mut config.runtime;
+    for path in [
+        &mut runtime.pidfile,
+        &mut runtime.pidfile2,
+        &mut runtime.safe_pidfile,
+        &mut runtime.safe_pidfile2,
+    ] {
+        master::beside(path);
+    }
+    (config, succession)
+}
+
 /// A start.
-fn first(config: Config, plugins: Registry, origin: Origin) -> Result<i32, ServeError> {
+fn first(
+    config: Config,
+    plugins: Registry,
+    origin: Origin,
+    succession: Option<Succession>,
+) -> Result<i32, ServeError> {
     master::ignore_reload_signals(config.processes.die_on_term).map_err(failed("set signals"))?;
     let inheritance = Inheritance::of_process()?;
     open_log(&config, inheritance.reloaded())?;
@@ -106,6 +132,7 @@ fn first(config: Config, plugins: Registry, origin: Origin) -> Result<i32, Serve
         first: Some(generation),
         listeners: names,
         shared,
+        succession,
         ..context(&config, origin, vacuum)
     };
     Ok(master::run(context))
@@ -154,6 +181,13 @@ fn next_master(
     handover: Handover,
     shared: Passed,
 ) -> Result<i32, ServeError> {
+    let (config, succession) = match handover.parent() {
+        Some(parent) => {
+            let (config, succession) = beside(config, parent);
+            (config, Some(succession))
+        }
+        None => (config, None),
+    };
     let inheritance = Inheritance::of_process()?;
     open_log(&config, true)?;
     apply_environment(&config)?;
@@ -168,7 +202,12 @@ fn next_master(
     let names = sockets_of(sockets);
     let listeners = names.into_iter().map(|(name, listening)| (name, listening.fd)).collect();
     let shared = shared.into_iter().map(|(name, fd)| (name, Arc::new(fd))).collect();
-    let context = MasterContext { listeners, shared, ..context(&Arc::new(config), origin, vacuum) };
+    let context = MasterContext {
+        listeners,
+        shared,
+        succession,
+        ..context(&Arc::new(config), origin, vacuum)
+    };
     Ok(master::resume(context, handover))
 }
 
@@ -182,6 +221,7 @@ fn context(config: &Arc<Config>, origin: Origin, vacuum: Vacuum) -> MasterContex
         shared: Vec::new(),
         origin,
         process_names: process_names(config),
+        succession: None,
         files: files(config),
         vacuum: if config.runtime.vacuum { vacuum } else { Vacuum::new(process::current()) },
         config: config.clone(),

@@ -120,7 +120,10 @@ impl Master {
             // One that cannot be heard gets its answer all the same.
             let _ = hands.ears.listen(asker.stream.as_fd(), Source::Asker(asker.number));
         }
-        self.open_fifos();
+        // Those belong to the old master, as long as it is there.
+        if self.context.succession.is_none() {
+            self.open_fifos();
+        }
     }
 
     pub(super) fn open_the_door(&mut self) {

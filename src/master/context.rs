@@ -8,6 +8,7 @@ use std::sync::Arc;
 use uwsgi_plugin_api::WorkerId;
 
 use super::Vacuum;
+use super::upgrade::Succession;
 use crate::config::Config;
 use crate::shm::{Board, PlaceId};
 use crate::supervisor::signals::SignalTable;
@@ -91,6 +92,8 @@ pub struct MasterContext {
     pub files: Files,
     /// Files to remove at the end of the instance; empty without `vacuum`.
     pub vacuum: Vacuum,
+    /// The master that this one was started beside of, while it lives.
+    pub succession: Option<Succession>,
 }
 
 /// Names a process in `ps`, as uWSGI does, where that was asked for.

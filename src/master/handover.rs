@@ -17,6 +17,7 @@ use super::board_view::Boards;
 use super::fifo::Fifos;
 use super::molds::MoldHandle;
 use super::run::{Master, now};
+use super::upgrade::Upgrade;
 use super::workers::WorkerHandle;
 use crate::config::{Outside, Snapshot};
 use crate::log;
@@ -38,6 +39,11 @@ const HEAD: &str = "uwsgi-rs state 1";
 pub enum Role {
     /// The first image of an instance.
     First,
+    /// The first image of an instance that is to take the place of another, whose sockets it has.
+    Beside {
+        /// The other's master.
+        parent: Pid,
+    },
     /// The process that loads a generation.
     Mold {
         /// Which.
@@ -69,6 +75,9 @@ pub struct Handover {
     pub(super) workers: HashMap<Seat, WorkerHandle>,
     pub(super) fifos: Fifos,
     pub(super) asks: Asks,
+    pub(super) upgrade: Upgrade,
+    /// The master that the last image was started beside of.
+    parent: Option<Pid>,
 }
 
 impl std::fmt::Debug for Handover {
@@ -86,7 +95,7 @@ impl Role {
     pub fn take() -> io::Result<(Self, Outside)> {
         let mut role = Self::of_environment()?;
         let outside = match &mut role {
-            Self::First => Outside::Open,
+            Self::First | Self::Beside { .. } => Outside::Open,
             Self::Mold { .. } => Outside::Noted,
             Self::Master { handover, .. } => handover.outside()?,
         };
@@ -99,6 +108,7 @@ impl Role {
             handover::take_passed().into_iter().map(|Inherited { name, fd }| (name, fd)).collect();
         let mut words = role.split_whitespace();
         match words.next() {
+            Some("beside") => Ok(Self::Beside { parent: Pid::from_raw(next(&mut words)?) }),
             Some("mold") => {
                 let (generation, master) = (next(&mut words)?, next(&mut words)?);
                 let channel = take(&mut passed, CHANNEL)?;
@@ -121,6 +131,11 @@ impl Role {
 /// The role of a mold, for its image.
 pub(super) fn mold_role(Generation(generation): Generation, master: Pid) -> String {
     format!("mold {generation} {master}")
+}
+
+/// The role of a new master beside this one, for its image.
+pub(super) fn beside_role(parent: Pid) -> String {
+    format!("beside {parent}")
 }
 
 impl Master {
@@ -151,6 +166,12 @@ impl Master {
         for (Generation(number), board) in &hands.boards {
             passed.push((format!("board {number}"), board.file().as_raw_fd()));
         }
+        if let Some(child) = self.upgrade.child {
+            text.push_str(&format!("upgrade {child}\n"));
+        }
+        if let Some(succession) = &self.context.succession {
+            text.push_str(&format!("beside {}\n", succession.parent));
+        }
         hands.fifos.save(&mut text, &mut passed);
         hands.asks.save(&mut text, &mut passed);
         passed.extend(self.context.shared.iter().map(|(name, fd)| (name.clone(), fd.as_raw_fd())));
@@ -175,6 +196,11 @@ impl Master {
 }
 
 impl Handover {
+    /// The master that the last image was started beside of, and that was there at its end.
+    pub fn parent(&self) -> Option<Pid> {
+        self.parent
+    }
+
     /// What the configuration of the generation in charge was read from: its files may have changed since.
     fn outside(&mut self) -> io::Result<Outside> {
         let mold = self.molds.get_mut(&self.saved.generation);
@@ -210,6 +236,8 @@ impl Handover {
             workers: HashMap::new(),
             fifos: Fifos::default(),
             asks: Asks::default(),
+            upgrade: Upgrade::default(),
+            parent: None,
         };
         for row in rows {
             read.take_line(row, passed)?;
@@ -244,6 +272,8 @@ impl Handover {
                 self.saved.leaving_molds.push((Generation(generation), Millis(kill_at)));
             }
             Some("worker") => self.take_worker(&mut words, passed)?,
+            Some("upgrade") => self.upgrade.child = Some(Pid::from_raw(next(&mut words)?)),
+            Some("beside") => self.parent = Some(Pid::from_raw(next(&mut words)?)),
             Some("fifo") => self.fifos.restore(line, passed),
             Some("asker") => self.asks.restore(line, passed),
             _ => {}

@@ -16,6 +16,7 @@ mod message;
 mod mold;
 mod molds;
 mod run;
+mod upgrade;
 pub mod vacuum;
 mod workers;
 
@@ -26,6 +27,7 @@ pub use context::{Birth, Files, Hooks, Loading, MasterContext, MoldPost};
 pub use handover::{Handover, Passed, Role};
 pub use mold::{introduce, run as run_mold};
 pub use run::{resume, run};
+pub use upgrade::{Succession, beside};
 pub use vacuum::Vacuum;
 
 use crate::sys::signal::{self, Signal};

@@ -13,6 +13,7 @@ use super::ears::{Ears, Source};
 use super::fifo::Fifos;
 use super::handover::Handover;
 use super::molds::MoldHandle;
+use super::upgrade::Upgrade;
 use super::vacuum;
 use super::workers::WorkerHandle;
 use crate::log;
@@ -56,6 +57,7 @@ pub(super) struct Master {
     /// What happened while actions were performed.
     later: Vec<Later>,
     exit: Option<i32>,
+    pub(super) upgrade: Upgrade,
 }
 
 /// Descriptors of the master alone.
@@ -93,6 +95,7 @@ impl Master {
         let supervisor = Supervisor::resume(settings, &handover.saved, now());
         let mut master = Self::with(context, supervisor, handover.asks, handover.fifos)?;
         master.hands_mut().boards = handover.boards;
+        master.upgrade = handover.upgrade;
         for (generation, mold) in handover.molds {
             master.keep_mold(generation, mold);
         }
@@ -123,7 +126,15 @@ impl Master {
             asks,
             strangers: HashMap::new(),
         };
-        Ok(Self { context, supervisor, pid, hands: Some(hands), later: Vec::new(), exit: None })
+        Ok(Self {
+            context,
+            supervisor,
+            pid,
+            hands: Some(hands),
+            later: Vec::new(),
+            exit: None,
+            upgrade: Upgrade::default(),
+        })
     }
 
     fn serve(&mut self) -> io::Result<i32> {
@@ -131,7 +142,9 @@ impl Master {
         self.reap();
         loop {
             if let Some(code) = self.exit {
-                self.context.vacuum.remove();
+                if !self.is_succeeded() {
+                    self.context.vacuum.remove();
+                }
                 return Ok(code);
             }
             let wake = self.supervisor.next_wake();
@@ -171,7 +184,10 @@ impl Master {
         let boards = &self.hands.as_ref().expect(EARS).boards;
         self.supervisor.step(now(), Event::Tick(&BoardView(boards)), &mut actions);
         self.perform(actions);
-        self.look_after_fifos();
+        self.look_for_succession();
+        if self.context.succession.is_none() {
+            self.look_after_fifos();
+        }
     }
 
     fn perform(&mut self, actions: Vec<Action>) {
@@ -239,6 +255,9 @@ impl Master {
     }
 
     fn bury(&mut self, pid: Pid, ended: Ended) {
+        if self.upgrade_ended(pid, ended) {
+            return;
+        }
         let hands = self.hands_mut();
         let mold = hands.molds.iter().find(|(_, mold)| mold.pid == pid);
         if let Some(generation) = mold.map(|(generation, _)| *generation) {
@@ -296,7 +315,7 @@ impl Master {
             }
             Command::RewritePidfiles => self.write_pidfiles(),
             Command::PrintStatus => self.print_status(),
-            Command::Upgrade => log::line(format_args!("upgrade: not built yet")),
+            Command::Upgrade => self.upgrade(),
             _ => {}
         }
     }
@@ -313,7 +332,7 @@ impl Master {
         }
     }
 
-    fn write_pidfiles(&mut self) {
+    pub(super) fn write_pidfiles(&mut self) {
         let files = &self.context.files;
         let all: Vec<_> = files.pidfiles.iter().chain(&files.safe_pidfiles).cloned().collect();
         self.write(&all);

@@ -60,6 +60,8 @@ pub struct Supervisor {
     pub(super) last_look: Millis,
     /// A chain reload runs.
     pub(super) chain: bool,
+    /// Workers were sent away until the next reload.
+    pub(super) drained: bool,
 }
 
 impl Supervisor {
@@ -78,6 +80,7 @@ impl Supervisor {
             next_tick: now + TICK_MS,
             last_look: now,
             chain: false,
+            drained: false,
             settings,
         }
     }
@@ -211,7 +214,10 @@ impl Supervisor {
             Command::Pause => self.pause(actions),
             Command::MoreWorkers => self.want(self.wanted.saturating_add(1), actions),
             Command::FewerWorkers => self.want(self.wanted.saturating_sub(1).max(1), actions),
-            Command::DrainWorkers | Command::GoCheap => self.want(0, actions),
+            Command::DrainWorkers | Command::GoCheap => {
+                self.want(0, actions);
+                self.drained = true;
+            }
             Command::Upgrade
             | Command::ReopenLogs
             | Command::RotateLogs
@@ -282,7 +288,7 @@ impl Supervisor {
     }
 
     /// As [`Supervisor::stop`], but requests are finished, and with `lame-duck` new ones are taken for a while.
-    fn stop_gracefully(&mut self, now: Millis, actions: &mut Vec<Action>) {
+    pub(super) fn stop_gracefully(&mut self, now: Millis, actions: &mut Vec<Action>) {
         match self.phase {
             Phase::Booting | Phase::Serving => {
                 actions.push(Action::Log(lines::GRACEFUL_STOP.to_owned()));

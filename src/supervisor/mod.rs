@@ -111,6 +111,8 @@ pub struct Settings {
     pub check: bool,
     /// `reload-retry`: how often a reload that failed is tried again by itself.
     pub retries: u32,
+    /// `exit-on-reload`: a reload is a stop, so that a service manager starts the instance anew.
+    pub exit_on_reload: bool,
 }
 
 impl From<&Config> for Settings {
@@ -134,6 +136,7 @@ impl From<&Config> for Settings {
             evil_as_bytes: life.evil_as_bytes,
             check: life.check.is_some(),
             retries: life.retries,
+            exit_on_reload: life.exit_on_reload,
         }
     }
 }

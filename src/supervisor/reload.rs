@@ -139,6 +139,16 @@ impl Supervisor {
         if self.phase != Phase::Serving {
             return;
         }
+        if self.settings.exit_on_reload {
+            return if brutal {
+                self.stop(0, now, actions)
+            } else {
+                self.stop_gracefully(now, actions)
+            };
+        }
+        if std::mem::take(&mut self.drained) {
+            self.want(self.posts.len() as u16, actions);
+        }
         if self.reload.is_running() {
             self.reload.again = Some(brutal || self.reload.again == Some(true));
             return;

@@ -522,6 +522,7 @@ proptest! {
             evil_as_bytes: None,
             check: false,
             retries,
+            exit_on_reload: false,
         });
         kernel.send(Event::Start);
         for step in &steps {

@@ -59,12 +59,13 @@ fn serve(arguments: &[String]) -> i32 {
         shared: Vec::new(),
         origin: origin.clone(),
         process_names: has("names").then(|| "test ".to_owned()),
+        succession: None,
         files: Files::default(),
         vacuum: vacuum(arguments),
         config: config.clone(),
     };
     match role {
-        Role::First => {
+        Role::First | Role::Beside { .. } => {
             say(format_args!("listening on port {}", address.port()));
             let loading = loading(arguments, &Board::new(2, 2).unwrap(), false);
             if has("alone") {

@@ -26,6 +26,7 @@ const SERVING: Settings = Settings {
     evil_as_bytes: None,
     check: false,
     retries: 0,
+    exit_on_reload: false,
 };
 
 /// A master that forks at once, molds that load at once where nothing else is said, and a clock that is set.
