@@ -96,7 +96,7 @@ impl Supervisor {
             reload: Reload::resume(
                 saved.generation,
                 saved.round,
-                saved.again.map(|brutal| (brutal, now)),
+                saved.again.map(|brutal| (brutal, now + 1)),
             ),
             wanted: saved.wanted,
             paused: saved.paused,

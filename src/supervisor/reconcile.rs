@@ -35,6 +35,7 @@ impl Supervisor {
         if self.phase != Phase::Serving {
             return;
         }
+        self.look_for_mold(now);
         self.send_surplus_away(now, actions);
         self.try_candidate(now, actions);
         let Some(places) = self.molds.places(self.target) else { return };

@@ -286,6 +286,11 @@ impl Supervisor {
     /// The old generation takes charge again: what serves of the new one gets successors of the old one.
     fn roll_back(&mut self, why: String, now: Millis, actions: &mut Vec<Action>) {
         let Step::Replacing { previous, workers_before } = self.reload.step else { return };
+        if self.molds.places(previous).is_none() && self.molds.places(self.target).is_some() {
+            // There is no way back: what serves goes on, and who is missing is tried again.
+            self.reload.failures = 0;
+            return;
+        }
         let failed = std::mem::replace(&mut self.target, previous);
         if self.wanted == self.posts.len() as u16 {
             self.wanted = workers_before;
@@ -317,6 +322,15 @@ impl Supervisor {
             self.reload.retry_at = Some(now + pause_ms);
             let tries = self.reload.retries;
             actions.push(Action::Log(lines::attempts("the reload", tries, pause_ms)));
+        }
+    }
+
+    /// Without the mold in charge no worker can be replaced: it is loaded again, as a reload.
+    pub(super) fn look_for_mold(&mut self, now: Millis) {
+        let missing = self.molds.places(self.target).is_none();
+        if missing && !self.reload.is_running() && self.reload.retry_at.is_none() {
+            self.reload.moldless = true;
+            self.reload.retry_at = Some(now + RETRY_MS);
         }
     }
 
