@@ -271,8 +271,11 @@ impl Supervisor {
                 self.dismiss(|_| true, false, now, actions);
             }
             // First of those that were to finish their requests, then of those that were to end at once.
-            Phase::Stopping { code, .. } => {
+            Phase::Stopping { code, lame_until } => {
                 self.phase = Phase::Stopping { code, lame_until: None };
+                if lame_until.is_some() {
+                    self.molds.dismiss_all(actions);
+                }
                 let polite = |process: &Process| {
                     process.stays()
                         || matches!(process.stage, Stage::Leaving { graceful: true, .. })
@@ -307,6 +310,7 @@ impl Supervisor {
             // Whoever asks again does not want to wait for the load balancers.
             Phase::Stopping { code, lame_until: Some(_) } => {
                 self.phase = Phase::Stopping { code, lame_until: None };
+                self.molds.dismiss_all(actions);
                 self.dismiss(|_| true, true, now, actions);
             }
             Phase::New | Phase::Reexecuting | Phase::Over | Phase::Stopping { .. } => {}

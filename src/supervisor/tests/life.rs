@@ -237,6 +237,19 @@ fn a_lame_duck_serves_until_its_time_is_over() {
 }
 
 #[test]
+fn whoever_asks_again_does_not_wait_for_a_lame_duck() {
+    for (again, order) in [(Command::GracefulStop, Order::Finish), (Command::Stop, Order::Stop)] {
+        let mut world = World::serving(Settings { lame_duck_ms: 5_000, ..SERVING });
+        world.command(Command::GracefulStop);
+        world.command(again);
+        assert_eq!(world.told(order), [101, 102]);
+        world.exits(101, exit_code::END);
+        world.exits(102, exit_code::END);
+        assert_eq!(world.end(), Some(&Action::Exit { code: 0 }), "{again:?}");
+    }
+}
+
+#[test]
 fn workers_are_added_and_taken_away() {
     let mut world = World::serving(SERVING);
     world.command(Command::FewerWorkers);
