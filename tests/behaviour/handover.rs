@@ -88,6 +88,10 @@ fn half_sent_requests_survive_the_replacement_of_their_workers() {
     }
 }
 
+fn tell(server: &Server, command: &str) {
+    std::fs::write(server.path("fifo"), command).expect("the master reads its fifo");
+}
+
 /// Requests without a pause on kept connections, until the log says that `count` workers were replaced.
 fn load_until(
     server: &Server,
@@ -103,6 +107,7 @@ fn load_until(
                 let mut connection = connect();
                 let mut asked = 0;
                 while asked < 100 || !done() {
+                    assert!(!server.logged("<*>panicked<*>"), "{}", server.log.text());
                     let answer = connection.ask(&Request::get("/hello"));
                     assert_eq!(
                         (answer.status, answer.text().as_str()),
@@ -157,10 +162,10 @@ fn clients_of_nginx_notice_no_replacement() {
 
 /// An application that says so when it begins `/wait`, and answers it when there is a file `go`; anything else it answers
 /// at once with its process.
-const WAITING: &str = "import os, time
+const WAITING: &str = "import os, sys, time
 def application(environ, start_response):
     if environ['PATH_INFO'] == '/wait':
-        environ['wsgi.errors'].write('begun\\n')
+        print('begun', file=sys.stderr, flush=True)
     while environ['PATH_INFO'] == '/wait' and not os.path.exists('go'):
         time.sleep(0.01)
     start_response('200 OK', [])
@@ -272,4 +277,65 @@ fn orphans_do_not_live_longer_than_the_mercy() {
     server.wait_for("worker 1: what still runs is given up");
     eventually("the end of the orphan", || !process::alive(worker));
     assert_eq!(busy.rest(), b"");
+}
+
+#[test]
+fn lame_duck_serves_on_and_says_good_bye() {
+    ours_only!("it has no such thing");
+    let setup = waiting().master(2).args(["--lame-duck", "600", "--master-fifo", "fifo"]);
+    let mut server = setup.start();
+    let mut kept = server.connect();
+    assert_eq!(kept.ask(&Request::get("/")).header("Connection"), None);
+    tell(&server, "q");
+    // Both workers are told one after the other; a client sees when.
+    eventually("answers that say good bye", || {
+        let answer = server.connect().ask(&Request::get("/"));
+        assert_eq!(answer.status, 200);
+        answer.header("Connection") == Some("close")
+    });
+    let answer = kept.ask(&Request::get("/"));
+    assert_eq!(answer.status, 200, "an idle connection is served once more");
+    tell(&server, "q");
+    assert_eq!(server.wait().code(), Some(0));
+}
+
+#[test]
+fn graceful_stop_serves_whoever_has_begun() {
+    ours_only!("it closes half-sent requests");
+    let setup = waiting().master(1).args(["--master-fifo", "fifo", "--socket-timeout", "600"]);
+    let mut server = setup.start();
+    let (mut kept, mut half, mut busy) = (server.connect(), server.connect(), server.connect());
+    for connection in [&mut kept, &mut half] {
+        assert_eq!(connection.ask(&Request::get("/")).status, 200);
+    }
+    let request = Request::get("/").to_http();
+    half.send(&request[..10]);
+    busy.send(Request::get("/wait").to_http());
+    server.wait_for("begun");
+    tell(&server, "q");
+    server.wait_for("graceful shutdown triggered...");
+    go(&server);
+    assert_eq!(busy.answer(false).status, 200);
+    assert_eq!(kept.rest(), b"");
+    half.send(&request[10..]);
+    let last = half.answer(false);
+    assert_eq!((last.status, last.header("Connection")), (200, Some("close")));
+    assert_eq!(server.wait().code(), Some(0));
+}
+
+#[test]
+fn paused_workers_let_connections_wait() {
+    let server = waiting().master(2).args(["--master-fifo", "fifo"]).start();
+    let mut running = server.connect();
+    running.send(Request::get("/wait").header("Connection", "close").to_http());
+    server.wait_for("begun");
+    tell(&server, "p");
+    server.wait_for("*** workers have been suspended ***");
+    go(&server);
+    assert_eq!(running.answer(false).status, 200, "what runs goes on");
+    let mut waiting = server.connect();
+    waiting.send(Request::get("/").header("Connection", "close").to_http());
+    tell(&server, "p");
+    server.wait_for("*** workers have been resumed ***");
+    assert_eq!(waiting.answer(false).status, 200);
 }
