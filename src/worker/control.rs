@@ -159,6 +159,8 @@ impl Control {
         let accepting = !on && !self.shared.hub.is_draining();
         let slot = self.shared.process();
         slot.accepting.store(accepting, Ordering::Relaxed);
+        let (worker, what) = (self.shared.worker, if on { "suspended" } else { "resumed" });
+        crate::log::line(format_args!("*** worker {worker} {what} ***"));
     }
 
     /// The master is gone, and nobody comes after: whoever has connected is served, within the mercy of a reload. The

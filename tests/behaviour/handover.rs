@@ -330,12 +330,13 @@ fn paused_workers_let_connections_wait() {
     running.send(Request::get("/wait").header("Connection", "close").to_http());
     server.wait_for("begun");
     tell(&server, "p");
-    server.wait_for("*** workers have been suspended ***");
+    server.wait_for("<*>*** PAUSE (press start to resume, <*>) ***");
+    server.wait_for("<*>*** worker <N> suspended ***");
     go(&server);
     assert_eq!(running.answer(false).status, 200, "what runs goes on");
     let mut waiting = server.connect();
     waiting.send(Request::get("/").header("Connection", "close").to_http());
     tell(&server, "p");
-    server.wait_for("*** workers have been resumed ***");
+    server.wait_for("<*>*** (SIGTSTP received) resuming workers ***");
     assert_eq!(waiting.answer(false).status, 200);
 }
