@@ -36,10 +36,25 @@ _uwsgi_names='
 --harakiri
 --max-requests
 --max-requests-delta
+--max-requests-jitter
 --min-worker-lifetime
+--max-worker-lifetime
+--max-worker-lifetime-delta
+--evil-reload-on-rss
+--evil-reload-on-as
+--lame-duck
 --worker-reload-mercy
+--reload-mercy
 --forkbomb-delay
 --die-on-term
+--exit-on-reload
+--master-fifo
+--signals
+--graceful-on-term
+--reload-check
+--reload-retry
+--reload-parallel
+--recycle-share
 --limit-post
 --post-buffering
 --max-vars
@@ -198,10 +213,11 @@ _uwsgi_words() {
 _uwsgi_value() {
     case $1 in
         -h|--help|--help=) _uwsgi_words 'all sockets http tls python applications processes life-cycle scaling limits logging monitoring paths configuration logic commands isolation hooks background sharing static routing loops emperor cluster gateways languages' "$2" ;;
-        -s|--socket|--socket=|--uwsgi-socket|--uwsgi-socket=|--protocol|--socket-protocol|--protocol=|--socket-protocol=|-l|--listen|--listen=|--chmod-socket=|--chmod=|-b|--buffer-size|--buffer-size=|-z|--socket-timeout|--socket-timeout=|--http|--httprouter|--http=|--httprouter=|--http-socket|--http-socket=|--http11-socket|--http11-socket=|--http-keepalive=|--add-header|--add-header=|-p|--processes|--workers|--processes=|--workers=|--threads|--threads=|--procname-prefix|--procname-prefix=|--procname-prefix-spaced|--procname-prefix-spaced=|-t|--harakiri|--harakiri=|-R|--max-requests|--max-requests=|--max-requests-delta|--max-requests-delta=|--min-worker-lifetime|--min-worker-lifetime=|--worker-reload-mercy|--worker-reload-mercy=|--forkbomb-delay|--forkbomb-delay=|--limit-post|--limit-post=|--post-buffering|--post-buffering=|-v|--max-vars|--max-vars=|--log-slow|--log-slow=|--log-date=|--logdate=|--log-prefix=|--env|--env=|--ienv|--ienv=|--unenv|--unenv=|--umask|--umask=|-S|--set|--set=|--set-ph|--set-placeholder|--set-ph=|--set-placeholder=|--declare-option|--declare-option=|--declare-option2|--declare-option2=|--blacklist|--blacklist=|--whitelist|--whitelist=|--profile|--profile=|--plugins|--plugin|--plugins=|--plugin=|--need-plugins|--need-plugin|--need-plugins=|--need-plugin=|--if-env|--ifenv|--if-env=|--ifenv=|--if-not-env|--if-not-env=|--if-opt|--if-opt=|--if-not-opt|--if-not-opt=|--if-hostname|--if-hostname=|--if-not-hostname|--if-not-hostname=|--if-hostname-match|--if-hostname-match=|--if-not-hostname-match|--if-not-hostname-match=|--if-plugin|--ifplugin|--if-plugin=|--ifplugin=|--if-not-plugin|--if-not-plugin=|--for|--for=|--for-glob|--for-glob=|--for-times|--for-times=|--get|--get=|--exit=|--print|--print=|--iprint|--iprint=|--reload|--reload=|--stop|--stop=|--pause|--suspend|--resume|--pause=|--suspend=|--resume=|--ping|--ping=|--ping-timeout|--ping-timeout=|--signal|--signal=|--connect-and-read|--connect-and-read=|--extract|--extract=|--limit-as|--limit-as=|-w|--module|--wsgi|--module=|--wsgi=|--callable|--callable=|--mount|--mount=|--import|--pyimport|--py-import|--python-import|--import=|--pyimport=|--py-import=|--python-import=|-O|--optimize|--optimize=) : ;;
+        -s|--socket|--socket=|--uwsgi-socket|--uwsgi-socket=|--protocol|--socket-protocol|--protocol=|--socket-protocol=|-l|--listen|--listen=|--chmod-socket=|--chmod=|-b|--buffer-size|--buffer-size=|-z|--socket-timeout|--socket-timeout=|--http|--httprouter|--http=|--httprouter=|--http-socket|--http-socket=|--http11-socket|--http11-socket=|--http-keepalive=|--add-header|--add-header=|-p|--processes|--workers|--processes=|--workers=|--threads|--threads=|--procname-prefix|--procname-prefix=|--procname-prefix-spaced|--procname-prefix-spaced=|-t|--harakiri|--harakiri=|-R|--max-requests|--max-requests=|--max-requests-delta|--max-requests-delta=|--max-requests-jitter|--max-requests-jitter=|--min-worker-lifetime|--min-worker-lifetime=|--max-worker-lifetime|--max-worker-lifetime=|--max-worker-lifetime-delta|--max-worker-lifetime-delta=|--evil-reload-on-rss|--evil-reload-on-rss=|--evil-reload-on-as|--evil-reload-on-as=|--lame-duck|--lame-duck=|--worker-reload-mercy|--worker-reload-mercy=|--reload-mercy|--reload-mercy=|--forkbomb-delay|--forkbomb-delay=|--reload-check|--reload-check=|--reload-retry|--reload-retry=|--reload-parallel|--reload-parallel=|--recycle-share|--recycle-share=|--limit-post|--limit-post=|--post-buffering|--post-buffering=|-v|--max-vars|--max-vars=|--log-slow|--log-slow=|--log-date=|--logdate=|--log-prefix=|--env|--env=|--ienv|--ienv=|--unenv|--unenv=|--umask|--umask=|-S|--set|--set=|--set-ph|--set-placeholder|--set-ph=|--set-placeholder=|--declare-option|--declare-option=|--declare-option2|--declare-option2=|--blacklist|--blacklist=|--whitelist|--whitelist=|--profile|--profile=|--plugins|--plugin|--plugins=|--plugin=|--need-plugins|--need-plugin|--need-plugins=|--need-plugin=|--if-env|--ifenv|--if-env=|--ifenv=|--if-not-env|--if-not-env=|--if-opt|--if-opt=|--if-not-opt|--if-not-opt=|--if-hostname|--if-hostname=|--if-not-hostname|--if-not-hostname=|--if-hostname-match|--if-hostname-match=|--if-not-hostname-match|--if-not-hostname-match=|--if-plugin|--ifplugin|--if-plugin=|--ifplugin=|--if-not-plugin|--if-not-plugin=|--for|--for=|--for-glob|--for-glob=|--for-times|--for-times=|--get|--get=|--exit=|--print|--print=|--iprint|--iprint=|--reload|--reload=|--stop|--stop=|--pause|--suspend|--resume|--pause=|--suspend=|--resume=|--ping|--ping=|--ping-timeout|--ping-timeout=|--signal|--signal=|--connect-and-read|--connect-and-read=|--extract|--extract=|--limit-as|--limit-as=|-w|--module|--wsgi|--module=|--wsgi=|--callable|--callable=|--mount|--mount=|--import|--pyimport|--py-import|--python-import|--import=|--pyimport=|--py-import=|--python-import=|-O|--optimize|--optimize=) : ;;
         --chdir|--chdir=|--envdir|--envdir=|--early-envdir|--early-envdir=|-H|--home|--virtualenv|--venv|--pyhome|--home=|--virtualenv=|--venv=|--pyhome=|--pythonpath|--python-path|--pp|--pythonpath=|--python-path=|--pp=) _uwsgi_files -d "$2" ;;
-        --logto|--logto=|-d|--daemonize|--daemonize=|--pidfile|--pidfile=|--pidfile2|--pidfile2=|--safe-pidfile|--safe-pidfile=|--safe-pidfile2|--safe-pidfile2=|--ini|--ini=|-y|--yaml|--yml|--yaml=|--yml=|-j|--json|--js|--json=|--js=|-x|--xml|--xmlconfig|--xml=|--xmlconfig=|--toml|--toml=|--config|--config=|--include|--include=|--inherit|--inherit=|--inject-before|--inject-before=|--inject-after|--inject-after=|--fallback-config|--fallback-config=|--if-exists|--ifexists|--if-exists=|--ifexists=|--if-not-exists|--if-not-exists=|--if-file|--if-file=|--if-not-file|--if-not-file=|--if-dir|--ifdir|--if-directory|--if-dir=|--ifdir=|--if-directory=|--if-not-dir|--if-not-dir=|--for-readline|--for-readline=|--wsgi-file|--file|--wsgi-file=|--file=|--python|--python=) _uwsgi_files -f "$2" ;;
+        --master-fifo|--master-fifo=|--logto|--logto=|-d|--daemonize|--daemonize=|--pidfile|--pidfile=|--pidfile2|--pidfile2=|--safe-pidfile|--safe-pidfile=|--safe-pidfile2|--safe-pidfile2=|--ini|--ini=|-y|--yaml|--yml|--yaml=|--yml=|-j|--json|--js|--json=|--js=|-x|--xml|--xmlconfig|--xml=|--xmlconfig=|--toml|--toml=|--config|--config=|--include|--include=|--inherit|--inherit=|--inject-before|--inject-before=|--inject-after|--inject-after=|--fallback-config|--fallback-config=|--if-exists|--ifexists|--if-exists=|--ifexists=|--if-not-exists|--if-not-exists=|--if-file|--if-file=|--if-not-file|--if-not-file=|--if-dir|--ifdir|--if-directory|--if-dir=|--ifdir=|--if-directory=|--if-not-dir|--if-not-dir=|--for-readline|--for-readline=|--wsgi-file|--file|--wsgi-file=|--file=|--python|--python=) _uwsgi_files -f "$2" ;;
         --else|--else=) _uwsgi_words 'true false' "$2" ;;
+        --signals|--signals=) _uwsgi_words 'uwsgi gunicorn' "$2" ;;
         --gid|--gid=) mapfile -t COMPREPLY < <(compgen -g -- "$2") ;;
         --chown-socket|--chown-socket=|--uid|--uid=) mapfile -t COMPREPLY < <(compgen -u -- "$2") ;;
         *) return 1 ;;

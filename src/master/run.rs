@@ -401,6 +401,7 @@ pub(super) fn now() -> Millis {
 pub(super) fn message(order: Order) -> (ToWorker, Option<Signal>) {
     match order {
         Order::Drain => (ToWorker::Drain, Some(Signal::SIGHUP)),
+        Order::Finish => (ToWorker::Finish, Some(Signal::SIGHUP)),
         Order::Stop => (ToWorker::Stop, Some(Signal::SIGTERM)),
         Order::Pause => (ToWorker::Pause, None),
         Order::Resume => (ToWorker::Resume, None),

@@ -60,12 +60,15 @@ impl Claim {
 
     /// Takes an idle connection; false where it is busy (a deadline is then of no interest).
     pub fn take(&self) -> bool {
-        self.0.compare_exchange(IDLE, BUSY, Ordering::Acquire, Ordering::Relaxed).is_ok()
+        // Sequentially consistent, as in `park`.
+        self.0.compare_exchange(IDLE, BUSY, Ordering::SeqCst, Ordering::Relaxed).is_ok()
     }
 
     /// The owner is done; false where input came meanwhile: the owner keeps it and must read again.
     pub fn park(&self) -> bool {
-        if self.0.compare_exchange(BUSY, IDLE, Ordering::Release, Ordering::Relaxed).is_ok() {
+        // Sequentially consistent and not only Release: who parks looks afterwards whether the worker drains, and who
+        // makes it drain looks afterwards for what is parked. One of them must see the other.
+        if self.0.compare_exchange(BUSY, IDLE, Ordering::SeqCst, Ordering::Relaxed).is_ok() {
             return true;
         }
         // Only the owner leaves this state, so a plain store is enough; Acquire of the event's writes.

@@ -3,16 +3,17 @@
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 
 use mio::{Registry, Waker};
 use uwsgi_plugin_api::WireProtocol;
 use uwsgi_protocol::{Reject, http1, uwsgi};
 
 use super::connection::{Bounds, Connection, Step};
+use super::doors::Doors;
+use super::leaving::Course;
 use super::pool::Pool;
 use super::reactor::Listening;
-use super::rescue::Rescue;
 use super::table::{Table, Wait};
 use crate::sys::{clock, socket};
 
@@ -41,14 +42,18 @@ pub struct Hub {
     pub times: Times,
     /// Registered connections.
     pub table: Table,
-    /// The worker is ending: nothing new is accepted, and kept connections close.
-    pub draining: AtomicBool,
+    /// A [`Course`]: where the worker stands.
+    pub(super) course: AtomicU8,
+    /// The worker has left the listeners for a while.
+    pub(super) paused: AtomicBool,
+    /// Something came to rest while the worker began to hand over: it must be looked for again.
+    pub(super) came_late: AtomicBool,
     /// Input of this worker that did not become a request; each has its log line with this number.
     refused: AtomicU64,
     /// Memory of idle connections.
     pub pool: Pool,
-    /// The way to the other workers.
-    pub(super) rescue: Option<Rescue>,
+    /// What lets work in.
+    pub(super) doors: Doors,
 }
 
 impl Hub {
@@ -59,7 +64,7 @@ impl Hub {
         bounds: Bounds,
         times: Times,
         connections_max: usize,
-        rescue: Option<Rescue>,
+        doors: Doors,
     ) -> Self {
         Self {
             registry,
@@ -68,10 +73,12 @@ impl Hub {
             bounds,
             times,
             table: Table::new(connections_max),
-            draining: AtomicBool::new(false),
+            course: AtomicU8::new(Course::Serving as u8),
+            paused: AtomicBool::new(false),
+            came_late: AtomicBool::new(false),
             refused: AtomicU64::new(0),
             pool: Pool::default(),
-            rescue,
+            doors,
         }
     }
 
@@ -82,12 +89,6 @@ impl Hub {
         }
     }
 
-    /// Nothing new is accepted from now on.
-    pub fn drain(&self) {
-        self.draining.store(true, Ordering::Release);
-        self.wake();
-    }
-
     /// The first byte of a head starts its clock.
     pub(super) fn begin_head(&self, connection: &mut Connection, now_ms: u64) {
         if connection.input.is_empty() {
@@ -95,14 +96,21 @@ impl Hub {
         }
     }
 
-    /// Rests a connection; gives it back where it must be looked at again.
+    /// Rests a connection, or gives it to another worker where this one hands over; gives it back where it must be
+    /// looked at again.
     pub(super) fn park(
         &self,
         mut connection: Box<Connection>,
         mut wait: Wait,
         now_ms: u64,
     ) -> Option<Box<Connection>> {
-        if wait == Wait::KeepAlive && self.draining.load(Ordering::Acquire) {
+        let course = self.course();
+        let mut until_room = false;
+        if course == Course::HandingOver && wait.is_for_input() {
+            let kept = self.pass_on(connection).err()?;
+            (connection, until_room) = (kept.connection, kept.until_room);
+        }
+        if wait == Wait::KeepAlive && self.course() == Course::Finishing {
             if connection.requests > 0 {
                 self.close(connection);
                 return None;
@@ -110,6 +118,23 @@ impl Hub {
             // Accepted just now: its first request may be on its way, and nobody else would get it.
             wait = Wait::Head;
         }
+        let back = self.rest(connection, wait, now_ms);
+        if until_room {
+            self.doors.await_room(true);
+        } else if back.is_none() && self.course() != course {
+            self.came_late.store(true, Ordering::Release);
+            self.wake();
+        }
+        back
+    }
+
+    /// Puts a connection into its slot; gives it back where input came meanwhile.
+    pub(super) fn rest(
+        &self,
+        mut connection: Box<Connection>,
+        wait: Wait,
+        now_ms: u64,
+    ) -> Option<Box<Connection>> {
         if let Err(error) = self.register(&mut connection, wait == Wait::Flush) {
             crate::log::line(format_args!("cannot keep a connection: {error}"));
             self.close(connection);
@@ -145,21 +170,11 @@ impl Hub {
         drop(connection);
         if let Some(token) = token {
             self.table.close(token);
-            if self.draining.load(Ordering::Acquire) && self.table.is_empty() {
-                // The thread that turns the reactor waited for this one.
+            let last = self.is_draining() && self.table.is_empty();
+            // The thread that turns the reactor waited for this one.
+            if last || self.doors.decline() {
                 self.wake();
             }
-        }
-    }
-
-    /// The worker drains: a request that has arrived already is served, other kept connections close, and
-    /// those that have not asked yet get the time of one head.
-    pub(super) fn clear_resting(&self, now_ms: u64, jobs: &mut VecDeque<Box<Connection>>) {
-        let resting: Vec<_> = std::iter::from_fn(|| self.table.take(Wait::KeepAlive)).collect();
-        for mut connection in resting {
-            connection.input_pending = true;
-            self.begin_head(&mut connection, now_ms);
-            self.progress(connection, now_ms, jobs);
         }
     }
 

@@ -52,7 +52,7 @@ impl Input {
 
     /// Drops the first `count` bytes.
     pub fn consume(&mut self, count: usize) {
-        self.start = (self.start + count).min(self.end);
+        self.start = self.start.saturating_add(count).min(self.end);
         if self.start == self.end {
             (self.start, self.end) = (0, 0);
         }
@@ -110,5 +110,9 @@ mod tests {
         input.consume(10);
         assert!(input.release().is_some());
         assert!(input.release().is_none());
+        input.extend(b"abcd");
+        input.consume(1);
+        input.consume(usize::MAX);
+        assert!(input.is_empty(), "all is all, whatever went before");
     }
 }

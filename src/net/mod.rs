@@ -3,10 +3,13 @@
 pub mod address;
 pub mod claim;
 pub mod connection;
+mod doors;
 pub mod hub;
 pub mod inherit;
 pub mod input;
+pub mod leaving;
 pub mod listen;
+mod parcel;
 pub mod peer;
 pub mod pool;
 pub mod reactor;

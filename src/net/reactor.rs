@@ -12,8 +12,11 @@ use mio::{Events, Interest, Poll, Waker};
 use uwsgi_plugin_api::Listener;
 
 use super::connection::{Bounds, Connection, Step};
+use super::doors::Doors;
 use super::hub::Hub;
+use super::leaving::Course;
 use super::peer::Peer;
+use super::rescue::{Adopted, Rescue};
 use super::table::{Token, Wait};
 use super::turnstile::Turn;
 use crate::sys::clock;
@@ -22,8 +25,12 @@ use crate::sys::socket;
 
 /// Token of the waker; listeners follow.
 const WAKER: usize = Token::RESERVED;
-const ADOPTION: usize = Token::RESERVED + 1;
-const LISTENERS: usize = Token::RESERVED + 2;
+/// Token of the queue of given-away connections, when there is one.
+pub(super) const ADOPTION: usize = Token::RESERVED + 1;
+/// Token of that queue, when there is room for one.
+pub(super) const ROOM: usize = Token::RESERVED + 2;
+/// Token of the first listener.
+pub(super) const LISTENERS: usize = Token::RESERVED + 3;
 /// Events taken from the kernel at once.
 const EVENTS_MAX: usize = 256;
 /// Connections accepted in one go where no other process wants them.
@@ -45,11 +52,11 @@ pub struct Reactor {
     poll: Poll,
     events: Events,
     hub: Arc<Hub>,
-    set: ListenerSet,
-    listening: bool,
-    /// Other workers wait on the same listeners.
-    shared: bool,
+    /// What rested when the worker began to finish was looked at.
+    cleared: bool,
     expired: Vec<(Wait, Box<Connection>)>,
+    /// Scratch for given-away connections.
+    parcel: Vec<u8>,
 }
 
 impl Reactor {
@@ -63,50 +70,34 @@ impl Reactor {
         times: super::hub::Times,
         connections_max: usize,
         shared: bool,
-        rescue: Option<super::rescue::Rescue>,
+        rescue: Option<Rescue>,
     ) -> io::Result<(Self, Arc<Hub>)> {
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), mio::Token(WAKER))?;
         let set = ListenerSet::new(poll.registry())?;
         let registry = poll.registry().try_clone()?;
+        let doors = Doors::new(set, listeners.clone(), rescue, shared);
+        doors.open()?;
         let hub =
-            Arc::new(Hub::new(registry, waker, listeners, bounds, times, connections_max, rescue));
-        let mut reactor = Self {
+            Arc::new(Hub::new(registry, waker, listeners, bounds, times, connections_max, doors));
+        let reactor = Self {
             poll,
             events: Events::with_capacity(EVENTS_MAX),
             hub: hub.clone(),
-            set,
-            listening: false,
-            shared,
+            cleared: false,
             expired: Vec::new(),
+            parcel: Vec::new(),
         };
-        reactor.listen(true)?;
         Ok((reactor, hub))
-    }
-
-    fn listen(&mut self, on: bool) -> io::Result<()> {
-        if self.listening != on {
-            self.listening = on;
-            if let Some(rescue) = &self.hub.rescue {
-                let fd = rescue.receiver();
-                if on { self.set.add(fd, ADOPTION, self.shared)? } else { self.set.remove(fd)? }
-            }
-            for (index, listener) in self.hub.listeners.iter().enumerate() {
-                if on {
-                    self.set.add(listener.fd.as_fd(), LISTENERS + index, self.shared)?;
-                } else {
-                    self.set.remove(listener.fd.as_fd())?;
-                }
-            }
-        }
-        Ok(())
     }
 
     fn accept(&mut self, index: usize, now_ms: u64, jobs: &mut VecDeque<Box<Connection>>) {
         let hub = self.hub.clone();
-        let Some(listener) = hub.listeners.get(index) else { return };
-        let batch = if self.shared { 1 } else { ACCEPTS_MAX };
-        for _ in 0..batch {
+        // The doors may have been closed after the event: `drain` has told another worker of the connection.
+        let Some(listener) = hub.listeners.get(index).filter(|_| hub.doors.are_open()) else {
+            return;
+        };
+        for _ in 0..self.batch() {
             let (fd, address) = match socket::accept(listener.fd.as_fd()) {
                 Ok(accepted) => accepted,
                 Err(error) => {
@@ -118,16 +109,66 @@ impl Reactor {
             let connection = Connection::new(fd, index as u16, Peer::new(address), deadline_ms);
             hub.progress(connection, now_ms, jobs);
         }
-        if self.shared {
+        if hub.doors.shared {
             // To the tail of the kernel's queue of waiters: the next connection goes to another worker.
-            let fd = listener.fd.as_fd();
-            let again =
-                self.set.remove(fd).and_then(|()| self.set.add(fd, LISTENERS + index, true));
-            if let Err(error) = again {
-                crate::log::line(format_args!(
-                    "cannot re-arm listener {}: {error}",
-                    listener.info.name
-                ));
+            hub.doors.rearm(index);
+        }
+    }
+
+    fn batch(&self) -> usize {
+        if self.hub.doors.shared { 1 } else { ACCEPTS_MAX }
+    }
+
+    /// Takes connections that other workers gave away, as far as there are places.
+    fn adopt(&mut self, now_ms: u64, jobs: &mut VecDeque<Box<Connection>>) {
+        let hub = self.hub.clone();
+        for _ in 0..self.batch() {
+            if !hub.doors.are_open() {
+                return;
+            }
+            if hub.table.is_full() {
+                // They wait for another worker, or for a place here. The wake-up was for one worker: it goes on.
+                hub.doors.adopt(false);
+                return hub.doors.rescue.iter().for_each(Rescue::nudge);
+            }
+            // A message whose descriptor has no number here would be lost.
+            if let Err(error) = hub.doors.find_descriptor() {
+                return self.accept_failed(&error);
+            }
+            match hub.adopt(now_ms, &mut self.parcel) {
+                Adopted::Connection(connection) => hub.progress(connection, now_ms, jobs),
+                Adopted::Nudge => hub.doors.rearm_all(),
+                Adopted::Refused => {}
+                Adopted::Nothing => break,
+            }
+        }
+        if hub.doors.shared {
+            hub.doors.rearm_adoption();
+        }
+    }
+
+    /// Does what the worker's course asks for.
+    fn follow_course(&mut self, jobs: &mut VecDeque<Box<Connection>>) {
+        let hub = self.hub.clone();
+        match hub.course() {
+            Course::Serving | Course::LameDuck => {
+                if hub.doors.decline() && !hub.table.is_full() {
+                    hub.doors.adopt(true);
+                }
+            }
+            Course::HandingOver => {
+                if hub.came_late.load(Ordering::Relaxed)
+                    && hub.came_late.swap(false, Ordering::Acquire)
+                {
+                    hub.hand_over_resting(hub.now_ms(), jobs);
+                }
+            }
+            Course::Finishing if self.cleared && !hub.came_late.load(Ordering::Relaxed) => {}
+            Course::Finishing => {
+                self.cleared = true;
+                hub.came_late.store(false, Ordering::Relaxed);
+                hub.doors.await_room(false);
+                hub.clear_resting(hub.now_ms(), jobs);
             }
         }
     }
@@ -175,12 +216,7 @@ impl Reactor {
 
 impl Turn<Box<Connection>> for Reactor {
     fn turn(&mut self, block: bool, jobs: &mut VecDeque<Box<Connection>>, rest: &mut dyn FnMut()) {
-        if self.hub.draining.load(Ordering::Acquire) && self.listening {
-            if let Err(error) = self.listen(false) {
-                crate::log::line(format_args!("cannot leave the listeners: {error}"));
-            }
-            self.hub.clear_resting(clock::monotonic_ms(), jobs);
-        }
+        self.follow_course(jobs);
         let block = block && jobs.is_empty();
         let timeout = self.sleep_time(block);
         if block {
@@ -197,10 +233,11 @@ impl Turn<Box<Connection>> for Reactor {
         for event in &events {
             match event.token().0 {
                 WAKER => {}
-                ADOPTION => {
-                    if let Some(connection) = self.hub.adopt(now_ms) {
-                        self.hub.clone().progress(connection, now_ms, jobs);
-                    }
+                ADOPTION => self.adopt(now_ms, jobs),
+                ROOM => {
+                    // First: who comes to rest from now on asks for it again.
+                    self.hub.doors.await_room(false);
+                    self.hub.hand_over_resting(now_ms, jobs);
                 }
                 token if token as u32 as usize >= LISTENERS && token >> 32 == 0 => {
                     self.accept(token - LISTENERS, now_ms, jobs);

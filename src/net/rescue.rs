@@ -1,20 +1,31 @@
-//! Connections that change their worker: what a dying worker had accepted and not begun is served by another.
+//! Connections that change their worker: a worker that ends gives what it has accepted and does not serve to another.
 //!
-//! All workers share one pair of sockets. A message is a connection: its descriptor, where it came in, and the
-//! bytes that were read from it already. Whoever is idle takes it, as it takes a new connection. Where no worker is
-//! left, the message waits for the next one. This is for requests that would be lost otherwise; it is no queue
-//! between processes.
+//! All workers of an instance share one pair of sockets, those of a generation that ends and those of the next. A
+//! message is a connection (see `parcel`). Whoever is idle takes it, as it takes a new connection. Where no worker is
+//! left, the message waits for the next one, as a connection waits in a listener's queue. This is for requests that
+//! would be lost otherwise; it is no queue between processes.
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
+
+use mio::unix::SourceFd;
+use nix::sys::socket::{setsockopt, sockopt};
+use uwsgi_plugin_api::WireProtocol;
+use uwsgi_protocol::http1;
 
 use super::connection::Connection;
 use super::hub::Hub;
+use super::leaving::Course;
+use super::parcel::{Message, Parcel};
 use super::peer::Peer;
-use super::table::Wait;
 use crate::sys::channel::{Channel, MESSAGE_BYTES_MAX};
+use crate::sys::socket;
+
+/// Memory that waiting messages may take, in bytes; the kernel counts its own share of each, about 800 bytes, and may
+/// allow less (net.core.wmem_max).
+const QUEUE_BYTES_MAX: usize = 1 << 20;
 
 /// Names of the two ends between images of the program.
 const SEND: &str = "rescue-send";
@@ -33,7 +44,14 @@ impl Rescue {
     /// # Errors
     /// As socketpair(2).
     pub fn new() -> io::Result<Self> {
+        Self::with_room(QUEUE_BYTES_MAX)
+    }
+
+    /// The same with another bound.
+    pub(super) fn with_room(bytes: usize) -> io::Result<Self> {
         let (send, take) = Channel::pair()?;
+        // Less room is no harm: what does not fit stays with its worker.
+        let _ = setsockopt(&send, sockopt::SndBuf, &bytes);
         Ok(Self { send: Arc::new(send), take: Arc::new(take) })
     }
 
@@ -59,70 +77,153 @@ impl Rescue {
     pub(super) fn receiver(&self) -> BorrowedFd<'_> {
         self.take.as_fd()
     }
+
+    /// The end that has room, or has none.
+    pub(super) fn sender(&self) -> BorrowedFd<'_> {
+        self.send.as_fd()
+    }
+
+    /// Wakes another worker, to look after listeners and queue in place of this one. Where the queue is full, others
+    /// are awake already: of all its messages, this worker was woken for one.
+    pub(super) fn nudge(&self) {
+        if let Some(bytes) = Message::Nudge.encode() {
+            let _ = self.send.send(&bytes);
+        }
+    }
 }
 
-/// Bytes of a message before the connection's input: listener, port.
-const HEADER_BYTES: usize = 4;
+/// What one look into the queue brought.
+pub(super) enum Adopted {
+    /// Another worker's connection, ours now.
+    Connection(Box<Connection>),
+    /// A worker has left the listeners.
+    Nudge,
+    /// A message that nothing could be made of.
+    Refused,
+    /// The queue is empty.
+    Nothing,
+}
+
+/// A connection that stays.
+pub(super) struct Kept {
+    pub(super) connection: Box<Connection>,
+    /// Only as long as the queue is full.
+    pub(super) until_room: bool,
+}
 
 impl Hub {
-    /// Gives a connection that runs no request to another worker; false where that is not possible.
-    fn pass_on(&self, mut connection: Box<Connection>) -> bool {
-        let Some(rescue) = &self.rescue else { return false };
-        let passed = connection.can_move() && {
-            let mut message = Vec::with_capacity(HEADER_BYTES + connection.input.len());
-            message.extend_from_slice(&connection.listener.to_le_bytes());
-            message.extend_from_slice(&connection.peer.port.to_le_bytes());
-            message.push(connection.peer.address().len() as u8);
-            message.extend_from_slice(connection.peer.address());
-            message.extend_from_slice(connection.input.data());
-            match rescue.send.send_with_fd(&message, connection.fd()) {
-                Ok(()) => true,
-                Err(error) => {
-                    crate::log::line(format_args!("cannot hand a connection over: {error}"));
-                    false
-                }
-            }
+    /// Gives a connection that runs no request to another worker; back where that is not possible. Where it never
+    /// will be, this worker finishes what it has.
+    pub(super) fn pass_on(&self, mut connection: Box<Connection>) -> Result<(), Kept> {
+        let Some(rescue) = self.doors.rescue.as_ref().filter(|_| connection.can_move()) else {
+            return Err(Kept { connection, until_room: false });
         };
-        connection.input.consume(usize::MAX);
-        self.close(connection);
-        passed
+        let Some(message) = self.parcel(&connection) else {
+            return Err(Kept { connection, until_room: false });
+        };
+        match rescue.send.send_with_fd(&message, connection.fd()) {
+            Ok(()) => {
+                // The copy that is on its way keeps the registration of ours alive.
+                if connection.token.is_some() {
+                    let fd = connection.fd().as_raw_fd();
+                    let _ = self.registry.deregister(&mut SourceFd(&fd));
+                }
+                connection.input.consume(usize::MAX);
+                self.close(connection);
+                Ok(())
+            }
+            Err(error) => {
+                let until_room = error.kind() == io::ErrorKind::WouldBlock;
+                // The other expected one: it has received more than fits into a message.
+                if !until_room && error.kind() != io::ErrorKind::InvalidInput {
+                    crate::log::line(format_args!("cannot hand connections over: {error}"));
+                    self.take_course(Course::Finishing);
+                }
+                Err(Kept { connection, until_room })
+            }
+        }
     }
 
-    /// Gives away the unstarted jobs and every connection that is waiting for input; returns how many went.
-    pub fn pass_on_all(&self, unstarted: VecDeque<Box<Connection>>) -> usize {
-        let resting = [Wait::Head, Wait::Body, Wait::KeepAlive];
-        let resting =
-            resting.into_iter().flat_map(|wait| std::iter::from_fn(move || self.table.take(wait)));
-        unstarted.into_iter().chain(resting).map(|one| usize::from(self.pass_on(one))).sum()
+    fn parcel(&self, connection: &Connection) -> Option<Vec<u8>> {
+        let info = &self.listeners[connection.listener as usize].info;
+        let head_left_ms = connection.head_deadline_ms.saturating_sub(self.now_ms());
+        let parcel = Parcel {
+            protocol: info.protocol,
+            name: info.name.as_bytes(),
+            requests: connection.requests,
+            head_left_ms: u32::try_from(head_left_ms).unwrap_or(u32::MAX),
+            port: connection.peer.port,
+            address: connection.peer.address(),
+            input: connection.input.data(),
+        };
+        Message::Connection(parcel).encode()
     }
 
-    /// Takes one connection that another worker gave away.
-    pub(super) fn adopt(&self, now_ms: u64) -> Option<Box<Connection>> {
-        let rescue = self.rescue.as_ref()?;
-        let mut buffer = vec![0; MESSAGE_BYTES_MAX];
-        let (message, fd) = match rescue.take.receive_with_fd(&mut buffer) {
-            Ok(Some((len, Some(fd)))) => (&buffer[..len], fd),
+    /// Gives away the unstarted jobs and every connection that is waiting for input; returns the jobs that nobody
+    /// else can take.
+    pub fn pass_on_all(&self, unstarted: VecDeque<Box<Connection>>) -> VecDeque<Box<Connection>> {
+        let mut kept: VecDeque<_> =
+            unstarted.into_iter().filter_map(|job| self.offer(job)).collect();
+        self.hand_over_resting(self.now_ms(), &mut kept);
+        kept
+    }
+
+    /// Takes one message that another worker sent. `buffer` is scratch.
+    pub(super) fn adopt(&self, now_ms: u64, buffer: &mut Vec<u8>) -> Adopted {
+        let Some(rescue) = &self.doors.rescue else { return Adopted::Nothing };
+        buffer.resize(MESSAGE_BYTES_MAX, 0);
+        let (message, fd) = match rescue.take.receive_with_fd(buffer) {
+            Ok(Some((len, fd))) => (Message::decode(&buffer[..len]), fd),
             // Another worker was faster.
-            Ok(_) => return None,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return None,
+            Ok(None) => return Adopted::Nothing,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Adopted::Nothing,
             Err(error) => {
                 crate::log::line(format_args!("a connection of another worker is lost: {error}"));
-                return None;
+                return Adopted::Refused;
             }
         };
-        let listener = u16::from_le_bytes([*message.first()?, *message.get(1)?]);
-        let port = u16::from_le_bytes([*message.get(2)?, *message.get(3)?]);
-        let address_len = usize::from(*message.get(HEADER_BYTES)?);
-        let rest = &message[HEADER_BYTES + 1..];
-        let (address, input) = rest.split_at_checked(address_len)?;
-        self.listeners.get(listener as usize)?;
-        let mut connection = Connection::new(
-            fd,
-            listener,
-            Peer::from_text(address, port),
-            now_ms + self.times.head_ms,
-        );
-        connection.input.extend(input);
-        Some(connection)
+        match (message, fd) {
+            (Some(Message::Nudge), _) => Adopted::Nudge,
+            (Some(Message::Connection(parcel)), Some(fd)) => self.unpack(parcel, fd, now_ms),
+            _ => {
+                crate::log::line(format_args!(
+                    "a connection of another worker is closed: its message is not understood"
+                ));
+                Adopted::Refused
+            }
+        }
     }
+
+    fn unpack(&self, parcel: Parcel<'_>, fd: OwnedFd, now_ms: u64) -> Adopted {
+        let listener = self.listeners.iter().position(|one| parcel.came_by(&one.info));
+        let Some(listener) = listener.and_then(|index| u16::try_from(index).ok()) else {
+            turn_away(&parcel, &fd);
+            return Adopted::Refused;
+        };
+        let head_left_ms = u64::from(parcel.head_left_ms).min(self.times.head_ms);
+        let peer = Peer::from_text(parcel.address, parcel.port);
+        let mut connection = Connection::new(fd, listener, peer, now_ms + head_left_ms);
+        connection.requests = parcel.requests;
+        connection.input.extend(parcel.input);
+        if connection.input.is_empty() {
+            // The clock of its next head has not begun.
+            connection.head_deadline_ms = now_ms + self.times.head_ms;
+        }
+        Adopted::Connection(connection)
+    }
+}
+
+/// The configuration has no such listener any more.
+fn turn_away(parcel: &Parcel<'_>, fd: &OwnedFd) {
+    let name = String::from_utf8_lossy(parcel.name);
+    crate::log::line(format_args!(
+        "a connection of another worker is closed: nothing listens on {name} any more"
+    ));
+    // With what has come unread, a close would be a reset.
+    let mut sink = [0; 8 * 1024];
+    let came = socket::receive(fd.as_fd(), &mut sink).is_ok_and(|count| count > 0);
+    if parcel.protocol == WireProtocol::Http && (came || !parcel.input.is_empty()) {
+        let _ = socket::send(fd.as_fd(), &[io::IoSlice::new(&http1::error_response(503))]);
+    }
+    socket::shut(fd.as_fd(), nix::sys::socket::Shutdown::Write);
 }

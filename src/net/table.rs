@@ -53,6 +53,13 @@ pub enum Wait {
     Linger,
 }
 
+impl Wait {
+    /// True where the client is to send the next request, or more of the present one.
+    pub fn is_for_input(self) -> bool {
+        matches!(self, Self::Head | Self::Body | Self::KeepAlive)
+    }
+}
+
 const CLASSES: usize = 5;
 const NO_CLASS: u8 = u8::MAX;
 
@@ -112,6 +119,11 @@ impl Table {
     /// True without any registered connection.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// True where the next connection needs another one's place.
+    pub fn is_full(&self) -> bool {
+        self.len() >= self.capacity()
     }
 
     /// Most connections.

@@ -4,7 +4,6 @@ use std::collections::VecDeque;
 use std::os::fd::AsRawFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use uwsgi_plugin_api::{
@@ -18,6 +17,7 @@ use super::cell::Cell;
 use super::record::Record;
 use super::shared::{Routes, Shared};
 use crate::net::connection::{Connection, Step};
+use crate::net::leaving::Course;
 use crate::net::table::Wait;
 use crate::shm::CoreSlot;
 use crate::sys::{clock, socket};
@@ -84,12 +84,17 @@ impl Core {
         loop {
             let fate = self.answer(&mut connection, &mut holding);
             let step = self.end_request(&mut connection, fate);
-            if step == Step::Run && !shared.stile.others_wait() {
+            // A client that always has its next request ready must not keep a worker that has heirs.
+            let leaves = shared.hub.course() == Course::HandingOver;
+            if step == Step::Run && !leaves && !shared.stile.others_wait() {
                 continue;
             }
             let step = if holding { self.flush_held(&mut connection, step) } else { step };
             if step == Step::Run {
-                return shared.stile.push(connection);
+                if let Some(kept) = shared.hub.offer(connection) {
+                    shared.stile.push(kept);
+                }
+                return;
             }
             let now_ms = clock::monotonic_ms();
             let mut jobs = std::mem::take(&mut self.jobs);
@@ -153,8 +158,8 @@ impl Core {
         }
         match fate {
             Fate::Keep => {
-                // A kept connection closes now; what has arrived already is still served.
-                connection.input_pending |= hub.draining.load(Ordering::Acquire);
+                // It closes now; what has arrived already is still served.
+                connection.input_pending |= hub.course() == Course::Finishing;
                 if connection.input.is_empty() && !connection.input_pending {
                     return Step::Wait(Wait::KeepAlive);
                 }
@@ -198,7 +203,7 @@ impl Core {
             head_request: parts.head.is_head,
             keep_alive: parts.head.keep_alive
                 && shared.hub.times.keep_alive_ms > 0
-                && !shared.stile.is_draining(),
+                && shared.hub.keeps_connections(),
         });
         let vars = parts.vars.view(parts.head_bytes);
         let date = self.date.at(begun.unix_s);

@@ -1,5 +1,6 @@
 //! What all request threads of a worker share.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -52,9 +53,30 @@ impl Shared {
         self.board.process(self.place)
     }
 
+    /// Nothing new is accepted, and the request threads end when nothing is left; see [`Hub::drain`].
+    pub fn drain(&self, heirs: bool) {
+        let mut jobs = VecDeque::new();
+        self.hub.drain(heirs, &mut jobs);
+        jobs.into_iter().for_each(|job| self.stile.push(job));
+        if self.cells.iter().all(Cell::is_busy) {
+            // Nobody here can say when the next one is free; an heir may be.
+            self.hand_over();
+        }
+        self.stile.drain();
+    }
+
+    /// Takes all that waits in the listeners' queues and closes them in this process; see [`Hub::take_last_calls`].
+    pub fn take_last_calls(&self) {
+        let mut jobs = VecDeque::new();
+        self.hub.take_last_calls(&mut jobs);
+        jobs.into_iter().for_each(|job| self.stile.push(job));
+        self.stile.drain();
+    }
+
     /// Gives what was not begun to another worker.
-    pub fn hand_over(&self) -> usize {
-        self.hub.pass_on_all(self.stile.take_unstarted())
+    pub fn hand_over(&self) {
+        let kept = self.hub.pass_on_all(self.stile.take_unstarted());
+        kept.into_iter().for_each(|job| self.stile.push(job));
     }
 }
 

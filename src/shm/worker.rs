@@ -35,6 +35,8 @@ pub struct ProcessSlot {
     pub accepting: AtomicBool,
     /// It takes nothing new and ends after what runs. Writer and reset as `ready`.
     pub draining: AtomicBool,
+    /// It has done its share and asked for a successor; it serves on. Writer and reset as `ready`.
+    pub spent: AtomicBool,
     /// Resident memory in bytes, 0 while not measured. Writer and reset as `ready`.
     pub rss_bytes: AtomicU64,
     /// Address space in bytes, 0 while not measured. Writer and reset as `ready`.
@@ -65,6 +67,7 @@ impl ProcessSlot {
         self.spawned_ms.store(now_ms, Relaxed);
         self.accepting.store(false, Relaxed);
         self.draining.store(false, Relaxed);
+        self.spent.store(false, Relaxed);
         self.rss_bytes.store(0, Relaxed);
         self.vsz_bytes.store(0, Relaxed);
         self.ready.store(false, Release);

@@ -271,8 +271,11 @@ impl Supervisor {
                 self.dismiss(|_| true, false, now, actions);
             }
             // First of those that were to finish their requests, then of those that were to end at once.
-            Phase::Stopping { code, .. } => {
+            Phase::Stopping { code, lame_until } => {
                 self.phase = Phase::Stopping { code, lame_until: None };
+                if lame_until.is_some() {
+                    self.molds.dismiss_all(actions);
+                }
                 let polite = |process: &Process| {
                     process.stays()
                         || matches!(process.stage, Stage::Leaving { graceful: true, .. })
@@ -307,6 +310,7 @@ impl Supervisor {
             // Whoever asks again does not want to wait for the load balancers.
             Phase::Stopping { code, lame_until: Some(_) } => {
                 self.phase = Phase::Stopping { code, lame_until: None };
+                self.molds.dismiss_all(actions);
                 self.dismiss(|_| true, true, now, actions);
             }
             Phase::New | Phase::Reexecuting | Phase::Over | Phase::Stopping { .. } => {}
@@ -324,6 +328,7 @@ impl Supervisor {
 
     fn on_spawned(&mut self, seat: Seat, pid: Pid, now: Millis, actions: &mut Vec<Action>) {
         let (cores, mercy_ms) = (self.settings.cores, self.settings.mercy_ms);
+        let gentle = self.gentle_order();
         let Some(process) = self.fleet.at(seat) else { return };
         process.pid = Some(pid);
         process.spawned = now;
@@ -335,7 +340,7 @@ impl Supervisor {
         if let Stage::Leaving { graceful, .. } = process.stage {
             // It was sent away while it was being forked.
             process.must_end(now, mercy_ms, graceful);
-            send_away(process, graceful, actions);
+            send_away(process, graceful.then_some(gentle), actions);
         }
         let respawn = process.respawn;
         let vacant = self.fleet.serving(worker).is_none();
@@ -488,6 +493,7 @@ impl Supervisor {
         actions: &mut Vec<Action>,
     ) {
         let mercy_ms = self.settings.mercy_ms;
+        let gentle = self.gentle_order();
         for process in &mut self.fleet.0 {
             let told = matches!(process.stage, Stage::Leaving { graceful: before, .. } if before == graceful);
             if !chosen(process) || told || matches!(process.stage, Stage::Killed { .. }) {
@@ -495,9 +501,15 @@ impl Supervisor {
             }
             process.must_end(now, mercy_ms, graceful);
             if process.pid.is_some() {
-                send_away(process, graceful, actions);
+                send_away(process, graceful.then_some(gentle), actions);
             }
         }
+    }
+
+    /// What a worker is told that may finish its requests.
+    fn gentle_order(&self) -> Order {
+        let last = matches!(self.phase, Phase::Stopping { .. }) || self.wanted == 0;
+        if last { Order::Finish } else { Order::Drain }
     }
 
     fn kill_all(&mut self, now: Millis, actions: &mut Vec<Action>) {
@@ -514,13 +526,13 @@ fn tell(process: &Process, order: Order, actions: &mut Vec<Action>) {
     }
 }
 
-/// Tells a worker to end.
-fn send_away(process: &Process, graceful: bool, actions: &mut Vec<Action>) {
+/// Tells a worker to end; `gentle` is the order where it may finish its requests.
+fn send_away(process: &Process, gentle: Option<Order>, actions: &mut Vec<Action>) {
     let Some(pid) = process.pid else { return };
     let seat = process.seat;
-    if graceful && process.ready {
+    if let Some(order) = gentle.filter(|_| process.ready) {
         actions.push(Action::Log(lines::draining(process.worker, pid)));
-        actions.push(Action::Tell { seat, pid, order: Order::Drain });
+        actions.push(Action::Tell { seat, pid, order });
         return;
     }
     actions.push(Action::Tell { seat, pid, order: Order::Stop });

@@ -97,8 +97,8 @@ pub(super) fn wanted(before: u16, now: u16) -> String {
 
 pub(super) fn paused(paused: bool) -> &'static str {
     match paused {
-        true => "*** workers have been suspended ***",
-        false => "*** workers have been resumed ***",
+        true => "*** PAUSE (press start to resume, if you do not have a joypad send SIGTSTP) ***",
+        false => "*** (SIGTSTP received) resuming workers ***",
     }
 }
 

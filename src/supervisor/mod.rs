@@ -129,7 +129,7 @@ impl From<&Config> for Settings {
             need_app: processes.need_app,
             boots_max: life.boots_max,
             recycles_max: life.recycles_max,
-            lame_duck_ms: 0,
+            lame_duck_ms: milliseconds(life.lame_duck),
             lifetime_ms_max: life.lifetime.map(milliseconds),
             lifetime_delta_ms: milliseconds(life.lifetime_delta),
             evil_rss_bytes: life.evil_rss_bytes,
@@ -248,8 +248,10 @@ pub enum Event<'a> {
 /// What a worker is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
-    /// Finish what runs, then end.
+    /// Finish what runs, leave the rest to other workers, then end.
     Drain,
+    /// Nobody comes after: finish what runs and what waits, then end.
+    Finish,
     /// End now.
     Stop,
     /// Take nothing new until `Resume`.

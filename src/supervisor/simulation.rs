@@ -242,12 +242,13 @@ impl Kernel {
         let process = self.processes.get_mut(&pid.as_raw()).expect("told a process that is gone");
         assert_eq!(process.seat, seat);
         let worker = process.worker;
-        let ends = matches!(order, Order::Drain | Order::Stop | Order::Harakiri { .. });
+        let ends =
+            matches!(order, Order::Drain | Order::Finish | Order::Stop | Order::Harakiri { .. });
         let served = ends && std::mem::replace(&mut process.serving, false);
         if !process.hangs && process.dead.is_none() {
             match order {
                 Order::Stop => process.dead = Some((self.now + 100, Ended::Code(exit_code::END))),
-                Order::Drain => {
+                Order::Drain | Order::Finish => {
                     process.dead = Some((self.now + 800, Ended::Code(exit_code::RECYCLE)));
                 }
                 Order::Harakiri { .. } => process.dead = Some((self.now + 600, Ended::Signal(9))),

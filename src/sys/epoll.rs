@@ -32,6 +32,14 @@ impl ListenerSet {
         Ok(self.epoll.add(listener, EpollEvent::new(flags, token as u64))?)
     }
 
+    /// Adds a socket of which only is wanted, level-triggered, whether it can be written to.
+    ///
+    /// # Errors
+    /// As epoll_ctl(2).
+    pub fn add_writable(&self, socket: BorrowedFd<'_>, token: usize) -> io::Result<()> {
+        Ok(self.epoll.add(socket, EpollEvent::new(EpollFlags::EPOLLOUT, token as u64))?)
+    }
+
     /// Takes a listener out.
     ///
     /// # Errors

@@ -10,6 +10,7 @@ pub mod machine;
 pub mod memory;
 pub mod privileges;
 pub mod process;
+pub mod random;
 pub mod signal;
 pub mod socket;
 pub mod time;

@@ -183,6 +183,19 @@ pub fn wait(socket: BorrowedFd<'_>, write: bool, timeout: Duration) -> io::Resul
     }
 }
 
+/// Closes the socket below a descriptor that other code holds, too: the number then stands for a fresh socket that is
+/// bound to nothing.
+///
+/// # Errors
+/// As socket(2) and dup3(2).
+pub fn close_below(socket: BorrowedFd<'_>) -> io::Result<()> {
+    let nothing = Socket::new(socket2::Domain::UNIX, Type::STREAM.cloexec().nonblocking(), None)?;
+    // SAFETY: both descriptors are open. The number stays open and its owner's, only what it refers to changes; nothing
+    // relies on that but for calls whose errors are handled.
+    let result = unsafe { libc::dup3(nothing.as_raw_fd(), socket.as_raw_fd(), libc::O_CLOEXEC) };
+    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
 /// Ends one direction or both; errors are of no interest, the connection is going away.
 pub fn shut(socket: BorrowedFd<'_>, how: nix::sys::socket::Shutdown) {
     let _ = nix::sys::socket::shutdown(socket.as_raw_fd(), how);

@@ -13,7 +13,7 @@ use uwsgi_protocol::http1;
 
 use super::message::exit_code;
 use super::message::{FromWorker, MESSAGE_BYTES, ToWorker};
-use super::run::Ending;
+use super::recycle::Ending;
 use crate::config::Config;
 use crate::plugin::Registry;
 use crate::request::shared::Shared;
@@ -42,6 +42,8 @@ pub(super) struct Control {
     plugins: Registry,
     ending: Arc<Ending>,
     channel: Option<Arc<Channel>>,
+    /// The master is gone, and what still runs then is given up.
+    give_up_at: Option<Instant>,
 }
 
 impl Control {
@@ -52,7 +54,7 @@ impl Control {
         ending: Arc<Ending>,
         channel: Option<Arc<Channel>>,
     ) -> Self {
-        Self { config, shared, plugins, ending, channel }
+        Self { config, shared, plugins, ending, channel, give_up_at: None }
     }
 
     /// Tells the master; without one, nobody.
@@ -77,6 +79,9 @@ impl Control {
             if self.channel.is_none() {
                 self.check_own_deadlines();
             }
+            if self.give_up_at.is_some_and(|at| at <= Instant::now()) {
+                self.give_up();
+            }
         }
     }
 
@@ -85,9 +90,12 @@ impl Control {
         if let Some(channel) = &self.channel {
             fds.push(PollFd::new(channel.as_fd(), PollFlags::POLLIN));
         }
+        let left = self.give_up_at.map(|at| at.saturating_duration_since(Instant::now()));
+        let pause = left.map_or(OWN_CHECK, |left| left.min(OWN_CHECK));
         let timeout = match self.channel {
             Some(_) => PollTimeout::NONE,
-            None => PollTimeout::try_from(OWN_CHECK).unwrap_or(PollTimeout::MAX),
+            // One more millisecond: not just before the moment.
+            None => PollTimeout::try_from(pause.as_millis() + 1).unwrap_or(PollTimeout::MAX),
         };
         if nix::poll::poll(&mut fds, timeout).is_err() {
             return (false, false);
@@ -99,7 +107,11 @@ impl Control {
     fn take_signals(&self, signals: &Signals) {
         while let Ok(Some(signal)) = signals.0.take() {
             match signal {
-                Signal::SIGHUP => self.drain(exit_code::RECYCLE),
+                Signal::SIGHUP => {
+                    self.tell(FromWorker::Draining);
+                    // A master starts another worker.
+                    self.drain(exit_code::RECYCLE, self.channel.is_some());
+                }
                 _ => self.end_now(),
             }
         }
@@ -110,10 +122,10 @@ impl Control {
         process::exit_now(exit_code::END);
     }
 
-    fn drain(&self, status: i32) {
+    /// With `heirs`, other workers take the connections that rest here.
+    fn drain(&self, status: i32, heirs: bool) {
         self.ending.set(status);
-        self.shared.hub.drain();
-        self.shared.stile.drain();
+        self.shared.drain(heirs);
         self.shared.process().set_draining();
     }
 
@@ -122,22 +134,54 @@ impl Control {
         let mut buffer = [0; MESSAGE_BYTES];
         match channel.receive(&mut buffer) {
             Ok(Some(len)) => match ToWorker::decode(&buffer[..len]) {
-                Some(ToWorker::Drain) => self.drain(exit_code::RECYCLE),
+                Some(ToWorker::Drain) => self.drain(exit_code::RECYCLE, true),
+                Some(ToWorker::Finish) => {
+                    self.drain(exit_code::END, false);
+                    self.shared.take_last_calls();
+                }
+                Some(ToWorker::LameDuck) => self.shared.hub.become_lame_duck(),
+                Some(ToWorker::Pause) => self.pause(true),
+                Some(ToWorker::Resume) => self.pause(false),
                 Some(ToWorker::Harakiri { core }) => self.harakiri(core),
                 Some(ToWorker::Stop) => self.end_now(),
                 Some(ToWorker::Stacks) => self.dump_stacks(),
                 Some(ToWorker::ReopenLog) => crate::log::reopen(),
-                Some(ToWorker::Pause | ToWorker::Resume | ToWorker::LameDuck) => {}
                 None => crate::log::line(format_args!("unknown message from the master")),
             },
-            Ok(None) => {
-                // The master is gone. Whoever is being served is served to the end.
-                self.channel = None;
-                self.drain(exit_code::END);
-            }
+            Ok(None) => self.lose_master(),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             Err(error) => crate::log::line(format_args!("cannot hear the master: {error}")),
         }
+    }
+
+    fn pause(&self, on: bool) {
+        self.shared.hub.pause(on);
+        let accepting = !on && !self.shared.hub.is_draining();
+        let slot = self.shared.process();
+        slot.accepting.store(accepting, Ordering::Relaxed);
+        let (worker, what) = (self.shared.worker, if on { "suspended" } else { "resumed" });
+        crate::log::line(format_args!("*** worker {worker} {what} ***"));
+    }
+
+    /// The master is gone, and nobody comes after: whoever has connected is served, within the mercy of a reload. The
+    /// addresses are free at once, for a new instance.
+    fn lose_master(&mut self) {
+        self.channel = None;
+        let mercy = self.config.processes.worker_mercy;
+        self.give_up_at = Some(Instant::now() + mercy);
+        let (worker, seconds) = (self.shared.worker, mercy.as_secs());
+        crate::log::line(format_args!(
+            "worker {worker}: the master is gone; what runs is finished within {seconds} seconds"
+        ));
+        self.drain(exit_code::END, false);
+        self.shared.take_last_calls();
+    }
+
+    /// Without exit hooks: a request that is stuck could hold them up.
+    fn give_up(&self) -> ! {
+        let worker = self.shared.worker;
+        crate::log::line(format_args!("worker {worker}: what still runs is given up"));
+        process::exit_now(exit_code::END)
     }
 
     fn dump_stacks(&self) {
@@ -181,7 +225,7 @@ impl Control {
         let Some(cell) = self.shared.cells.get(core.0 as usize) else { return };
         self.plugins.iter().for_each(|plugin| plugin.dump_stack(cell.thread()));
         cell.cut(&http1::error_response(504));
-        self.drain(exit_code::RECYCLE);
+        self.drain(exit_code::RECYCLE, true);
         if self.others_are_stuck(core) {
             // Nobody is left to begin them here.
             self.shared.hand_over();

@@ -13,8 +13,12 @@ pub const MESSAGE_BYTES: usize = 3;
 /// From the master.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ToWorker {
-    /// Take nothing new, finish what runs, end with [`exit_code::RECYCLE`]. What SIGHUP does.
+    /// Take nothing new, finish what runs, give what rests to other workers, end with [`exit_code::RECYCLE`]. What
+    /// SIGHUP does.
     Drain,
+    /// Nobody comes after: serve what waits in the listeners' queues and what runs, close what rests, end with
+    /// [`exit_code::END`].
+    Finish,
     /// End now, with exit hooks ([`exit_code::END`]). What SIGINT and SIGTERM do.
     Stop,
     /// The request on this core has run out of time: log its stack, answer 504 where nothing was sent,
@@ -41,8 +45,8 @@ pub enum ToWorker {
 pub enum FromWorker {
     /// The application is loaded and connections are accepted.
     Ready,
-    /// It takes nothing new and ends by itself when its requests are done (`max-requests`, SIGHUP by
-    /// hand). From here on mercy is limited.
+    /// It takes nothing new and ends by itself when its requests are done (SIGHUP by hand). From here on
+    /// mercy is limited.
     Draining,
     /// It has done its share (`max-requests`, `reload-on-*`): it serves on until it is told to end, so that its
     /// successor can be up first.
@@ -58,6 +62,7 @@ impl ToWorker {
     pub fn encode(self) -> [u8; MESSAGE_BYTES] {
         let (tag, number) = match self {
             Self::Drain => (b'd', 0),
+            Self::Finish => (b'f', 0),
             Self::Stop => (b's', 0),
             Self::Harakiri { core } => (b'h', core.0),
             Self::Stacks => (b't', 0),
@@ -75,6 +80,7 @@ impl ToWorker {
         let &[tag, low, high] = bytes else { return None };
         Some(match tag {
             b'd' => Self::Drain,
+            b'f' => Self::Finish,
             b's' => Self::Stop,
             b'h' => Self::Harakiri { core: CoreId(u16::from_le_bytes([low, high])) },
             b't' => Self::Stacks,
@@ -123,8 +129,8 @@ mod tests {
             let message = ToWorker::Harakiri { core: CoreId(core) };
             assert_eq!(ToWorker::decode(&message.encode()), Some(message));
         }
-        use ToWorker::{Drain, LameDuck, Pause, ReopenLog, Resume, Stacks, Stop};
-        for message in [Drain, Stop, Stacks, Pause, Resume, LameDuck, ReopenLog] {
+        use ToWorker::{Drain, Finish, LameDuck, Pause, ReopenLog, Resume, Stacks, Stop};
+        for message in [Drain, Finish, Stop, Stacks, Pause, Resume, LameDuck, ReopenLog] {
             assert_eq!(ToWorker::decode(&message.encode()), Some(message));
         }
         use FromWorker::{Draining, Ready, Reload, Spent, StopInstance};

@@ -7,6 +7,7 @@
 mod control;
 mod host;
 pub mod message;
+mod recycle;
 mod run;
 
 pub use host::ServerHost;

@@ -2,14 +2,15 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::Ordering;
 use std::thread;
 
-use uwsgi_plugin_api::{CoreId, Outcome, WorkerId};
+use uwsgi_plugin_api::{CoreId, WorkerId};
 
 use super::control::{self, Control};
 use super::host::ServerHost;
 use super::message::{FromWorker, exit_code};
+use super::recycle::{Ending, Recycling};
 use crate::config::Config;
 use crate::net::connection::Bounds;
 use crate::net::hub::Times;
@@ -23,7 +24,7 @@ use crate::request::serve::Core;
 use crate::request::shared::{Routes, Shared};
 use crate::shm::{Board, PlaceId};
 use crate::sys::channel::Channel;
-use crate::sys::{clock, process};
+use crate::sys::process;
 
 /// Stack of a request thread in bytes: what Python's recursion limit expects of a thread.
 const STACK_BYTES: usize = 8 << 20;
@@ -50,21 +51,6 @@ pub struct Boot {
     pub channel: Option<Channel>,
     /// It must pass `reload-check` before it serves.
     pub check: bool,
-}
-
-/// How this worker ends; the first reason stays.
-#[derive(Debug, Default)]
-pub(super) struct Ending(AtomicI32);
-
-impl Ending {
-    /// Sets the exit status; false where it was set before.
-    pub(super) fn set(&self, status: i32) -> bool {
-        self.0.compare_exchange(0, status, Ordering::AcqRel, Ordering::Acquire).is_ok()
-    }
-
-    fn status(&self) -> i32 {
-        self.0.load(Ordering::Acquire)
-    }
 }
 
 /// Serves until told to end; returns the exit status of the process.
@@ -114,8 +100,13 @@ fn serve(boot: Boot) -> io::Result<i32> {
     let stile = Arc::new(Turnstile::new(reactor, Box::new(move || waker.wake())));
     let ending = Arc::new(Ending::default());
     let channel = channel.map(Arc::new);
-    let after_request =
-        after_request(&config, (&board, worker, place), &hub, &stile, &ending, channel.clone());
+    let recycling = Recycling::new(
+        &config,
+        (board.clone(), worker, place),
+        (hub.clone(), stile.clone()),
+        ending.clone(),
+        channel.clone(),
+    );
     let shared = Arc::new(Shared {
         worker,
         hub,
@@ -129,7 +120,7 @@ fn serve(boot: Boot) -> io::Result<i32> {
         body_bytes_max: config.limits.body_bytes_max,
         headers: config.headers.clone(),
         logging: config.logging.clone(),
-        after_request,
+        after_request: Box::new(move |outcome| recycling.after_request(&outcome)),
     });
     host.serve(shared.clone());
     let control =
@@ -155,6 +146,10 @@ fn serve(boot: Boot) -> io::Result<i32> {
     for thread in threads {
         // A core that panicked outside of a request has logged it; the worker ends all the same.
         let _ = thread.join();
+    }
+    if ending.reason().is_some() {
+        let pid = std::process::id();
+        crate::log::line(format_args!("...The work of process {pid} is done. Seeya!"));
     }
     plugins.shutdown();
     drop(control);
@@ -193,41 +188,4 @@ fn times(config: &Config) -> Times {
         keep_alive_ms: config.limits.keep_alive.as_millis() as u64,
         linger_ms: 2_000,
     }
-}
-
-type AfterRequest = Box<dyn Fn(Outcome) + Send + Sync>;
-
-/// `max-requests` and applications that end their worker.
-fn after_request(
-    config: &Config,
-    (board, worker, place): (&Arc<Board>, WorkerId, PlaceId),
-    hub: &Arc<crate::net::hub::Hub>,
-    stile: &Arc<crate::request::shared::Stile>,
-    ending: &Arc<Ending>,
-    channel: Option<Arc<Channel>>,
-) -> AfterRequest {
-    let processes = &config.processes;
-    let delta = processes.max_requests_delta * u64::from(worker.0 - 1);
-    let limit = processes.max_requests.map_or(u64::MAX, |limit| limit.saturating_add(delta));
-    let oldest_ms = clock::monotonic_ms() + processes.min_worker_lifetime.as_millis() as u64;
-    let board = board.clone();
-    let (hub, stile, ending) = (hub.clone(), stile.clone(), ending.clone());
-    Box::new(move |outcome| {
-        let done = limit != u64::MAX
-            && board.process_requests(place) >= limit
-            && clock::monotonic_ms() >= oldest_ms;
-        if (done || outcome.end_worker) && ending.set(exit_code::RECYCLE) {
-            crate::log::line(format_args!(
-                "...The work of process {} is done. Seeya!",
-                std::process::id()
-            ));
-            if let Some(channel) = &channel {
-                // A master that is gone needs no word.
-                let _ = channel.send(&FromWorker::Draining.encode());
-            }
-            board.process(place).set_draining();
-            hub.drain();
-            stile.drain();
-        }
-    })
 }

@@ -13,6 +13,7 @@ mod daemon;
 mod environ;
 mod errors;
 mod frameworks;
+mod handover;
 mod harakiri;
 mod http;
 mod loading;

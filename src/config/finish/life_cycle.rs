@@ -34,6 +34,8 @@ pub(super) fn life_cycle(values: &mut Values<'_>, workers: u16, machine: &Machin
             u16::try_from(machine.cores).unwrap_or(u16::MAX).max(1),
         ),
         recycles_max: narrow(Some((u64::from(workers) * percent / 100).max(1)), 1),
+        max_requests_jitter: values.number("max-requests-jitter", 0..=u64::MAX).unwrap_or(0),
+        lame_duck: seconds(values.number("lame-duck", 0..=SECONDS_MAX).unwrap_or(0)),
         lifetime: values.positive("max-worker-lifetime", SECONDS_MAX).map(seconds),
         lifetime_delta: seconds(
             values.number("max-worker-lifetime-delta", 0..=SECONDS_MAX).unwrap_or(0),

@@ -24,6 +24,10 @@ pub struct LifeCycle {
     pub boots_max: u16,
     /// `recycle-share`, as a number of workers, at least 1.
     pub recycles_max: u16,
+    /// `max-requests-jitter`: up to so many requests are added to `max-requests`, by chance, for each process.
+    pub max_requests_jitter: u64,
+    /// `lame-duck`: so long before a graceful stop, workers tell their clients to go; zero: not at all.
+    pub lame_duck: Duration,
     /// `max-worker-lifetime`.
     pub lifetime: Option<Duration>,
     /// `max-worker-lifetime-delta`, added once per worker number above 1.

@@ -41,6 +41,8 @@ pub(super) const ROWS: &[OptionRow] = &chapter(
             "Replace a worker after N requests, but not before min-worker-lifetime. 0 is no limit (default).").short('R').reload(Workers),
         unsigned64("max-requests-delta", "N",
             "Add N times (worker number - 1) to max-requests, so that workers do not end together.").reload(Workers),
+        unsigned64("max-requests-jitter", "N",
+            "Add a number from 0 to N, by chance, to max-requests of each worker process (default 0).").reload(Workers).extra(),
         unsigned64("min-worker-lifetime", "SECONDS",
             "Shortest life of a worker before max-requests may end it (default 10).").reload(Workers),
         unsigned64("max-worker-lifetime", "SECONDS",
@@ -81,6 +83,8 @@ pub(super) const ROWS: &[OptionRow] = &chapter(
         list("exception-handler", "NAME[:ARGUMENT]",
             "Hand exceptions of requests over to a handler of a plugin.").reload(Workers).implies(&["master"])
             .missing("report exceptions from the application, by a WSGI middleware or by its framework"),
+        integer("lame-duck", "SECONDS",
+            "Before a graceful stop, so long, serve on but end each HTTP connection with its answer, so that load balancers move away (default 0).").reload(Live).extra(),
         integer("worker-reload-mercy", "SECONDS",
             "How long a worker may take to end before it is killed (default 60).").reload(Live),
         integer("reload-mercy", "SECONDS",

@@ -208,9 +208,9 @@ fn an_application_that_asks_to_stop_twice_does_not_kill() {
 fn a_graceful_stop_lets_requests_finish() {
     let mut world = World::serving(SERVING);
     world.command(Command::GracefulStop);
-    assert_eq!((world.told(Order::Drain), world.told(Order::Stop)), (vec![101, 102], vec![]));
-    world.exits(101, exit_code::RECYCLE);
-    world.exits(102, exit_code::RECYCLE);
+    assert_eq!((world.told(Order::Finish), world.told(Order::Stop)), (vec![101, 102], vec![]));
+    world.exits(101, exit_code::END);
+    world.exits(102, exit_code::END);
     assert_eq!(world.end(), Some(&Action::Exit { code: 0 }));
 }
 
@@ -229,11 +229,24 @@ fn an_interrupt_cuts_a_graceful_stop_short() {
 fn a_lame_duck_serves_until_its_time_is_over() {
     let mut world = World::serving(Settings { lame_duck_ms: 5_000, ..SERVING });
     world.command(Command::GracefulStop);
-    assert_eq!((world.told(Order::LameDuck), world.told(Order::Drain)), (vec![101, 102], vec![]));
+    assert_eq!((world.told(Order::LameDuck), world.told(Order::Finish)), (vec![101, 102], vec![]));
     world.pass(4_999);
-    assert!(world.told(Order::Drain).is_empty());
+    assert!(world.told(Order::Finish).is_empty());
     world.pass(1);
-    assert_eq!(world.told(Order::Drain), [101, 102]);
+    assert_eq!(world.told(Order::Finish), [101, 102]);
+}
+
+#[test]
+fn whoever_asks_again_does_not_wait_for_a_lame_duck() {
+    for (again, order) in [(Command::GracefulStop, Order::Finish), (Command::Stop, Order::Stop)] {
+        let mut world = World::serving(Settings { lame_duck_ms: 5_000, ..SERVING });
+        world.command(Command::GracefulStop);
+        world.command(again);
+        assert_eq!(world.told(order), [101, 102]);
+        world.exits(101, exit_code::END);
+        world.exits(102, exit_code::END);
+        assert_eq!(world.end(), Some(&Action::Exit { code: 0 }), "{again:?}");
+    }
 }
 
 #[test]

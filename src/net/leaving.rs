@@ -1,0 +1,178 @@
+//! How a worker takes leave of its clients.
+//!
+//! ```text
+//!   Serving -> LameDuck -> HandingOver -> Finishing      only forward; any step may be left out
+//! ```
+//! A worker that has heirs gives away what rests between two requests or has only begun to ask, with the bytes that
+//! were read; its clients notice nothing, so no answer tells them to close. One without heirs closes what rests
+//! between two requests and says so in its answers.
+//!
+//! Deliberately absent: who decides it (`worker/control`), and how a connection changes its worker (`rescue`).
+
+use std::collections::VecDeque;
+use std::os::fd::AsFd;
+use std::sync::atomic::Ordering;
+
+use super::connection::Connection;
+use super::hub::Hub;
+use super::peer::Peer;
+use super::rescue::Adopted;
+use super::table::Wait;
+use crate::sys::socket;
+
+/// See the module.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Course {
+    /// New connections are accepted, kept ones kept.
+    Serving,
+    /// New connections are accepted, but answers end their connections, so that load balancers move away.
+    LameDuck,
+    /// Nothing new is accepted; other workers take what rests.
+    HandingOver,
+    /// Nothing new is accepted; what rests between two requests closes.
+    Finishing,
+}
+
+impl Course {
+    fn of(value: u8) -> Self {
+        [Self::Serving, Self::LameDuck, Self::HandingOver]
+            .into_iter()
+            .find(|&course| course as u8 == value)
+            .unwrap_or(Self::Finishing)
+    }
+}
+
+impl Hub {
+    /// Where this worker stands.
+    pub fn course(&self) -> Course {
+        // Sequentially consistent, as the claims of connections are: see `park`.
+        Course::of(self.course.load(Ordering::SeqCst))
+    }
+
+    /// Nothing new is accepted any more.
+    pub fn is_draining(&self) -> bool {
+        self.course() >= Course::HandingOver
+    }
+
+    /// Whether an answer that is made now may leave its connection open. While the worker pauses it may not: the
+    /// client's next connection then waits in the listener's queue.
+    pub fn keeps_connections(&self) -> bool {
+        let open = matches!(self.course(), Course::Serving | Course::HandingOver);
+        open && !self.paused.load(Ordering::Relaxed)
+    }
+
+    /// Goes on to a later stage.
+    pub(super) fn take_course(&self, course: Course) {
+        self.course.fetch_max(course as u8, Ordering::SeqCst);
+        self.wake();
+    }
+
+    /// Answers end their connections from now on.
+    pub fn become_lame_duck(&self) {
+        self.take_course(Course::LameDuck);
+    }
+
+    /// Leaves the listeners for a while, or comes back; connections wait in their queues meanwhile.
+    pub fn pause(&self, on: bool) {
+        self.paused.store(on, Ordering::Relaxed);
+        if on {
+            self.doors.close(false);
+        } else if let Err(error) = self.doors.open() {
+            crate::log::line(format_args!("cannot come back to the listeners: {error}"));
+        }
+    }
+
+    /// Nothing new is accepted from now on, by no thread. With `heirs`, other workers take what rests; requests that
+    /// must run here all the same are put into `jobs`.
+    pub fn drain(&self, heirs: bool, jobs: &mut VecDeque<Box<Connection>>) {
+        // Before anything is given away: this worker must not be the one that is woken for it.
+        self.doors.close(true);
+        let heirs = heirs && self.doors.rescue.is_some();
+        self.take_course(if heirs { Course::HandingOver } else { Course::Finishing });
+        match &self.doors.rescue {
+            // The kernel wakes one worker for a connection. Where it woke this one, nobody else knows.
+            Some(rescue) if self.doors.something_waits() => rescue.nudge(),
+            Some(_) => {}
+            // Nobody else will ever look.
+            None => self.take_last_calls(jobs),
+        }
+        if self.course() == Course::HandingOver {
+            self.hand_over_resting(self.now_ms(), jobs);
+        }
+    }
+
+    /// There is no other process any more: takes all that waits in the queues, so that nobody is turned away, and
+    /// closes the listening sockets below their descriptors, so that a new instance finds the addresses free. At most
+    /// as many as the table holds. The worker must be draining.
+    pub fn take_last_calls(&self, jobs: &mut VecDeque<Box<Connection>>) {
+        let now_ms = self.now_ms();
+        let mut buffer = Vec::new();
+        let mut room = self.table.capacity().saturating_sub(self.table.len());
+        while room > 0 {
+            match self.adopt(now_ms, &mut buffer) {
+                Adopted::Connection(connection) => self.progress(connection, now_ms, jobs),
+                Adopted::Nudge | Adopted::Refused => {}
+                Adopted::Nothing => break,
+            }
+            room -= 1;
+        }
+        for (index, listener) in self.listeners.iter().enumerate() {
+            while room > 0
+                && let Ok((fd, address)) = socket::accept(listener.fd.as_fd())
+            {
+                let deadline_ms = now_ms + self.times.head_ms;
+                let peer = Peer::new(address);
+                let connection = Connection::new(fd, index as u16, peer, deadline_ms);
+                self.progress(connection, now_ms, jobs);
+                room -= 1;
+            }
+            if let Err(error) = socket::close_below(listener.fd.as_fd()) {
+                let name = &listener.info.name;
+                crate::log::line(format_args!("cannot close listener {name}: {error}"));
+            }
+        }
+    }
+
+    /// Gives a connection whose next request is here to another worker; back where it must be served here.
+    pub fn offer(&self, connection: Box<Connection>) -> Option<Box<Connection>> {
+        match self.course() {
+            Course::HandingOver => self.pass_on(connection).err().map(|kept| kept.connection),
+            _ => Some(connection),
+        }
+    }
+
+    /// Gives away every connection that waits for input. What the queue has no room for rests again until it has;
+    /// what is complete meanwhile becomes a job.
+    pub(super) fn hand_over_resting(&self, now_ms: u64, jobs: &mut VecDeque<Box<Connection>>) {
+        let take = |wait| std::iter::from_fn(move || Some((wait, self.table.take(wait)?)));
+        let waits = [Wait::KeepAlive, Wait::Head, Wait::Body];
+        let resting: Vec<_> = waits.into_iter().flat_map(take).collect();
+        let mut until_room = false;
+        for (wait, connection) in resting {
+            let Err(kept) = self.pass_on(connection) else { continue };
+            until_room |= kept.until_room;
+            if let Some(back) = self.rest(kept.connection, wait, now_ms) {
+                self.progress(back, now_ms, jobs);
+            }
+        }
+        if until_room {
+            // Only now that all rest: when there is room, they must be found.
+            self.doors.await_room(true);
+        }
+    }
+
+    /// This worker has no heirs: a request that has arrived already is served, other kept connections close, and
+    /// those that have not asked yet get the time of one head.
+    pub(super) fn clear_resting(&self, now_ms: u64, jobs: &mut VecDeque<Box<Connection>>) {
+        let resting: Vec<_> = std::iter::from_fn(|| self.table.take(Wait::KeepAlive)).collect();
+        for mut connection in resting {
+            connection.input_pending = true;
+            self.begin_head(&mut connection, now_ms);
+            self.progress(connection, now_ms, jobs);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

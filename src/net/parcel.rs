@@ -1,0 +1,158 @@
+//! What is written on a connection that changes its worker.
+//!
+//! ```text
+//!   | version 1 | kind 1 |                                                        a nudge ends here
+//!   | protocol 1 | requests 4 | head_left_ms 4 | port 2 | name_len 2 | address_len 1 | name | address | input |
+//! ```
+//! Numbers are little-endian. Sender and receiver may be of different generations, even of different programs: so
+//! there is a version, and the listener goes by its address and not by its number. Nothing here trusts its bytes.
+
+use uwsgi_plugin_api::{Listener, WireProtocol};
+
+/// Changes with the form of the messages; a message of another version is not understood.
+pub(super) const VERSION: u8 = 1;
+
+const CONNECTION: u8 = b'c';
+const NUDGE: u8 = b'n';
+
+/// A message of the queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Message<'a> {
+    /// Its descriptor comes with it.
+    Connection(Parcel<'a>),
+    /// A worker has left the listeners: whoever is idle looks after them.
+    Nudge,
+}
+
+/// One connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Parcel<'a> {
+    /// What its listener speaks.
+    pub(super) protocol: WireProtocol,
+    /// Name of its listener: the address that it is bound to.
+    pub(super) name: &'a [u8],
+    /// Requests that it was served.
+    pub(super) requests: u32,
+    /// Milliseconds that its present head has left.
+    pub(super) head_left_ms: u32,
+    /// The client's port.
+    pub(super) port: u16,
+    /// The client's address as text.
+    pub(super) address: &'a [u8],
+    /// What was read and not served.
+    pub(super) input: &'a [u8],
+}
+
+impl<'a> Parcel<'a> {
+    /// True where it came by this listener.
+    pub(super) fn came_by(&self, listener: &Listener) -> bool {
+        listener.protocol == self.protocol && listener.name.as_bytes() == self.name
+    }
+
+    fn decode(bytes: &'a [u8]) -> Option<Self> {
+        let (&[protocol], rest) = bytes.split_first_chunk()?;
+        let protocol = match protocol {
+            b'h' => WireProtocol::Http,
+            b'u' => WireProtocol::Uwsgi,
+            _ => return None,
+        };
+        let (requests, rest) = rest.split_first_chunk()?;
+        let (head_left_ms, rest) = rest.split_first_chunk()?;
+        let (port, rest) = rest.split_first_chunk()?;
+        let (name_len, rest) = rest.split_first_chunk()?;
+        let (&[address_len], rest) = rest.split_first_chunk()?;
+        let (name, rest) = rest.split_at_checked(usize::from(u16::from_le_bytes(*name_len)))?;
+        let (address, input) = rest.split_at_checked(usize::from(address_len))?;
+        Some(Self {
+            protocol,
+            name,
+            requests: u32::from_le_bytes(*requests),
+            head_left_ms: u32::from_le_bytes(*head_left_ms),
+            port: u16::from_le_bytes(*port),
+            address,
+            input,
+        })
+    }
+}
+
+impl<'a> Message<'a> {
+    /// Its bytes; `None` where a name or an address is longer than any real one.
+    pub(super) fn encode(&self) -> Option<Vec<u8>> {
+        let parcel = match self {
+            Self::Nudge => return Some(vec![VERSION, NUDGE]),
+            Self::Connection(parcel) => parcel,
+        };
+        let name_len = u16::try_from(parcel.name.len()).ok()?;
+        let address_len = u8::try_from(parcel.address.len()).ok()?;
+        let protocol = match parcel.protocol {
+            WireProtocol::Http => b'h',
+            WireProtocol::Uwsgi => b'u',
+        };
+        let parts = [
+            &[VERSION, CONNECTION, protocol][..],
+            &parcel.requests.to_le_bytes(),
+            &parcel.head_left_ms.to_le_bytes(),
+            &parcel.port.to_le_bytes(),
+            &name_len.to_le_bytes(),
+            &[address_len],
+            parcel.name,
+            parcel.address,
+            parcel.input,
+        ];
+        Some(parts.concat())
+    }
+
+    /// The message in `bytes`; `None` for what no worker of this version sends.
+    pub(super) fn decode(bytes: &'a [u8]) -> Option<Self> {
+        match bytes {
+            [VERSION, NUDGE] => Some(Self::Nudge),
+            [VERSION, CONNECTION, rest @ ..] => Parcel::decode(rest).map(Self::Connection),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn every_parcel_survives_its_bytes(
+            http in any::<bool>(),
+            name in prop::collection::vec(any::<u8>(), 0..300),
+            numbers in any::<(u32, u32, u16)>(),
+            address in prop::collection::vec(any::<u8>(), 0..46),
+            input in prop::collection::vec(any::<u8>(), 0..300),
+        ) {
+            let protocol = if http { WireProtocol::Http } else { WireProtocol::Uwsgi };
+            let (requests, head_left_ms, port) = numbers;
+            let (name, address, input) = (&name[..], &address[..], &input[..]);
+            let parcel = Parcel { protocol, name, requests, head_left_ms, port, address, input };
+            let message = Message::Connection(parcel);
+            let bytes = message.encode().unwrap();
+            prop_assert_eq!(Message::decode(&bytes), Some(message));
+        }
+
+        #[test]
+        fn any_bytes_are_read_without_harm(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
+            if let Some(message) = Message::decode(&bytes) {
+                prop_assert_eq!(message.encode(), Some(bytes.clone()));
+            }
+            let own = [&[VERSION, CONNECTION][..], &bytes].concat();
+            if let Some(message) = Message::decode(&own) {
+                prop_assert_eq!(message.encode(), Some(own));
+            }
+        }
+    }
+
+    #[test]
+    fn another_version_is_not_understood() {
+        let mut bytes = Message::Nudge.encode().unwrap();
+        assert_eq!(Message::decode(&bytes), Some(Message::Nudge));
+        bytes[0] += 1;
+        assert_eq!(Message::decode(&bytes), None);
+    }
+}

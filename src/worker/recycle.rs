@@ -1,0 +1,199 @@
+//! When a worker has done its share, and how it ends.
+//!
+//! A worker that has a master asks it for a successor and serves on: it is told to drain when the successor serves.
+//! Without a master it ends by itself. Deliberately absent: replacing workers that do not ask (`supervisor`).
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, AtomicU8, Ordering};
+
+use uwsgi_plugin_api::{Outcome, WorkerId};
+
+use super::message::{FromWorker, exit_code};
+use crate::config::Config;
+use crate::net::hub::Hub;
+use crate::request::shared::Stile;
+use crate::shm::{Board, PlaceId};
+use crate::sys::channel::Channel;
+use crate::sys::{clock, random};
+
+/// Why a worker asks to be replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reason {
+    /// `max-requests`.
+    Requests,
+    /// The application ended (`SystemExit`).
+    Application,
+}
+
+impl Reason {
+    const ALL: [Self; 2] = [Self::Requests, Self::Application];
+
+    /// Its number, never 0.
+    fn code(self) -> u8 {
+        match self {
+            Self::Requests => 1,
+            Self::Application => 2,
+        }
+    }
+
+    fn of_code(code: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.code() == code)
+    }
+
+    /// With what a worker ends that was replaced for it.
+    fn exit_code(self) -> i32 {
+        match self {
+            Self::Requests | Self::Application => exit_code::RECYCLE,
+        }
+    }
+}
+
+/// How this worker ends; the first word of each kind stays.
+#[derive(Debug, Default)]
+pub(super) struct Ending {
+    /// Exit status, 0 while nothing was said.
+    status: AtomicI32,
+    /// Code of the [`Reason`] for which it asked to be replaced, 0 where it did not.
+    reason: AtomicU8,
+}
+
+impl Ending {
+    /// Sets the exit status; false where it was set before.
+    pub(super) fn set(&self, status: i32) -> bool {
+        let status = match (status, self.reason()) {
+            (exit_code::RECYCLE, Some(reason)) => reason.exit_code(),
+            _ => status,
+        };
+        self.status.compare_exchange(0, status, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+
+    pub(super) fn status(&self) -> i32 {
+        self.status.load(Ordering::Acquire)
+    }
+
+    /// Why the worker wants to be replaced; `None` where it does not.
+    pub(super) fn reason(&self) -> Option<Reason> {
+        Reason::of_code(self.reason.load(Ordering::Acquire))
+    }
+
+    /// False where there was a reason before.
+    fn want(&self, reason: Reason) -> bool {
+        let set =
+            self.reason.compare_exchange(0, reason.code(), Ordering::AcqRel, Ordering::Acquire);
+        set.is_ok()
+    }
+}
+
+/// What decides whether a worker goes on after a request.
+pub(super) struct Recycling {
+    board: Arc<Board>,
+    place: PlaceId,
+    /// Requests of this process after which it asks.
+    requests_max: u64,
+    /// Not before this moment of the monotonic clock, in milliseconds.
+    earliest_ms: u64,
+    ending: Arc<Ending>,
+    channel: Option<Arc<Channel>>,
+    hub: Arc<Hub>,
+    stile: Arc<Stile>,
+}
+
+impl Recycling {
+    /// For a worker that serves from now on.
+    pub(super) fn new(
+        config: &Config,
+        (board, worker, place): (Arc<Board>, WorkerId, PlaceId),
+        (hub, stile): (Arc<Hub>, Arc<Stile>),
+        ending: Arc<Ending>,
+        channel: Option<Arc<Channel>>,
+    ) -> Self {
+        let lifetime_ms = config.processes.min_worker_lifetime.as_millis() as u64;
+        Self {
+            board,
+            place,
+            requests_max: requests_max(config, worker),
+            earliest_ms: clock::monotonic_ms() + lifetime_ms,
+            ending,
+            channel,
+            hub,
+            stile,
+        }
+    }
+
+    /// Called after each request, by its thread.
+    pub(super) fn after_request(&self, outcome: &Outcome) {
+        if self.ending.reason().is_some() {
+            return;
+        }
+        let Some(reason) = self.due(outcome) else { return };
+        if self.ending.want(reason) {
+            match &self.channel {
+                Some(channel) => self.ask(channel),
+                None => self.end(),
+            }
+        }
+    }
+
+    fn due(&self, outcome: &Outcome) -> Option<Reason> {
+        if outcome.end_worker {
+            return Some(Reason::Application);
+        }
+        let all_served = self.requests_max != u64::MAX
+            && self.board.process_requests(self.place) >= self.requests_max
+            && clock::monotonic_ms() >= self.earliest_ms;
+        all_served.then_some(Reason::Requests)
+    }
+
+    fn ask(&self, channel: &Channel) {
+        match channel.send(&FromWorker::Spent.encode()) {
+            Ok(()) => self.board.process(self.place).spent.store(true, Ordering::Relaxed),
+            // The master does not listen just now, or is gone: asked again after the next request.
+            Err(_) => self.ending.reason.store(0, Ordering::Release),
+        }
+    }
+
+    fn end(&self) {
+        self.ending.set(exit_code::RECYCLE);
+        self.board.process(self.place).set_draining();
+        let mut jobs = VecDeque::new();
+        self.hub.drain(false, &mut jobs);
+        jobs.into_iter().for_each(|job| self.stile.push(job));
+        self.stile.drain();
+    }
+}
+
+/// `max-requests` with what keeps workers from ending together.
+fn requests_max(config: &Config, worker: WorkerId) -> u64 {
+    let processes = &config.processes;
+    let Some(limit) = processes.max_requests else { return u64::MAX };
+    let delta = processes.max_requests_delta.saturating_mul(u64::from(worker.0 - 1));
+    let jitter = up_to(config.life_cycle.max_requests_jitter, random::number());
+    limit.saturating_add(delta).saturating_add(jitter)
+}
+
+/// A number from 0 to `most`, made of any number.
+fn up_to(most: u64, random: u64) -> u64 {
+    most.checked_add(1).map_or(random, |count| random % count)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn jitter_keeps_to_its_bound() {
+        assert_eq!([0, 5, 6].map(|random| up_to(5, random)), [0, 5, 0]);
+        assert_eq!(up_to(0, u64::MAX), 0);
+        assert_eq!(up_to(u64::MAX, 7), 7);
+    }
+
+    #[test]
+    fn the_first_word_stays() {
+        let ending = Ending::default();
+        assert!(ending.want(Reason::Application) && !ending.want(Reason::Requests));
+        assert_eq!(ending.reason(), Some(Reason::Application));
+        assert!(ending.set(exit_code::RECYCLE) && !ending.set(exit_code::END));
+        assert_eq!(ending.status(), exit_code::RECYCLE);
+    }
+}
