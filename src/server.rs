@@ -63,10 +63,10 @@ pub fn serve(
 ) -> Result<i32, ServeError> {
     let origin = Origin::capture().map_err(failed("find out how this process was started"))?;
     match role {
-        Role::First => first(config, plugins, origin, None),
-        Role::Beside { parent } => {
+        Role::First => first(config, plugins, origin, (None, Passed::new())),
+        Role::Beside { parent, shared } => {
             let (config, succession) = beside(config, parent);
-            first(config, plugins, origin, Some(succession))
+            first(config, plugins, origin, (Some(succession), shared))
         }
         Role::Mold { generation: _, master, channel, shared } => {
             let sources = snapshot.map(|snapshot| snapshot.encode()).transpose();
@@ -98,7 +98,7 @@ fn first(
     config: Config,
     plugins: Registry,
     origin: Origin,
-    succession: Option<Succession>,
+    (succession, mut passed): (Option<Succession>, Passed),
 ) -> Result<i32, ServeError> {
     master::ignore_reload_signals(config.processes.die_on_term).map_err(failed("set signals"))?;
     let inheritance = Inheritance::of_process()?;
@@ -118,7 +118,7 @@ fn first(
     let config = Arc::new(config);
     let listeners = sockets_of(sockets);
     let board = board(&config)?;
-    let rescue = rescue(&config, &mut Passed::new())?;
+    let rescue = rescue(&config, &mut passed)?;
     let shared = match &rescue {
         Some(rescue) => rescue.descriptors().map_err(failed("share a socket pair"))?,
         None => Vec::new(),

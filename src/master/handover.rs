@@ -43,6 +43,8 @@ pub enum Role {
     Beside {
         /// The other's master.
         parent: Pid,
+        /// Descriptors that every generation gets.
+        shared: Passed,
     },
     /// The process that loads a generation.
     Mold {
@@ -108,7 +110,10 @@ impl Role {
             handover::take_passed().into_iter().map(|Inherited { name, fd }| (name, fd)).collect();
         let mut words = role.split_whitespace();
         match words.next() {
-            Some("beside") => Ok(Self::Beside { parent: Pid::from_raw(next(&mut words)?) }),
+            Some("beside") => {
+                let parent = Pid::from_raw(next(&mut words)?);
+                Ok(Self::Beside { parent, shared: passed })
+            }
             Some("mold") => {
                 let (generation, master) = (next(&mut words)?, next(&mut words)?);
                 let channel = take(&mut passed, CHANNEL)?;
@@ -174,7 +179,7 @@ impl Master {
         }
         hands.fifos.save(&mut text, &mut passed);
         hands.asks.save(&mut text, &mut passed);
-        passed.extend(self.context.shared.iter().map(|(name, fd)| (name.clone(), fd.as_raw_fd())));
+        passed.extend(self.shared());
         let state = memory::file_of(c"uwsgi-state", text.as_bytes())?;
         passed.push((STATE.to_owned(), state.as_raw_fd()));
         let reloads = self.context.origin.reloads() + 1;

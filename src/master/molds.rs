@@ -63,12 +63,11 @@ impl Master {
             exit(status)
         }
         let fd = channel.as_fd().as_raw_fd();
-        let shared = self.context.shared.iter().map(|(name, fd)| (name.clone(), fd.as_raw_fd()));
         let image = Image {
             role: handover::mold_role(generation, master),
             reloads: self.context.origin.reloads() + 1,
             sockets: self.sockets(),
-            passed: shared.chain([(handover::CHANNEL.to_owned(), fd)]).collect(),
+            passed: self.shared().into_iter().chain([(handover::CHANNEL.to_owned(), fd)]).collect(),
         };
         let Err(error) = process::die_with_parent(master)
             .and_then(|_| signal::restore_defaults())
@@ -76,6 +75,12 @@ impl Master {
         let program = self.context.origin.program.display();
         log::line(format_args!("cannot run {program}: {error}"));
         process::exit_now(1)
+    }
+
+    /// Descriptors that every generation gets, with their names.
+    pub(super) fn shared(&self) -> Vec<(String, RawFd)> {
+        let pair = |(name, fd): &(String, Arc<OwnedFd>)| (name.clone(), fd.as_raw_fd());
+        self.context.shared.iter().map(pair).collect()
     }
 
     /// The listening sockets with their names.

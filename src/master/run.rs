@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::os::fd::AsFd;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -23,6 +24,7 @@ use crate::supervisor::{
 };
 use crate::sys::clock;
 use crate::sys::process;
+use crate::sys::socket::close_below;
 use crate::worker::message::ToWorker;
 
 /// Serves until the instance stops and returns the exit status. Workers and molds run in forked children, where
@@ -222,7 +224,12 @@ impl Master {
                 }
             }
             Action::Seated { worker, seat, respawn } => self.seat(worker, seat, respawn),
-            Action::Tell { seat, pid, order } => self.tell(seat, pid, order),
+            Action::Tell { seat, pid, order } => {
+                if order == Order::Finish && self.supervisor.stops() {
+                    self.close_listeners();
+                }
+                self.tell(seat, pid, order);
+            }
             Action::Kill { pid, signal } => kill(pid, signal),
             Action::Log(line) => log::line(format_args!("{line}")),
             Action::Report(report) => self.report(&report),
@@ -233,6 +240,16 @@ impl Master {
             }
             Action::Stopping => {}
             Action::Exit { code } => self.exit = Some(code),
+        }
+    }
+
+    /// Nobody comes after: who connects from now on is refused at once, and not when the last process ends.
+    fn close_listeners(&mut self) {
+        for (_, fd) in std::mem::take(&mut self.context.listeners) {
+            // Others of this process may have the descriptor too.
+            if let Err(error) = close_below(fd.as_fd()) {
+                log::line(format_args!("cannot close a listening socket: {error}"));
+            }
         }
     }
 

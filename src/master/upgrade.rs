@@ -70,7 +70,7 @@ impl Master {
                     role: handover::beside_role(self.pid),
                     reloads: self.context.origin.reloads() + 1,
                     sockets: self.sockets(),
-                    passed: Vec::new(),
+                    passed: self.shared(),
                 };
                 let Err(error) =
                     signal::restore_defaults().and_then(|()| self.context.origin.execute(&image));

@@ -397,7 +397,8 @@ impl Supervisor {
         // Not a worker: as a reaper of orphans the master also gets the application's.
         let Some(process) = self.fleet.remove(pid) else { return };
         let stopping = matches!(self.phase, Phase::Stopping { .. });
-        report_death(&process, ended, stopping, now, actions);
+        let candidate = self.reload.is_candidate(process.seat.generation);
+        report_death(&process, ended, (stopping, candidate), now, actions);
         if stopping {
             return;
         }
@@ -410,7 +411,10 @@ impl Supervisor {
         }
         let unasked = process.stays();
         if !process.ready && unasked && self.reload.is_new(generation) {
-            let text = format!("worker {worker} {ended} before it was ready");
+            let text = match ended {
+                Ended::Code(exit_code::CHECK_FAILED) => "it did not pass reload-check".to_owned(),
+                _ => format!("worker {worker} {ended} before it was ready"),
+            };
             self.on_successor_failed(generation, text, now, actions);
         }
         let wanted = !unasked || is_recycle(ended);

@@ -3,22 +3,22 @@
 use super::fleet::{Process, Stage};
 use super::{Action, Ended, Millis, Signal, exit_code, lines};
 
-/// `stopping`: the instance ends.
+/// `stopping`: the instance ends. `candidate`: it was the first of its generation, and no other follows.
 pub(super) fn report_death(
     process: &Process,
     ended: Ended,
-    stopping: bool,
+    (stopping, candidate): (bool, bool),
     now: Millis,
     actions: &mut Vec<Action>,
 ) {
     match stopping || !process.stays() {
         true => report_buried(process, ended, now, actions),
-        false => report_lost(process, ended, actions),
+        false => report_lost(process, ended, candidate, actions),
     }
 }
 
 /// Nobody had asked it to end.
-fn report_lost(process: &Process, ended: Ended, actions: &mut Vec<Action>) {
+fn report_lost(process: &Process, ended: Ended, candidate: bool, actions: &mut Vec<Action>) {
     let (worker, pid) = (process.worker, process.pid.unwrap_or(super::Pid::from_raw(0)));
     let mut log = |line| actions.push(Action::Log(line));
     match ended {
@@ -28,7 +28,9 @@ fn report_lost(process: &Process, ended: Ended, actions: &mut Vec<Action>) {
         Ended::Code(exit_code::NO_APP) => log(lines::load_failed(worker, pid)),
         Ended::Code(code) => {
             log(lines::exit_status(worker, pid, code));
-            log(lines::died(worker, pid, ended));
+            if !candidate {
+                log(lines::died(worker, pid, ended));
+            }
         }
         Ended::Signal(_) => log(lines::died(worker, pid, ended)),
     }

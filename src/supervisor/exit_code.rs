@@ -8,5 +8,7 @@ pub const EXCEPTION: i32 = 5;
 pub const RECYCLE: i32 = 17;
 /// No application and `need-app`.
 pub const NO_APP: i32 = 22;
+/// `reload-check` got another answer than it wants. Ours: uWSGI has no such check.
+pub const CHECK_FAILED: i32 = 24;
 /// Was told to end at once.
 pub const END: i32 = 30;

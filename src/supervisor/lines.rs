@@ -75,8 +75,8 @@ pub(super) fn boot_failed(ended: Ended) -> String {
     format!("the process that loads the application {ended}")
 }
 
-pub(super) fn reload_begins(Generation(number): Generation) -> String {
-    format!("reloading: generation {number} is loaded while generation {} serves", number - 1)
+pub(super) fn reload_begins(Generation(new): Generation, Generation(old): Generation) -> String {
+    format!("reloading: generation {new} is loaded while generation {old} serves")
 }
 
 pub(super) fn reload_failed(Generation(number): Generation, why: &str) -> String {

@@ -119,6 +119,11 @@ impl Reload {
 }
 
 impl Supervisor {
+    /// The instance ends.
+    pub fn stops(&self) -> bool {
+        matches!(self.phase, Phase::Stopping { .. } | Phase::Over)
+    }
+
     /// A reload runs.
     pub fn reloads(&self) -> bool {
         self.reload.is_running()
@@ -164,7 +169,7 @@ impl Supervisor {
         self.reload.brutal = brutal;
         self.reload.failures = 0;
         self.reload.step = Step::Loading { generation };
-        actions.push(Action::Log(lines::reload_begins(generation)));
+        actions.push(Action::Log(lines::reload_begins(generation, self.target)));
         self.molds.start(generation, actions);
     }
 

@@ -7,11 +7,13 @@ use std::thread;
 
 use uwsgi_plugin_api::{CoreId, WorkerId};
 
+use super::check;
 use super::control::{self, Control};
 use super::host::ServerHost;
 use super::message::{FromWorker, exit_code};
 use super::recycle::{Ending, Recycling};
 use crate::config::Config;
+use crate::config::model::Check;
 use crate::net::connection::Bounds;
 use crate::net::hub::Times;
 use crate::net::reactor::{Listening, Reactor};
@@ -89,7 +91,7 @@ pub fn load_apps(config: &Config, plugins: &Registry) -> Option<i32> {
 }
 
 fn serve(boot: Boot) -> io::Result<i32> {
-    let Boot { config, board, worker, place, listeners, plugins, host, rescue, channel, check: _ } =
+    let Boot { config, board, worker, place, listeners, plugins, host, rescue, channel, check } =
         boot;
     let signals = control::Signals::install()?;
     let several = config.processes.workers > 1;
@@ -125,12 +127,23 @@ fn serve(boot: Boot) -> io::Result<i32> {
     host.serve(shared.clone());
     let control =
         Control::new(config.clone(), shared.clone(), plugins.clone(), ending.clone(), channel);
-    control.tell(FromWorker::Ready);
-    let control = thread::Builder::new()
-        .name("control".into())
-        .stack_size(256 * 1024)
-        .spawn(move || control.run(&signals))?;
-    board.process(place).set_ready();
+    let check = config.life_cycle.check.clone().filter(|_| check);
+    if check.is_some() {
+        // Nobody but the check gets in before it was passed.
+        shared.hub.pause(true);
+    } else {
+        control.tell(FromWorker::Ready);
+    }
+    let control = thread::Builder::new().name("control".into()).stack_size(256 * 1024).spawn({
+        let (shared, board) = (shared.clone(), board.clone());
+        move || {
+            if let Some(check) = check {
+                pass(&check, &shared, &control);
+            }
+            board.process(place).set_ready();
+            control.run(&signals);
+        }
+    })?;
     let mut threads = Vec::new();
     for id in 1..config.processes.threads {
         let (shared, plugins) = (shared.clone(), plugins.clone());
@@ -154,6 +167,20 @@ fn serve(boot: Boot) -> io::Result<i32> {
     plugins.shutdown();
     drop(control);
     Ok(ending.status())
+}
+
+/// Passes `reload-check` and opens the doors, or ends the process.
+fn pass(check: &Check, shared: &Shared, control: &Control) {
+    match check::run(shared, check) {
+        Ok(()) => {
+            shared.hub.pause(false);
+            control.tell(FromWorker::Ready);
+        }
+        Err(why) => {
+            crate::log::line(format_args!("{why}"));
+            process::exit_now(exit_code::CHECK_FAILED);
+        }
+    }
 }
 
 fn core(id: CoreId, shared: Arc<Shared>, plugins: &Registry) {

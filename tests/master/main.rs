@@ -171,8 +171,9 @@ fn harakiri() {
     instance.expect("HARAKIRI triggered by worker 2 core 1 !!!");
     instance.expect("HARAKIRI: worker 2 core 1 was in this request for ");
     instance.expect("worker 2 told of core 1");
-    instance.expect(&format!("DAMN ! worker 2 (pid: {pid}) died, killed by signal 9"));
+    // Its successor is there before it has ended.
     instance.expect("Respawned uWSGI worker 2");
+    instance.expect(&format!("DAMN ! worker 2 (pid: {pid}) died, killed by signal 9"));
     instance.expect_silent_stop();
 }
 
