@@ -83,9 +83,18 @@ impl AsFd for SignalQueue {
     }
 }
 
-fn block(signals: &[Signal]) -> io::Result<SigSet> {
+/// Blocks `signals`, so that they wait; see [`release`].
+///
+/// # Errors
+/// None.
+pub fn hold(signals: &[Signal]) -> io::Result<()> {
     let set: SigSet = signals.iter().copied().collect();
-    set.thread_block()?;
+    Ok(set.thread_block()?)
+}
+
+fn block(signals: &[Signal]) -> io::Result<SigSet> {
+    hold(signals)?;
+    let set: SigSet = signals.iter().copied().collect();
     set_all(signals, SigHandler::SigDfl)?;
     Ok(set)
 }
