@@ -220,17 +220,12 @@ fn context(config: &Arc<Config>, origin: Origin, vacuum: Vacuum) -> MasterContex
         listeners: Vec::new(),
         shared: Vec::new(),
         origin,
-        process_names: process_names(config),
+        process_names: config.runtime.names.clone(),
         succession: None,
         files: files(config),
         vacuum: if config.runtime.vacuum { vacuum } else { Vacuum::new(process::current()) },
         config: config.clone(),
     }
-}
-
-fn process_names(config: &Config) -> Option<String> {
-    let prefix = config.runtime.procname_prefix.clone();
-    config.runtime.auto_procname.then(|| prefix.unwrap_or_default())
 }
 
 fn files(config: &Config) -> Files {
@@ -314,7 +309,7 @@ fn generation(
         listeners.iter().map(|listener| listener.fd.clone()).collect(),
         flags(plugins),
     ));
-    let process_names = process_names(config);
+    let process_names = config.runtime.names.clone();
     let no_orphans = config.processes.no_orphans;
     let vacuum = match config.runtime.vacuum {
         true => vacuum,

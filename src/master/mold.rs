@@ -25,7 +25,7 @@ pub fn run(mut loading: Loading, post: MoldPost) -> i32 {
     if let Err(error) = quiet {
         log::line(format_args!("a mold cannot set its signals: {error}"));
     }
-    name_process(loading.process_names.as_deref(), format_args!("mold"));
+    name_process(&loading.process_names, format_args!("mold"));
     // Nobody hears the end of the master while the application is loaded.
     if !process::die_with_parent(post.master).unwrap_or(true) {
         return 1;

@@ -116,7 +116,7 @@ impl Master {
     ) -> io::Result<Self> {
         process::adopt_orphans()?;
         let pid = process::current();
-        name_process(context.process_names.as_deref(), format_args!("master"));
+        name_process(&context.process_names, format_args!("master"));
         let hands = Hands {
             ears: Ears::new()?,
             molds: HashMap::new(),
