@@ -1,7 +1,7 @@
 //! Into the surroundings that were asked for: limits, namespaces, another root, fewer rights, processors.
 //!
-//! The steps are in uWSGI's order (behaviour note 3.1), with the hooks and waits that stand between them. They are for the
-//! first process of an instance: its later images and its children are inside already.
+//! The steps are in uWSGI's order (behaviour note 3.1), with the hooks and waits that stand between them. Later images
+//! of an instance are inside already: for them only hooks and waits are left.
 
 use std::fmt::Display;
 use std::io;
@@ -17,6 +17,17 @@ use crate::log;
 use crate::sys::namespace::{self, Namespaces};
 use crate::sys::privileges::{Identity, PrivilegesError};
 use crate::sys::{allowance, refork};
+
+/// What this image of the program is to its instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Image {
+    /// The first one, which goes into the surroundings.
+    First,
+    /// The process that loads the next generation: inside already; hooks and waits are its configuration's.
+    Generation,
+    /// The next one of the master: all is done.
+    Master,
+}
 
 /// Why the surroundings cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -62,19 +73,24 @@ fn refused<T: Display>(option: &'static str, value: T) -> impl FnOnce(io::Error)
     move |source| IsolationError::Refused { option, value: value.to_string(), source }
 }
 
-/// Everything up to the moment before uid and gid take effect: hooks, namespaces, root, waits, hooks as root.
+/// Everything up to the moment before uid and gid take effect: hooks, namespaces, root, waits, hooks as root, limits.
 ///
 /// # Errors
 /// [`IsolationError`]; the start ends.
-pub fn before_privileges(config: &Config) -> Result<(), IsolationError> {
-    let (isolation, hooks) = (&config.isolation, &config.hooks);
+pub fn before_privileges(config: &Config, image: Image) -> Result<(), IsolationError> {
+    if image == Image::Master {
+        return Ok(());
+    }
+    let (hooks, first) = (&config.hooks, image == Image::First);
+    let inside = Isolation::default();
+    let isolation = if first { &config.isolation } else { &inside };
     hooks::run(Phase::PreJail, hooks)?;
     leave(isolation.namespaces, "unshare")?;
     if isolation.refork.post_jail {
         fork_again("refork-post-jail")?;
     }
     hooks::run(Phase::InJail, hooks)?;
-    if isolation.namespaces.is_some() || isolation.jailed {
+    if config.isolation.namespaces.is_some() || config.isolation.jailed {
         hooks::run(Phase::PostJail, hooks)?;
     }
     change_root(isolation)?;
@@ -85,10 +101,10 @@ pub fn before_privileges(config: &Config) -> Result<(), IsolationError> {
     }
     if geteuid().is_root() {
         hooks::run(Phase::AsRoot, hooks)?;
-    } else if hooks.of(Phase::AsRoot).next().is_some() {
+    } else if first && hooks.of(Phase::AsRoot).next().is_some() {
         log::line(format_args!("not running as root: what is asked for as root is not done"));
     }
-    Ok(())
+    limit(&config.isolation)
 }
 
 /// Who to run as.
@@ -109,19 +125,19 @@ pub fn identity(config: &Config) -> Result<Identity, PrivilegesError> {
 ///
 /// # Errors
 /// As [`before_privileges`].
-pub fn after_privileges(config: &Config) -> Result<(), IsolationError> {
-    if config.isolation.refork.as_user {
+pub fn after_privileges(config: &Config, image: Image) -> Result<(), IsolationError> {
+    if image == Image::Master {
+        return Ok(());
+    }
+    if image == Image::First && config.isolation.refork.as_user {
         fork_again("refork")?;
     }
     hooks::run(Phase::AsUser, &config.hooks)?;
     Ok(wait::after_privileges(&config.hooks.waits)?)
 }
 
-/// Limits of each process, and their priority. Call it before privileges are dropped where they are to be raised.
-///
-/// # Errors
-/// [`IsolationError::Refused`].
-pub fn limit(isolation: &Isolation) -> Result<(), IsolationError> {
+/// Limits of each process, and their priority: before privileges are dropped, since only root may raise them.
+fn limit(isolation: &Isolation) -> Result<(), IsolationError> {
     if let Some(most) = isolation.processes_max {
         log::line(format_args!("limiting number of processes to {most}..."));
         allowance::limit_processes(most).map_err(refused("limit-nproc", most))?;

@@ -8,6 +8,7 @@
 
 mod perform;
 mod sequence;
+mod touched;
 pub mod wait;
 
 use std::time::Duration;
@@ -18,6 +19,7 @@ use crate::supervisor::Command;
 
 pub use perform::HookError;
 pub use sequence::{Sequence, Step};
+pub use touched::Touched;
 
 /// At the end nobody is there any more who could be asked; a command that hangs must not keep the end from coming.
 const AT_EXIT_COMMAND_SECONDS_MAX: u64 = 60;

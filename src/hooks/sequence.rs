@@ -112,6 +112,8 @@ fn begin(action: &Action, hooks: &Hooks) -> io::Result<Pid> {
     match process::fork()? {
         Fork::Parent(pid) => Ok(pid),
         Fork::Child => {
+            // The master's descriptors would outlive it here.
+            process::close_all_but_standard();
             let prepared = signal::restore_defaults()
                 .map_err(|source| HookError::System { what: "signals".to_owned(), source });
             match prepared.and_then(|()| perform::perform(action, hooks, None)) {

@@ -57,7 +57,7 @@ fn place(worker: WorkerId) -> PlaceId {
 }
 
 fn birth(worker: WorkerId) -> Birth {
-    Birth { worker, place: place(worker), channel: None, check: false }
+    Birth { worker, place: place(worker), channel: None, check: false, first_life: true }
 }
 
 fn prepare(loading: &Loading, worker: WorkerId) {

@@ -29,6 +29,8 @@ pub struct Birth {
     pub channel: Option<Channel>,
     /// It must pass `reload-check` before it serves.
     pub check: bool,
+    /// No process of its generation was this worker before.
+    pub first_life: bool,
 }
 
 /// What happens in molds and workers.

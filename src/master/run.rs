@@ -12,6 +12,7 @@ use super::context::{MasterContext, name_process};
 use super::ears::{Ears, Source};
 use super::fifo::Fifos;
 use super::handover::Handover;
+use super::hooks::MasterHooks;
 use super::molds::MoldHandle;
 use super::upgrade::Upgrade;
 use super::vacuum;
@@ -54,6 +55,7 @@ pub(super) struct Master {
     pub(super) pid: Pid,
     /// What a child must close; `None` only there.
     hands: Option<Hands>,
+    pub(super) hooks: MasterHooks,
     /// What happened while actions were performed.
     later: Vec<Later>,
     exit: Option<i32>,
@@ -118,7 +120,7 @@ impl Master {
         let pid = process::current();
         name_process(&context.process_names, format_args!("master"));
         let hands = Hands {
-            ears: Ears::new()?,
+            ears: Ears::new(&context.config.hooks.signals())?,
             molds: HashMap::new(),
             workers: HashMap::new(),
             boards: Boards::new(),
@@ -126,11 +128,13 @@ impl Master {
             asks,
             strangers: HashMap::new(),
         };
+        let hooks = MasterHooks::new(&context.config.hooks, now());
         Ok(Self {
             context,
             supervisor,
             pid,
             hands: Some(hands),
+            hooks,
             later: Vec::new(),
             exit: None,
             upgrade: Upgrade::default(),
@@ -140,14 +144,17 @@ impl Master {
     fn serve(&mut self) -> io::Result<i32> {
         // What ended before anybody listened.
         self.reap();
+        self.start_hooks();
         loop {
             if let Some(code) = self.exit {
                 if !self.is_succeeded() {
                     self.context.vacuum.remove();
+                    self.end_hooks();
                 }
                 return Ok(code);
             }
-            let wake = self.supervisor.next_wake();
+            let wake = [self.supervisor.next_wake(), self.hooks.next_wake()];
+            let wake = wake.into_iter().flatten().min();
             let timeout = wake.map(|wake| Duration::from_millis(wake.since(now())));
             for source in self.hands_mut().ears.wait(timeout)? {
                 self.hear(source)?;
@@ -155,6 +162,7 @@ impl Master {
             if self.supervisor.next_wake().is_some_and(|wake| wake <= now()) {
                 self.tick();
             }
+            self.look_at_touched();
         }
     }
 
@@ -232,7 +240,7 @@ impl Master {
                 self.send(Event::ReexecFailed { error: &error });
             }
             Action::Stopping => {}
-            Action::Exit { code } => self.exit = Some(code),
+            Action::Exit { code } => self.exit = Some(self.hooks.status().unwrap_or(code)),
         }
     }
 
@@ -264,6 +272,9 @@ impl Master {
             self.hear_mold(generation);
             self.forget_mold(generation);
             self.send(Event::MoldEnded { generation, ended });
+            return;
+        }
+        if self.hook_ended(pid, ended) {
             return;
         }
         let Some(seat) = self.supervisor.seat_of(pid) else {

@@ -105,7 +105,9 @@ impl Capabilities {
     /// # Errors
     /// `EPERM` without `setpcap`.
     pub fn prepare(self) -> io::Result<()> {
-        for number in (0..NAMES.len()).filter(|number| self.0 >> number & 1 == 0) {
+        for number in
+            (0..NAMES.len()).filter(|number| self.0 >> number & 1 == 0 && bounded(*number))
+        {
             match prctl(libc::PR_CAPBSET_DROP, number as libc::c_ulong, 0) {
                 // An older kernel does not know the newest ones.
                 Err(error) if error.raw_os_error() != Some(libc::EINVAL) => return Err(error),
@@ -136,6 +138,13 @@ impl Capabilities {
         }
         Ok(())
     }
+}
+
+/// Whether the bounding set has it: to drop what is dropped would need `setpcap` again.
+fn bounded(number: usize) -> bool {
+    let none: libc::c_ulong = 0;
+    // SAFETY: the option takes numbers only.
+    unsafe { libc::prctl(libc::PR_CAPBSET_READ, number as libc::c_ulong, none, none, none) == 1 }
 }
 
 fn prctl(option: i32, second: libc::c_ulong, third: libc::c_ulong) -> io::Result<()> {

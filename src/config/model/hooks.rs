@@ -20,6 +20,17 @@ pub struct Hooks {
 }
 
 impl Hooks {
+    /// Signals to the master that get a meaning.
+    pub fn signals(&self) -> Vec<Signal> {
+        let all = self.hooks.iter().map(|(_, hook)| hook);
+        let all = all.chain(self.touch.iter().map(|(_, hook)| hook));
+        let signal = |hook: &Hook| match hook.action {
+            Action::OnSignal { signal, .. } => Some(signal),
+            _ => None,
+        };
+        all.filter_map(signal).collect()
+    }
+
     /// What is done in a phase, in order.
     pub fn of(&self, phase: Phase) -> impl Iterator<Item = &Hook> {
         self.hooks.iter().filter(move |(its, _)| *its == phase).map(|(_, hook)| hook)
