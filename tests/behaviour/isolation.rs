@@ -1,5 +1,6 @@
 //! Limits, processors, namespaces, another root, rights.
 
+use nix::sys::signal::Signal;
 use nix::unistd::geteuid;
 
 use crate::support::{Setup, eventually, process};
@@ -143,6 +144,28 @@ fn a_server_can_have_a_namespace_of_processes() {
     assert_eq!(server.stop().code(), Some(0));
     assert!(!process::alive(inside[0]));
     server.wait_for("goodbye to uWSGI.");
+}
+
+#[test]
+fn a_reload_stays_in_the_namespaces() {
+    ours_only!("it leaves them again, and its first process is deaf");
+    needs!(geteuid().is_root(), "only root leaves namespaces");
+    let server = Setup::uwsgi()
+        .master(1)
+        .args(["--unshare", "pid,uts", "--refork-as-root", "--hook-in-jail", "print:in the jail"])
+        .args(["--cap", "sys_admin,net_bind_service"])
+        .start();
+    let inside = || process::children(server.pid())[0];
+    let namespace =
+        || ["pid", "uts"].map(|name| std::fs::read_link(format!("/proc/{}/ns/{name}", inside())));
+    let before = namespace().map(Result::unwrap);
+    server.wait_for("in the jail");
+    let mark = server.log.mark();
+    server.signal(Signal::SIGHUP);
+    server.log.wait_for_since(mark, "in the jail");
+    server.log.wait_for_since(mark, "gracefully (RE)spawned uWSGI master process (pid: 1)");
+    assert_eq!(namespace().map(Result::unwrap), before);
+    assert_eq!(server.get("/hello").text(), "hello");
 }
 
 #[test]

@@ -52,7 +52,7 @@ pub enum Phase {
     AsRoot,
     /// When they took effect.
     AsUser,
-    /// At the end of the instance, and before a reload replaces it.
+    /// At the end of the instance.
     AsUserAtExit,
     /// Before the applications are loaded.
     PreApp,

@@ -29,7 +29,7 @@ pub(super) const ROWS: &[OptionRow] = &chapter(
         list("hook-as-user", "ACTION",
             "Do this when uid and gid took effect."),
         list("hook-as-user-atexit", "ACTION",
-            "Do this when the instance stops or reloads."),
+            "Do this in the master when the instance stops; not at a reload, whose next workers serve by then."),
         list("hook-pre-app", "ACTION",
             "Do this before the applications are loaded."),
         list("hook-post-app", "ACTION",
@@ -103,7 +103,7 @@ pub(super) const ROWS: &[OptionRow] = &chapter(
         list("exec-as-user", "COMMAND",
             "Run this command when uid and gid took effect."),
         list("exec-as-user-atexit", "COMMAND",
-            "Run this command when the instance stops or reloads."),
+            "Run this command in the master when the instance stops; not at a reload."),
         list("exec-pre-app", "COMMAND",
             "Run this command before the applications are loaded."),
         list("exec-post-app", "COMMAND",
@@ -135,7 +135,7 @@ pub(super) const ROWS: &[OptionRow] = &chapter(
             "Call this C function when uid and gid took effect.")
             .unsupported(NO_C),
         list("call-as-user-atexit", "FUNCTION",
-            "Call this C function when the instance stops or reloads.")
+            "Call this C function when the instance stops.")
             .missing(NO_C_EXIT),
         list("call-pre-app", "FUNCTION",
             "Call this C function before the applications are loaded.")
