@@ -160,9 +160,9 @@ fn fifo(text: &str, wait: bool) -> Option<Parsed> {
 
 fn mount(text: &str) -> Option<Parsed> {
     let parts: Vec<_> = text.split_ascii_whitespace().collect();
-    let (kind, source, directory, flags) = match parts.as_slice() {
-        &[kind, source, directory] => (kind, source, directory, ""),
-        &[kind, source, directory, flags] => (kind, source, directory, flags),
+    let (kind, source, directory, flags) = match *parts.as_slice() {
+        [kind, source, directory] => (kind, source, directory, ""),
+        [kind, source, directory, flags] => (kind, source, directory, flags),
         _ => return None,
     };
     Some(MountFlags::parse(flags).map(|flags| Action::Mount {
@@ -175,9 +175,9 @@ fn mount(text: &str) -> Option<Parsed> {
 
 fn unmount(text: &str) -> Option<Parsed> {
     let parts: Vec<_> = text.split_ascii_whitespace().collect();
-    let (directory, flags) = match parts.as_slice() {
-        &[directory] => (directory, ""),
-        &[directory, flags] => (directory, flags),
+    let (directory, flags) = match *parts.as_slice() {
+        [directory] => (directory, ""),
+        [directory, flags] => (directory, flags),
         _ => return None,
     };
     let directory = directory.into();

@@ -94,17 +94,20 @@ fn touch(values: &mut Values<'_>) -> Vec<(PathBuf, Hook)> {
     touch
 }
 
+/// Options that wait, in uWSGI's order.
+const AWAITED: [(&str, Wanted); 6] = [
+    ("wait-for-interface", |text| Awaited::Interface(text.into())),
+    ("wait-for-fs", |text| Awaited::Path(text.into())),
+    ("wait-for-file", |text| Awaited::File(text.into())),
+    ("wait-for-dir", |text| Awaited::Directory(text.into())),
+    ("wait-for-mountpoint", |text| Awaited::MountPoint(text.into())),
+    ("wait-for-socket", |text| Awaited::Socket(text.into())),
+];
+type Wanted = fn(&str) -> Awaited;
+
 fn waits(values: &mut Values<'_>) -> Waits {
-    let wanted: [(&str, fn(&str) -> Awaited); 6] = [
-        ("wait-for-interface", |text| Awaited::Interface(text.into())),
-        ("wait-for-fs", |text| Awaited::Path(text.into())),
-        ("wait-for-file", |text| Awaited::File(text.into())),
-        ("wait-for-dir", |text| Awaited::Directory(text.into())),
-        ("wait-for-mountpoint", |text| Awaited::MountPoint(text.into())),
-        ("wait-for-socket", |text| Awaited::Socket(text.into())),
-    ];
     let mut waits = Waits::default();
-    for (option, awaited) in wanted {
+    for (option, awaited) in AWAITED {
         for directive in values.all(option).to_vec() {
             match directive.text() {
                 "" => values.error(directive, "nothing is named that could be waited for"),
