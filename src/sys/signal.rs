@@ -83,18 +83,9 @@ impl AsFd for SignalQueue {
     }
 }
 
-/// Blocks `signals`, so that they wait; see [`release`].
-///
-/// # Errors
-/// None.
-pub fn hold(signals: &[Signal]) -> io::Result<()> {
-    let set: SigSet = signals.iter().copied().collect();
-    Ok(set.thread_block()?)
-}
-
 fn block(signals: &[Signal]) -> io::Result<SigSet> {
-    hold(signals)?;
     let set: SigSet = signals.iter().copied().collect();
+    set.thread_block()?;
     set_all(signals, SigHandler::SigDfl)?;
     Ok(set)
 }
