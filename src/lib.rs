@@ -21,6 +21,10 @@ pub mod explain;
 
 pub mod supervisor;
 
+pub mod hooks;
+
+pub mod isolation;
+
 pub mod net;
 
 pub mod request;

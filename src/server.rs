@@ -9,7 +9,10 @@ use std::sync::atomic::Ordering;
 
 use uwsgi_plugin_api::{Host, Listener, PluginError, Settings};
 
+use crate::config::model::hooks::Phase;
 use crate::config::{Config, Snapshot};
+use crate::hooks;
+use crate::isolation::{self, Image, IsolationError};
 use crate::log::{self, LogError, banner};
 use crate::master::{
     self, Files, Handover, Hooks, Loading, MasterContext, MoldPost, Passed, Role, Succession,
@@ -25,10 +28,10 @@ use crate::shm::Board;
 use crate::supervisor::signals::{Dialect, SignalTable};
 use crate::sys::handover::Origin;
 use crate::sys::machine::Machine;
-use crate::sys::privileges::{Identity, PrivilegesError};
+use crate::sys::privileges::PrivilegesError;
 use crate::sys::process::Pid;
 use crate::sys::{environment, memory, process};
-use crate::worker::{self, Boot, ServerHost};
+use crate::worker::{self, Boot, ServerHost, Unloaded};
 
 /// Why the server cannot start. The text is for the user; the exit status is 1.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +43,8 @@ pub enum ServeError {
     Listen(#[from] ListenError),
     #[error(transparent)]
     Privileges(#[from] PrivilegesError),
+    #[error(transparent)]
+    Isolation(#[from] IsolationError),
     #[error("{0}")]
     Plugin(#[from] PluginError),
     #[error("cannot {action}: {source}")]
@@ -62,7 +67,7 @@ pub fn serve(
     snapshot: Option<Arc<Snapshot>>,
 ) -> Result<i32, ServeError> {
     let origin = Origin::capture().map_err(failed("find out how this process was started"))?;
-    match role {
+    let result = match role {
         Role::First => first(config, plugins, origin, (None, Passed::new())),
         Role::Beside { parent, shared } => {
             let (config, succession) = beside(config, parent);
@@ -75,6 +80,11 @@ pub fn serve(
             next_generation(config, plugins, MoldPost { channel, master }, (shared, sources))
         }
         Role::Master { handover, shared } => next_master(config, origin, *handover, shared),
+    };
+    match result {
+        // The log has its reason.
+        Err(ServeError::Isolation(IsolationError::Hook(stop))) => Ok(stop.status()),
+        result => result,
     }
 }
 
@@ -102,17 +112,21 @@ fn first(
 ) -> Result<i32, ServeError> {
     master::ignore_reload_signals(config.processes.die_on_term).map_err(failed("set signals"))?;
     let inheritance = Inheritance::of_process()?;
+    hooks::run(Phase::Asap, &config.hooks).map_err(IsolationError::from)?;
     open_log(&config, inheritance.reloaded())?;
     let machine = Machine::detect();
     say(banner::starting(&machine));
     let mut vacuum = Vacuum::new(process::current());
     write_pidfile(&config, "pidfile", config.runtime.pidfile.as_deref(), &mut vacuum)?;
     apply_environment(&config)?;
-    let sockets = open_sockets(&config, inheritance)?;
+    // A master beside another one is a child of that, and inside already.
+    let image = if succession.is_some() { Image::Generation } else { Image::First };
+    let sockets = open_sockets(&config, inheritance, image)?;
     write_pidfile(&config, "pidfile2", config.runtime.pidfile2.as_deref(), &mut vacuum)?;
     limit_memory(&config)?;
     let root = nix::unistd::geteuid().is_root();
-    say(banner::process(&machine, root, config.processes.master));
+    // Limits, directory and user may be others by now.
+    say(banner::process(&Machine::detect(), root, config.processes.master));
     let sockets = sockets.map_or_else(|inheritance| bind(&config, inheritance), Ok)?;
     watch_sockets(&config, &sockets, &mut vacuum)?;
     let config = Arc::new(config);
@@ -125,7 +139,10 @@ fn first(
     };
     let generation = generation(&config, &plugins, (&board, &listeners), (rescue, vacuum.clone()))?;
     if !config.processes.master {
-        return Ok(master::run_without_master(generation));
+        let status = master::run_without_master(generation);
+        // At the exit, nothing stops.
+        let _ = hooks::run(Phase::AsUserAtExit, &config.hooks);
+        return Ok(status);
     }
     let names = listeners.into_iter().map(|(name, listening)| (name, listening.fd)).collect();
     let context = MasterContext {
@@ -150,14 +167,16 @@ fn next_generation(
         return Err(failed("reload an instance with a master")(without));
     }
     let inheritance = Inheritance::of_process()?;
+    hooks::run(Phase::Asap, &config.hooks).map_err(IsolationError::from)?;
     open_log(&config, true)?;
     let machine = Machine::detect();
     say(banner::starting(&machine));
     apply_environment(&config)?;
-    let sockets = open_sockets(&config, inheritance)?;
+    let sockets = open_sockets(&config, inheritance, Image::Generation)?;
     limit_memory(&config)?;
     let root = nix::unistd::geteuid().is_root();
-    say(banner::process(&machine, root, true));
+    // Limits, directory and user may be others by now.
+    say(banner::process(&Machine::detect(), root, true));
     let sockets = sockets.map_or_else(|inheritance| bind(&config, inheritance), Ok)?;
     let mut vacuum = Vacuum::new(post.master);
     watch_sockets(&config, &sockets, &mut vacuum)?;
@@ -191,7 +210,7 @@ fn next_master(
     let inheritance = Inheritance::of_process()?;
     open_log(&config, true)?;
     apply_environment(&config)?;
-    let sockets = open_sockets(&config, inheritance)?;
+    let sockets = open_sockets(&config, inheritance, Image::Master)?;
     let sockets = sockets.map_or_else(|inheritance| bind_silently(&config, inheritance), Ok)?;
     let mut vacuum = Vacuum::new(process::current());
     watch_sockets(&config, &sockets, &mut vacuum)?;
@@ -220,17 +239,12 @@ fn context(config: &Arc<Config>, origin: Origin, vacuum: Vacuum) -> MasterContex
         listeners: Vec::new(),
         shared: Vec::new(),
         origin,
-        process_names: process_names(config),
+        process_names: config.runtime.names.clone(),
         succession: None,
         files: files(config),
         vacuum: if config.runtime.vacuum { vacuum } else { Vacuum::new(process::current()) },
         config: config.clone(),
     }
-}
-
-fn process_names(config: &Config) -> Option<String> {
-    let prefix = config.runtime.procname_prefix.clone();
-    config.runtime.auto_procname.then(|| prefix.unwrap_or_default())
 }
 
 fn files(config: &Config) -> Files {
@@ -314,13 +328,13 @@ fn generation(
         listeners.iter().map(|listener| listener.fd.clone()).collect(),
         flags(plugins),
     ));
-    let process_names = process_names(config);
+    let process_names = config.runtime.names.clone();
     let no_orphans = config.processes.no_orphans;
     let vacuum = match config.runtime.vacuum {
         true => vacuum,
         false => Vacuum::new(process::current()),
     };
-    let hooks = hooks((config, board), plugins, &host, listeners, rescue);
+    let hooks = around_forks((config, board), plugins, &host, listeners, rescue);
     Ok(Loading { hooks, board: board.clone(), process_names, no_orphans, vacuum })
 }
 
@@ -388,13 +402,16 @@ fn apply_environment(config: &Config) -> Result<(), ServeError> {
 fn open_sockets(
     config: &Config,
     inheritance: Inheritance,
+    image: Image,
 ) -> Result<Result<Vec<Socket>, Inheritance>, ServeError> {
     let runtime = &config.runtime;
-    let identity = Identity::resolve(runtime.uid.as_deref(), runtime.gid.as_deref())?;
+    let identity = isolation::identity(config)?;
+    isolation::before_privileges(config, image)?;
     let early =
         runtime.chown_socket.is_some() || (runtime.uid.is_some() && listen::needs_root(config));
     let sockets = if early { Ok(bind(config, inheritance)?) } else { Err(inheritance) };
     identity.take()?;
+    isolation::after_privileges(config, image)?;
     if let Some(directory) = &runtime.chdir {
         let name = directory.display();
         std::env::set_current_dir(directory)
@@ -452,7 +469,7 @@ fn start_plugins(
     Ok(plugins.start(&Settings::new(pairs), &host, &infos)?)
 }
 
-fn hooks(
+fn around_forks(
     (config, board): (&Arc<Config>, &Arc<Board>),
     plugins: &Registry,
     host: &Arc<ServerHost>,
@@ -484,6 +501,7 @@ fn hooks(
                 rescue: rescue.clone(),
                 channel: birth.channel,
                 check: birth.check,
+                first_life: birth.first_life,
             })
         }),
     }
@@ -512,5 +530,5 @@ fn load(
     if processes.lazy_apps {
         return Ok(());
     }
-    worker::load_apps(config, plugins).map_or(Ok(()), Err)
+    worker::load_apps(config, plugins).map_err(Unloaded::status)
 }

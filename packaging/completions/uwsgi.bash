@@ -16,6 +16,7 @@ _uwsgi_names='
 --so-keepalive
 --tcp-nodelay
 --no-defer-accept
+--wait-for-socket
 --http
 --httprouter
 --http-socket
@@ -32,6 +33,9 @@ _uwsgi_names='
 --auto-procname
 --procname-prefix
 --procname-prefix-spaced
+--procname-append
+--procname
+--procname-master
 --no-orphans
 --harakiri
 --max-requests
@@ -170,7 +174,76 @@ _uwsgi_names='
 --extract
 --uid
 --gid
+--add-gid
+--no-initgroups
 --limit-as
+--limit-nproc
+--max-fd
+--prio
+--cpu-affinity
+--chroot
+--pivot-root
+--pivot_root
+--cap
+--unshare
+--unshare2
+--refork
+--re-fork
+--refork-as-root
+--re-fork-as-root
+--refork-post-jail
+--re-fork-post-jail
+--jailed
+--hook-asap
+--hook-pre-jail
+--hook-post-jail
+--hook-in-jail
+--hook-as-root
+--hook-as-user
+--hook-as-user-atexit
+--hook-pre-app
+--hook-post-app
+--hook-post-fork
+--hook-accepting
+--hook-accepting-once
+--hook-accepting1
+--hook-accepting1-once
+--hook-master-start
+--hook-touch
+--exec-asap
+--exec-pre-jail
+--exec-post-jail
+--exec-in-jail
+--exec-as-root
+--exec-as-user
+--exec-as-user-atexit
+--exec-pre-app
+--exec-post-app
+--binsh
+--mount-asap
+--mount-pre-jail
+--mount-post-jail
+--mount-in-jail
+--mount-as-root
+--umount-asap
+--umount-pre-jail
+--umount-post-jail
+--umount-in-jail
+--umount-as-root
+--wait-for-fs
+--wait-for-file
+--wait-for-dir
+--wait-for-mountpoint
+--wait-for-fs-timeout
+--wait-for-interface
+--wait-interface
+--wait-for-iface
+--wait-iface
+--wait-for-interface-timeout
+--wait-interface-timeout
+--wait-for-iface-timeout
+--wait-iface-timeout
+--wait-for-socket-timeout
 --module
 --wsgi
 --wsgi-file
@@ -213,12 +286,12 @@ _uwsgi_words() {
 _uwsgi_value() {
     case $1 in
         -h|--help|--help=) _uwsgi_words 'all sockets http tls python applications processes life-cycle scaling limits logging monitoring paths configuration logic commands isolation hooks background sharing static routing loops emperor cluster gateways languages' "$2" ;;
-        -s|--socket|--socket=|--uwsgi-socket|--uwsgi-socket=|--protocol|--socket-protocol|--protocol=|--socket-protocol=|-l|--listen|--listen=|--chmod-socket=|--chmod=|-b|--buffer-size|--buffer-size=|-z|--socket-timeout|--socket-timeout=|--http|--httprouter|--http=|--httprouter=|--http-socket|--http-socket=|--http11-socket|--http11-socket=|--http-keepalive=|--add-header|--add-header=|-p|--processes|--workers|--processes=|--workers=|--threads|--threads=|--procname-prefix|--procname-prefix=|--procname-prefix-spaced|--procname-prefix-spaced=|-t|--harakiri|--harakiri=|-R|--max-requests|--max-requests=|--max-requests-delta|--max-requests-delta=|--max-requests-jitter|--max-requests-jitter=|--min-worker-lifetime|--min-worker-lifetime=|--max-worker-lifetime|--max-worker-lifetime=|--max-worker-lifetime-delta|--max-worker-lifetime-delta=|--evil-reload-on-rss|--evil-reload-on-rss=|--evil-reload-on-as|--evil-reload-on-as=|--lame-duck|--lame-duck=|--worker-reload-mercy|--worker-reload-mercy=|--reload-mercy|--reload-mercy=|--forkbomb-delay|--forkbomb-delay=|--reload-check|--reload-check=|--reload-retry|--reload-retry=|--reload-parallel|--reload-parallel=|--recycle-share|--recycle-share=|--limit-post|--limit-post=|--post-buffering|--post-buffering=|-v|--max-vars|--max-vars=|--log-slow|--log-slow=|--log-date=|--logdate=|--log-prefix=|--env|--env=|--ienv|--ienv=|--unenv|--unenv=|--umask|--umask=|-S|--set|--set=|--set-ph|--set-placeholder|--set-ph=|--set-placeholder=|--declare-option|--declare-option=|--declare-option2|--declare-option2=|--blacklist|--blacklist=|--whitelist|--whitelist=|--profile|--profile=|--plugins|--plugin|--plugins=|--plugin=|--need-plugins|--need-plugin|--need-plugins=|--need-plugin=|--if-env|--ifenv|--if-env=|--ifenv=|--if-not-env|--if-not-env=|--if-opt|--if-opt=|--if-not-opt|--if-not-opt=|--if-hostname|--if-hostname=|--if-not-hostname|--if-not-hostname=|--if-hostname-match|--if-hostname-match=|--if-not-hostname-match|--if-not-hostname-match=|--if-plugin|--ifplugin|--if-plugin=|--ifplugin=|--if-not-plugin|--if-not-plugin=|--for|--for=|--for-glob|--for-glob=|--for-times|--for-times=|--get|--get=|--exit=|--print|--print=|--iprint|--iprint=|--reload|--reload=|--stop|--stop=|--pause|--suspend|--resume|--pause=|--suspend=|--resume=|--ping|--ping=|--ping-timeout|--ping-timeout=|--signal|--signal=|--connect-and-read|--connect-and-read=|--extract|--extract=|--limit-as|--limit-as=|-w|--module|--wsgi|--module=|--wsgi=|--callable|--callable=|--mount|--mount=|--import|--pyimport|--py-import|--python-import|--import=|--pyimport=|--py-import=|--python-import=|-O|--optimize|--optimize=) : ;;
-        --chdir|--chdir=|--envdir|--envdir=|--early-envdir|--early-envdir=|-H|--home|--virtualenv|--venv|--pyhome|--home=|--virtualenv=|--venv=|--pyhome=|--pythonpath|--python-path|--pp|--pythonpath=|--python-path=|--pp=) _uwsgi_files -d "$2" ;;
-        --master-fifo|--master-fifo=|--logto|--logto=|-d|--daemonize|--daemonize=|--pidfile|--pidfile=|--pidfile2|--pidfile2=|--safe-pidfile|--safe-pidfile=|--safe-pidfile2|--safe-pidfile2=|--ini|--ini=|-y|--yaml|--yml|--yaml=|--yml=|-j|--json|--js|--json=|--js=|-x|--xml|--xmlconfig|--xml=|--xmlconfig=|--toml|--toml=|--config|--config=|--include|--include=|--inherit|--inherit=|--inject-before|--inject-before=|--inject-after|--inject-after=|--fallback-config|--fallback-config=|--if-exists|--ifexists|--if-exists=|--ifexists=|--if-not-exists|--if-not-exists=|--if-file|--if-file=|--if-not-file|--if-not-file=|--if-dir|--ifdir|--if-directory|--if-dir=|--ifdir=|--if-directory=|--if-not-dir|--if-not-dir=|--for-readline|--for-readline=|--wsgi-file|--file|--wsgi-file=|--file=|--python|--python=) _uwsgi_files -f "$2" ;;
+        -s|--socket|--socket=|--uwsgi-socket|--uwsgi-socket=|--protocol|--socket-protocol|--protocol=|--socket-protocol=|-l|--listen|--listen=|--chmod-socket=|--chmod=|-b|--buffer-size|--buffer-size=|-z|--socket-timeout|--socket-timeout=|--wait-for-socket|--wait-for-socket=|--http|--httprouter|--http=|--httprouter=|--http-socket|--http-socket=|--http11-socket|--http11-socket=|--http-keepalive=|--add-header|--add-header=|-p|--processes|--workers|--processes=|--workers=|--threads|--threads=|--procname-prefix|--procname-prefix=|--procname-prefix-spaced|--procname-prefix-spaced=|--procname-append|--procname-append=|--procname|--procname=|--procname-master|--procname-master=|-t|--harakiri|--harakiri=|-R|--max-requests|--max-requests=|--max-requests-delta|--max-requests-delta=|--max-requests-jitter|--max-requests-jitter=|--min-worker-lifetime|--min-worker-lifetime=|--max-worker-lifetime|--max-worker-lifetime=|--max-worker-lifetime-delta|--max-worker-lifetime-delta=|--evil-reload-on-rss|--evil-reload-on-rss=|--evil-reload-on-as|--evil-reload-on-as=|--lame-duck|--lame-duck=|--worker-reload-mercy|--worker-reload-mercy=|--reload-mercy|--reload-mercy=|--forkbomb-delay|--forkbomb-delay=|--reload-check|--reload-check=|--reload-retry|--reload-retry=|--reload-parallel|--reload-parallel=|--recycle-share|--recycle-share=|--limit-post|--limit-post=|--post-buffering|--post-buffering=|-v|--max-vars|--max-vars=|--log-slow|--log-slow=|--log-date=|--logdate=|--log-prefix=|--env|--env=|--ienv|--ienv=|--unenv|--unenv=|--umask|--umask=|-S|--set|--set=|--set-ph|--set-placeholder|--set-ph=|--set-placeholder=|--declare-option|--declare-option=|--declare-option2|--declare-option2=|--blacklist|--blacklist=|--whitelist|--whitelist=|--profile|--profile=|--plugins|--plugin|--plugins=|--plugin=|--need-plugins|--need-plugin|--need-plugins=|--need-plugin=|--if-env|--ifenv|--if-env=|--ifenv=|--if-not-env|--if-not-env=|--if-opt|--if-opt=|--if-not-opt|--if-not-opt=|--if-hostname|--if-hostname=|--if-not-hostname|--if-not-hostname=|--if-hostname-match|--if-hostname-match=|--if-not-hostname-match|--if-not-hostname-match=|--if-plugin|--ifplugin|--if-plugin=|--ifplugin=|--if-not-plugin|--if-not-plugin=|--for|--for=|--for-glob|--for-glob=|--for-times|--for-times=|--get|--get=|--exit=|--print|--print=|--iprint|--iprint=|--reload|--reload=|--stop|--stop=|--pause|--suspend|--resume|--pause=|--suspend=|--resume=|--ping|--ping=|--ping-timeout|--ping-timeout=|--signal|--signal=|--connect-and-read|--connect-and-read=|--extract|--extract=|--limit-as|--limit-as=|--limit-nproc|--limit-nproc=|--max-fd|--max-fd=|--prio|--prio=|--cpu-affinity|--cpu-affinity=|--pivot-root|--pivot_root|--pivot-root=|--pivot_root=|--cap|--cap=|--unshare|--unshare=|--unshare2|--unshare2=|--hook-asap|--hook-asap=|--hook-pre-jail|--hook-pre-jail=|--hook-post-jail|--hook-post-jail=|--hook-in-jail|--hook-in-jail=|--hook-as-root|--hook-as-root=|--hook-as-user|--hook-as-user=|--hook-as-user-atexit|--hook-as-user-atexit=|--hook-pre-app|--hook-pre-app=|--hook-post-app|--hook-post-app=|--hook-post-fork|--hook-post-fork=|--hook-accepting|--hook-accepting=|--hook-accepting-once|--hook-accepting-once=|--hook-accepting1|--hook-accepting1=|--hook-accepting1-once|--hook-accepting1-once=|--hook-master-start|--hook-master-start=|--exec-asap|--exec-asap=|--exec-pre-jail|--exec-pre-jail=|--exec-post-jail|--exec-post-jail=|--exec-in-jail|--exec-in-jail=|--exec-as-root|--exec-as-root=|--exec-as-user|--exec-as-user=|--exec-as-user-atexit|--exec-as-user-atexit=|--exec-pre-app|--exec-pre-app=|--exec-post-app|--exec-post-app=|--mount-asap|--mount-asap=|--mount-pre-jail|--mount-pre-jail=|--mount-post-jail|--mount-post-jail=|--mount-in-jail|--mount-in-jail=|--mount-as-root|--mount-as-root=|--wait-for-fs-timeout|--wait-for-fs-timeout=|--wait-for-interface|--wait-interface|--wait-for-iface|--wait-iface|--wait-for-interface=|--wait-interface=|--wait-for-iface=|--wait-iface=|--wait-for-interface-timeout|--wait-interface-timeout|--wait-for-iface-timeout|--wait-iface-timeout|--wait-for-interface-timeout=|--wait-interface-timeout=|--wait-for-iface-timeout=|--wait-iface-timeout=|--wait-for-socket-timeout|--wait-for-socket-timeout=|-w|--module|--wsgi|--module=|--wsgi=|--callable|--callable=|--mount|--mount=|--import|--pyimport|--py-import|--python-import|--import=|--pyimport=|--py-import=|--python-import=|-O|--optimize|--optimize=) : ;;
+        --chdir|--chdir=|--envdir|--envdir=|--early-envdir|--early-envdir=|--chroot|--chroot=|--umount-asap|--umount-asap=|--umount-pre-jail|--umount-pre-jail=|--umount-post-jail|--umount-post-jail=|--umount-in-jail|--umount-in-jail=|--umount-as-root|--umount-as-root=|--wait-for-dir|--wait-for-dir=|--wait-for-mountpoint|--wait-for-mountpoint=|-H|--home|--virtualenv|--venv|--pyhome|--home=|--virtualenv=|--venv=|--pyhome=|--pythonpath|--python-path|--pp|--pythonpath=|--python-path=|--pp=) _uwsgi_files -d "$2" ;;
+        --master-fifo|--master-fifo=|--logto|--logto=|-d|--daemonize|--daemonize=|--pidfile|--pidfile=|--pidfile2|--pidfile2=|--safe-pidfile|--safe-pidfile=|--safe-pidfile2|--safe-pidfile2=|--ini|--ini=|-y|--yaml|--yml|--yaml=|--yml=|-j|--json|--js|--json=|--js=|-x|--xml|--xmlconfig|--xml=|--xmlconfig=|--toml|--toml=|--config|--config=|--include|--include=|--inherit|--inherit=|--inject-before|--inject-before=|--inject-after|--inject-after=|--fallback-config|--fallback-config=|--if-exists|--ifexists|--if-exists=|--ifexists=|--if-not-exists|--if-not-exists=|--if-file|--if-file=|--if-not-file|--if-not-file=|--if-dir|--ifdir|--if-directory|--if-dir=|--ifdir=|--if-directory=|--if-not-dir|--if-not-dir=|--for-readline|--for-readline=|--hook-touch|--hook-touch=|--binsh|--binsh=|--wait-for-fs|--wait-for-fs=|--wait-for-file|--wait-for-file=|--wsgi-file|--file|--wsgi-file=|--file=|--python|--python=) _uwsgi_files -f "$2" ;;
         --else|--else=) _uwsgi_words 'true false' "$2" ;;
         --signals|--signals=) _uwsgi_words 'uwsgi gunicorn' "$2" ;;
-        --gid|--gid=) mapfile -t COMPREPLY < <(compgen -g -- "$2") ;;
+        --gid|--gid=|--add-gid|--add-gid=) mapfile -t COMPREPLY < <(compgen -g -- "$2") ;;
         --chown-socket|--chown-socket=|--uid|--uid=) mapfile -t COMPREPLY < <(compgen -u -- "$2") ;;
         *) return 1 ;;
     esac

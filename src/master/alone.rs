@@ -46,7 +46,7 @@ pub fn run_without_master(mut loading: Loading) -> i32 {
     if let Err(error) = signal::restore_defaults() {
         log::line(format_args!("worker 1: {error}"));
     }
-    name_process(loading.process_names.as_deref(), format_args!("worker 1"));
+    name_process(&loading.process_names, format_args!("worker 1"));
     let code = (loading.hooks.worker)(birth(WorkerId(1)));
     loading.vacuum.remove();
     code
@@ -57,7 +57,7 @@ fn place(worker: WorkerId) -> PlaceId {
 }
 
 fn birth(worker: WorkerId) -> Birth {
-    Birth { worker, place: place(worker), channel: None, check: false }
+    Birth { worker, place: place(worker), channel: None, check: false, first_life: true }
 }
 
 fn prepare(loading: &Loading, worker: WorkerId) {

@@ -20,7 +20,7 @@ pub(super) fn live(loading: &mut Loading, birth: Birth, parent: Pid) -> ! {
     if orphan {
         exit(exit_code::END);
     }
-    name_process(loading.process_names.as_deref(), format_args!("worker {worker}"));
+    name_process(&loading.process_names, format_args!("worker {worker}"));
     let run = AssertUnwindSafe(|| (loading.hooks.worker)(birth));
     // A panic must not unwind into the loop of which this process is a copy. The panic hook has said what happened.
     exit(catch_unwind(run).unwrap_or(exit_code::FAILURE))

@@ -10,6 +10,7 @@ use uwsgi_plugin_api::WorkerId;
 use super::Vacuum;
 use super::upgrade::Succession;
 use crate::config::Config;
+use crate::config::model::ProcessNames;
 use crate::shm::{Board, PlaceId};
 use crate::supervisor::signals::SignalTable;
 use crate::sys::channel::Channel;
@@ -28,6 +29,8 @@ pub struct Birth {
     pub channel: Option<Channel>,
     /// It must pass `reload-check` before it serves.
     pub check: bool,
+    /// No process of its generation was this worker before.
+    pub first_life: bool,
 }
 
 /// What happens in molds and workers.
@@ -53,8 +56,8 @@ pub struct Loading {
     pub hooks: Hooks,
     /// Its scoreboard.
     pub board: Arc<Board>,
-    /// `auto-procname`: processes show what they are in `ps`, behind this prefix.
-    pub process_names: Option<String>,
+    /// `auto-procname` and its like: what processes are called in `ps`.
+    pub process_names: ProcessNames,
     /// `no-orphans`.
     pub no_orphans: bool,
     /// What is removed when the master was killed.
@@ -86,8 +89,8 @@ pub struct MasterContext {
     pub shared: Vec<(String, Arc<OwnedFd>)>,
     /// How the process was started: what a new image is.
     pub origin: Origin,
-    /// `auto-procname`.
-    pub process_names: Option<String>,
+    /// `auto-procname` and its like.
+    pub process_names: ProcessNames,
     /// Files that it writes.
     pub files: Files,
     /// Files to remove at the end of the instance; empty without `vacuum`.
@@ -97,9 +100,9 @@ pub struct MasterContext {
 }
 
 /// Names a process in `ps`, as uWSGI does, where that was asked for.
-pub(super) fn name_process(prefix: Option<&str>, what: fmt::Arguments<'_>) {
-    if let Some(prefix) = prefix {
-        title::set(&format!("{prefix}uWSGI {what}"));
+pub(super) fn name_process(names: &ProcessNames, what: fmt::Arguments<'_>) {
+    if let Some(name) = names.of(&what.to_string()) {
+        title::set(&name);
     }
 }
 

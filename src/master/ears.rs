@@ -9,7 +9,7 @@ use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 
 use crate::supervisor::{Generation, Seat};
-use crate::sys::signal::{self, SignalQueue};
+use crate::sys::signal::{self, Signal, SignalQueue};
 
 /// Events taken from the kernel at once.
 const EVENTS_MAX: usize = 64;
@@ -41,12 +41,13 @@ pub(super) struct Ears {
 }
 
 impl Ears {
-    /// Hears signals already.
-    pub(super) fn new() -> io::Result<Self> {
+    /// Hears signals already, ours and `others`.
+    pub(super) fn new(others: &[Signal]) -> io::Result<Self> {
+        let signals = [&signal::OURS, others].concat();
         let mut ears = Self {
             poll: Poll::new()?,
             events: Events::with_capacity(EVENTS_MAX),
-            signals: SignalQueue::new(&signal::OURS)?,
+            signals: SignalQueue::new(&signals)?,
             sources: HashMap::new(),
             next: 0,
         };

@@ -12,6 +12,7 @@ mod context;
 mod ears;
 mod fifo;
 mod handover;
+mod hooks;
 mod message;
 mod mold;
 mod molds;

@@ -4,9 +4,12 @@
 //! knows and reaps workers, whichever generation they are of, and a mold may end while its workers serve. It has one
 //! thread of ours, never serves and decides nothing. When the master is killed, it removes what `vacuum` promised to.
 
+use std::collections::HashSet;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::Ordering::Relaxed;
+
+use uwsgi_plugin_api::WorkerId;
 
 use super::child;
 use super::context::{Birth, Loading, MoldPost, name_process};
@@ -25,7 +28,7 @@ pub fn run(mut loading: Loading, post: MoldPost) -> i32 {
     if let Err(error) = quiet {
         log::line(format_args!("a mold cannot set its signals: {error}"));
     }
-    name_process(loading.process_names.as_deref(), format_args!("mold"));
+    name_process(&loading.process_names, format_args!("mold"));
     // Nobody hears the end of the master while the application is loaded.
     if !process::die_with_parent(post.master).unwrap_or(true) {
         return 1;
@@ -38,7 +41,8 @@ pub fn run(mut loading: Loading, post: MoldPost) -> i32 {
         log::line(format_args!("a mold cannot wait for the master: {error}"));
         return 1;
     }
-    let mut mold = Mold { loading, master: post.master, channel: Some(post.channel) };
+    let channel = Some(post.channel);
+    let mut mold = Mold { loading, master: post.master, channel, forked: HashSet::new() };
     mold.tell(&FromMold::Loaded { workers: mold.loading.board.workers() });
     mold.obey();
     if process::parent() != mold.master {
@@ -74,6 +78,8 @@ struct Mold {
     master: Pid,
     /// `None` only in a worker.
     channel: Option<Channel>,
+    /// Workers that it was asked for.
+    forked: HashSet<WorkerId>,
 }
 
 impl Mold {
@@ -83,7 +89,9 @@ impl Mold {
             match channel.receive_with_fd(&mut bytes) {
                 Ok(Some((length, fd))) => match (ToMold::decode(&bytes[..length]), fd) {
                     (Some(ToMold::Spawn { place, worker, check }), Some(fd)) => {
-                        self.spawn(Birth { worker, place, channel: Some(Channel::from(fd)), check })
+                        let first_life = self.forked.insert(worker);
+                        let channel = Some(Channel::from(fd));
+                        self.spawn(Birth { worker, place, channel, check, first_life });
                     }
                     (Some(ToMold::End), _) => return,
                     (Some(ToMold::ReopenLog), _) => log::reopen(),

@@ -13,6 +13,7 @@ use super::context::{MasterContext, name_process};
 use super::ears::{Ears, Source};
 use super::fifo::Fifos;
 use super::handover::Handover;
+use super::hooks::MasterHooks;
 use super::molds::MoldHandle;
 use super::upgrade::Upgrade;
 use super::vacuum;
@@ -56,6 +57,7 @@ pub(super) struct Master {
     pub(super) pid: Pid,
     /// What a child must close; `None` only there.
     hands: Option<Hands>,
+    pub(super) hooks: MasterHooks,
     /// What happened while actions were performed.
     later: Vec<Later>,
     exit: Option<i32>,
@@ -118,9 +120,9 @@ impl Master {
     ) -> io::Result<Self> {
         process::adopt_orphans()?;
         let pid = process::current();
-        name_process(context.process_names.as_deref(), format_args!("master"));
+        name_process(&context.process_names, format_args!("master"));
         let hands = Hands {
-            ears: Ears::new()?,
+            ears: Ears::new(&context.config.hooks.signals())?,
             molds: HashMap::new(),
             workers: HashMap::new(),
             boards: Boards::new(),
@@ -128,11 +130,13 @@ impl Master {
             asks,
             strangers: HashMap::new(),
         };
+        let hooks = MasterHooks::new(&context.config.hooks, now());
         Ok(Self {
             context,
             supervisor,
             pid,
             hands: Some(hands),
+            hooks,
             later: Vec::new(),
             exit: None,
             upgrade: Upgrade::default(),
@@ -142,14 +146,17 @@ impl Master {
     fn serve(&mut self) -> io::Result<i32> {
         // What ended before anybody listened.
         self.reap();
+        self.start_hooks();
         loop {
             if let Some(code) = self.exit {
                 if !self.is_succeeded() {
                     self.context.vacuum.remove();
+                    self.end_hooks();
                 }
                 return Ok(code);
             }
-            let wake = self.supervisor.next_wake();
+            let wake = [self.supervisor.next_wake(), self.hooks.next_wake()];
+            let wake = wake.into_iter().flatten().min();
             let timeout = wake.map(|wake| Duration::from_millis(wake.since(now())));
             for source in self.hands_mut().ears.wait(timeout)? {
                 self.hear(source)?;
@@ -157,6 +164,7 @@ impl Master {
             if self.supervisor.next_wake().is_some_and(|wake| wake <= now()) {
                 self.tick();
             }
+            self.look_at_touched();
         }
     }
 
@@ -239,7 +247,7 @@ impl Master {
                 self.send(Event::ReexecFailed { error: &error });
             }
             Action::Stopping => {}
-            Action::Exit { code } => self.exit = Some(code),
+            Action::Exit { code } => self.exit = Some(self.hooks.status().unwrap_or(code)),
         }
     }
 
@@ -281,6 +289,9 @@ impl Master {
             self.hear_mold(generation);
             self.forget_mold(generation);
             self.send(Event::MoldEnded { generation, ended });
+            return;
+        }
+        if self.hook_ended(pid, ended) {
             return;
         }
         let Some(seat) = self.supervisor.seat_of(pid) else {

@@ -87,6 +87,11 @@ impl Master {
                 Some(FromWorker::Spent) => self.send(Event::Spent { seat }),
                 Some(FromWorker::Reload) => self.send(Event::Command(Command::Reload)),
                 Some(FromWorker::StopInstance) => self.send(Event::StopAsked),
+                // The end of a worker of the next generation ends that generation, while the old one serves.
+                Some(FromWorker::HookFailed) if seat.generation == self.supervisor.generation() => {
+                    self.send(Event::StopAsked);
+                }
+                Some(FromWorker::HookFailed) => {}
                 None => {}
             }
         }

@@ -65,7 +65,9 @@ impl SignalTable {
 
     /// Gives a signal another meaning (`hook-master-start = unix_signal:15 gracefully_kill_them_all`).
     pub fn set(&mut self, signal: Signal, command: Command) {
-        self.0.insert(0, (signal, command));
+        // Hooks may say it again and again.
+        self.0.retain(|(known, _)| *known != signal);
+        self.0.push((signal, command));
     }
 
     /// What it means; `None` where it is taken and nothing follows.

@@ -6,6 +6,8 @@ use std::io;
 use nix::errno::Errno;
 use nix::unistd::{self, Gid, Group, Uid, User};
 
+use super::capabilities::Capabilities;
+
 /// Why another identity could not be taken.
 #[derive(Debug, thiserror::Error)]
 pub enum PrivilegesError {
@@ -47,6 +49,12 @@ pub struct Identity {
     pub user: Option<(u32, Option<String>)>,
     /// Group id.
     pub group: Option<u32>,
+    /// Further groups (`add-gid`).
+    pub groups: Vec<u32>,
+    /// Not the user's own further groups (`no-initgroups`).
+    pub no_initgroups: bool,
+    /// What is kept of root's rights (`cap`).
+    pub capabilities: Option<Capabilities>,
 }
 
 impl Identity {
@@ -58,7 +66,17 @@ impl Identity {
         Ok(Self {
             user: user.map(find_user).transpose()?,
             group: group.map(find_group).transpose()?,
+            ..Self::default()
         })
+    }
+
+    /// The same with further groups, by name or number.
+    ///
+    /// # Errors
+    /// [`PrivilegesError::NoGroup`].
+    pub fn with_groups(mut self, names: &[String]) -> Result<Self, PrivilegesError> {
+        self.groups = names.iter().map(|name| find_group(name)).collect::<Result<_, _>>()?;
+        Ok(self)
     }
 
     /// Takes the identity: supplementary groups, then group, then user, real, effective and saved. Does
@@ -78,34 +96,55 @@ impl Identity {
         if let (false, Some((what, id))) = (root, asked) {
             return Err(PrivilegesError::NotRoot { what, id, uid: unistd::geteuid().as_raw() });
         }
-        if root && (self.user.is_some() || self.group.is_some()) {
+        if root && (self.user.is_some() || self.group.is_some() || !self.groups.is_empty()) {
             self.take_groups()?;
         }
         if let Some(gid) = group {
             let gid = Gid::from_raw(gid);
             call("setresgid()", unistd::setresgid(gid, gid, gid))?;
         }
-        let Some((uid, _)) = user else { return Ok(()) };
-        let uid = Uid::from_raw(*uid);
-        call("setresuid()", unistd::setresuid(uid, uid, uid))?;
-        if !uid.is_root() && unistd::setuid(Uid::from_raw(0)).is_ok() {
+        // A process that is not root's any more has what it was left with.
+        let capabilities = self.capabilities.filter(|_| root);
+        if let Some(set) = capabilities {
+            set.prepare().map_err(|source| PrivilegesError::Call { call: "prctl()", source })?;
+        }
+        if let Some((uid, _)) = user {
+            take_user(Uid::from_raw(*uid))?;
+        }
+        if let Some(set) = capabilities {
+            set.take().map_err(|source| PrivilegesError::Call { call: "capset()", source })?;
+        }
+        // With the right to, changing the user back is no mistake.
+        let dropped = user.is_some_and(|(uid, _)| *uid != 0);
+        let may = capabilities.is_some_and(Capabilities::may_change_user);
+        if dropped && !may && unistd::setuid(Uid::from_raw(0)).is_ok() {
             return Err(PrivilegesError::NotDropped);
         }
         Ok(())
     }
 
-    /// The user's own supplementary groups; none where the user has no name.
+    /// The user's own supplementary groups, none where the user has no name, and those that were asked for.
     fn take_groups(&self) -> Result<(), PrivilegesError> {
         let gid = Gid::from_raw(self.group.unwrap_or_else(|| unistd::getegid().as_raw()));
-        match &self.user {
-            Some((_, Some(name))) => {
+        let mut groups = match &self.user {
+            Some((_, Some(name))) if !self.no_initgroups => {
                 let name = CString::new(name.as_str())
                     .map_err(|_| PrivilegesError::NoUser(name.clone()))?;
-                call("initgroups()", unistd::initgroups(&name, gid))
+                let found = unistd::getgrouplist(&name, gid);
+                found.map_err(|errno| PrivilegesError::Call {
+                    call: "getgrouplist()",
+                    source: errno.into(),
+                })?
             }
-            _ => call("setgroups()", unistd::setgroups(&[gid])),
-        }
+            _ => vec![gid],
+        };
+        groups.extend(self.groups.iter().map(|&gid| Gid::from_raw(gid)));
+        call("setgroups()", unistd::setgroups(&groups))
     }
+}
+
+fn take_user(uid: Uid) -> Result<(), PrivilegesError> {
+    call("setresuid()", unistd::setresuid(uid, uid, uid))
 }
 
 /// The ids of `user[:group]`, for `chown-socket`; by name or number.
@@ -116,6 +155,14 @@ pub fn find_owner(text: &str) -> Result<(u32, Option<u32>), PrivilegesError> {
     let (user, group) =
         text.split_once(':').map_or((text, None), |(user, group)| (user, Some(group)));
     Ok((find_user(user)?.0, group.map(find_group).transpose()?))
+}
+
+/// The id of a user, by name or number.
+///
+/// # Errors
+/// [`PrivilegesError::NoUser`].
+pub fn find_uid(text: &str) -> Result<u32, PrivilegesError> {
+    Ok(find_user(text)?.0)
 }
 
 fn find_user(text: &str) -> Result<(u32, Option<String>), PrivilegesError> {
@@ -129,7 +176,11 @@ fn find_user(text: &str) -> Result<(u32, Option<String>), PrivilegesError> {
     }
 }
 
-fn find_group(text: &str) -> Result<u32, PrivilegesError> {
+/// The id of a group, by name or number.
+///
+/// # Errors
+/// [`PrivilegesError::NoGroup`].
+pub fn find_group(text: &str) -> Result<u32, PrivilegesError> {
     if let Ok(gid) = text.parse() {
         return Ok(gid);
     }
@@ -150,9 +201,11 @@ mod tests {
     #[test]
     fn users_and_groups_have_names_and_numbers() {
         let identity = Identity::resolve(Some("root"), Some("root")).unwrap();
-        assert_eq!(identity, Identity { user: Some((0, Some("root".into()))), group: Some(0) });
+        assert_eq!(identity.user, Some((0, Some("root".into()))));
+        assert_eq!(identity.group, Some(0));
         let identity = Identity::resolve(Some("54321"), Some("54322")).unwrap();
-        assert_eq!(identity, Identity { user: Some((54321, None)), group: Some(54322) });
+        assert_eq!(identity.user, Some((54321, None)));
+        assert_eq!(identity.group, Some(54322));
         assert_eq!(find_owner("root:7").unwrap(), (0, Some(7)));
         assert_eq!(find_owner("9").unwrap(), (9, None));
     }
@@ -167,7 +220,8 @@ mod tests {
 
     #[test]
     fn the_identity_one_has_needs_no_rights() {
-        let identity = Identity { user: Some((unistd::getuid().as_raw(), None)), group: None };
+        let user = Some((unistd::getuid().as_raw(), None));
+        let identity = Identity { user, ..Identity::default() };
         if !unistd::geteuid().is_root() {
             identity.take().unwrap();
         }

@@ -55,6 +55,8 @@ pub enum FromWorker {
     Reload,
     /// The application asked to stop the instance (`uwsgi.stop()`).
     StopInstance,
+    /// A hook of this worker failed: it ends, and with it what it was to be a part of.
+    HookFailed,
 }
 
 impl ToWorker {
@@ -102,6 +104,7 @@ impl FromWorker {
             Self::Spent => b'e',
             Self::Reload => b'l',
             Self::StopInstance => b's',
+            Self::HookFailed => b'h',
         }]
     }
 
@@ -114,6 +117,7 @@ impl FromWorker {
             b'e' => Self::Spent,
             b'l' => Self::Reload,
             b's' => Self::StopInstance,
+            b'h' => Self::HookFailed,
             _ => return None,
         })
     }
@@ -133,8 +137,8 @@ mod tests {
         for message in [Drain, Finish, Stop, Stacks, Pause, Resume, LameDuck, ReopenLog] {
             assert_eq!(ToWorker::decode(&message.encode()), Some(message));
         }
-        use FromWorker::{Draining, Ready, Reload, Spent, StopInstance};
-        for message in [Ready, Draining, Spent, Reload, StopInstance] {
+        use FromWorker::{Draining, HookFailed, Ready, Reload, Spent, StopInstance};
+        for message in [Ready, Draining, Spent, Reload, StopInstance, HookFailed] {
             assert_eq!(FromWorker::decode(&message.encode()), Some(message));
         }
     }

@@ -12,4 +12,4 @@ mod recycle;
 mod run;
 
 pub use host::ServerHost;
-pub use run::{Boot, load_apps, run};
+pub use run::{Boot, Unloaded, load_apps, run};

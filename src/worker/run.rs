@@ -14,6 +14,9 @@ use super::message::{FromWorker, exit_code};
 use super::recycle::{Ending, Recycling};
 use crate::config::Config;
 use crate::config::model::Check;
+use crate::config::model::hooks::Phase;
+use crate::hooks::{self, Stop};
+use crate::isolation;
 use crate::net::connection::Bounds;
 use crate::net::hub::Times;
 use crate::net::reactor::{Listening, Reactor};
@@ -53,16 +56,29 @@ pub struct Boot {
     pub channel: Option<Channel>,
     /// It must pass `reload-check` before it serves.
     pub check: bool,
+    /// No process of its generation was this worker before.
+    pub first_life: bool,
 }
 
 /// Serves until told to end; returns the exit status of the process.
 pub fn run(boot: Boot) -> i32 {
     boot.host.become_worker(boot.worker, boot.place);
+    isolation::bind(&boot.config.isolation, boot.worker);
     boot.plugins.after_fork_child(boot.worker);
-    if boot.config.processes.lazy_apps
-        && let Some(status) = load_apps(&boot.config, &boot.plugins)
+    if let Err(stop) = hooks::run(Phase::PostFork, &boot.config.hooks) {
+        return end_instance(stop, boot.channel.as_ref());
+    }
+    if boot.config.processes.lazy_apps {
+        match load_apps(&boot.config, &boot.plugins) {
+            Ok(()) => {}
+            Err(Unloaded::Status(status)) => return status,
+            Err(Unloaded::Hook(stop)) => return end_instance(stop, boot.channel.as_ref()),
+        }
+    }
+    let accepting = accepting_phases(&boot);
+    if let Err(stop) = accepting.iter().try_for_each(|phase| hooks::run(*phase, &boot.config.hooks))
     {
-        return status;
+        return end_instance(stop, boot.channel.as_ref());
     }
     match serve(boot) {
         Ok(status) => status,
@@ -73,26 +89,78 @@ pub fn run(boot: Boot) -> i32 {
     }
 }
 
-/// Loads the applications; an exit status where the server cannot go on without.
-pub fn load_apps(config: &Config, plugins: &Registry) -> Option<i32> {
+/// What is done before this worker accepts, in uWSGI's order.
+fn accepting_phases(boot: &Boot) -> Vec<Phase> {
+    let once = |phase| boot.first_life.then_some(phase);
+    let mut phases = vec![Some(Phase::Accepting), once(Phase::AcceptingOnce)];
+    if boot.worker == WorkerId(1) {
+        phases.extend([Some(Phase::Accepting1), once(Phase::Accepting1Once)]);
+    }
+    phases.into_iter().flatten().collect()
+}
+
+/// The exit status of a worker whose hooks end it. Where one failed, the instance is not what was asked for: the master
+/// stops it, as uWSGI's does, or lets go of the generation where another one serves.
+fn end_instance(stop: Stop, channel: Option<&Channel>) -> i32 {
+    match (stop, channel) {
+        (Stop::Failed, Some(channel)) => {
+            // A master that is gone needs no word.
+            let _ = channel.send(&FromWorker::HookFailed.encode());
+            exit_code::END
+        }
+        _ => stop.status(),
+    }
+}
+
+/// Why a process that was to load the applications cannot serve. The log says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unloaded {
+    /// A hook ended it.
+    Hook(Stop),
+    /// The exit status where the server cannot go on without an application.
+    Status(i32),
+}
+
+impl Unloaded {
+    /// The exit status of the process.
+    pub fn status(self) -> i32 {
+        match self {
+            Self::Hook(stop) => stop.status(),
+            Self::Status(status) => status,
+        }
+    }
+}
+
+/// Loads the applications, between the hooks for it.
+///
+/// # Errors
+/// [`Unloaded`].
+pub fn load_apps(config: &Config, plugins: &Registry) -> Result<(), Unloaded> {
+    hooks::run(Phase::PreApp, &config.hooks).map_err(Unloaded::Hook)?;
+    load(config, plugins).map_err(Unloaded::Status)?;
+    hooks::run(Phase::PostApp, &config.hooks).map_err(Unloaded::Hook)
+}
+
+fn load(config: &Config, plugins: &Registry) -> Result<(), i32> {
     match plugins.load() {
         Ok(report) if report.apps == 0 && config.processes.need_app => {
             crate::log::line(format_args!(
                 "no app loaded. going in full dynamic mode is forbidden by need-app"
             ));
-            Some(exit_code::NO_APP)
+            Err(exit_code::NO_APP)
         }
-        Ok(_) => None,
+        Ok(_) => Ok(()),
         Err(error) => {
             crate::log::line(format_args!("{error}"));
-            Some(1)
+            Err(1)
         }
     }
 }
 
 fn serve(boot: Boot) -> io::Result<i32> {
-    let Boot { config, board, worker, place, listeners, plugins, host, rescue, channel, check } =
-        boot;
+    let Boot {
+        config, board, worker, place, listeners, plugins, host, rescue, channel, check, ..
+    } = boot;
     let signals = control::Signals::install()?;
     let several = config.processes.workers > 1;
     let connections_max = config.limits.connections_max;

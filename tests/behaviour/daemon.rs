@@ -173,15 +173,27 @@ fn descriptors_are_not_leaked_to_children_of_the_application() {
     assert!(!listing.contains("socket:") && !listing.contains("eventpoll"), "{listing}");
 }
 
+fn title(pid: i32) -> String {
+    let bytes = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    String::from_utf8_lossy(&bytes).trim_end_matches('\0').to_owned()
+}
+
 #[test]
 fn process_names_are_set_when_asked() {
-    let server =
-        Setup::uwsgi().master(1).args(["--auto-procname", "--procname-prefix", "web "]).start();
-    let title = |pid: i32| {
-        let bytes = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        String::from_utf8_lossy(&bytes).trim_end_matches('\0').to_owned()
-    };
-    eventually("the titles", || {
-        title(server.pid()) == "web uWSGI master" && title(server.worker(1)) == "web uWSGI worker 1"
-    });
+    for (args, master, worker) in [
+        (vec!["--auto-procname"], "uWSGI master", "uWSGI worker 1"),
+        (vec!["--procname-prefix", "web "], "web uWSGI master", "web uWSGI worker 1"),
+        (vec!["--procname", "web"], "web", "web"),
+        (
+            vec!["--procname-master", "top", "--procname-append", " (web)"],
+            "top (web)",
+            "uWSGI worker 1 (web)",
+        ),
+        (vec!["--procname", "web", "--procname-master", "top"], "top", "web"),
+    ] {
+        let server = Setup::uwsgi().master(1).args(args).start();
+        eventually("the titles", || {
+            title(server.pid()) == master && title(server.worker(1)) == worker
+        });
+    }
 }

@@ -12,6 +12,7 @@ use std::time::Duration;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::wait::waitpid;
 use nix::unistd;
+use uwsgi::config::model::ProcessNames;
 use uwsgi::config::{self, Config, Source};
 use uwsgi::log::line as say;
 use uwsgi::master::{
@@ -58,7 +59,7 @@ fn serve(arguments: &[String]) -> i32 {
         listeners: listeners.clone(),
         shared: Vec::new(),
         origin: origin.clone(),
-        process_names: has("names").then(|| "test ".to_owned()),
+        process_names: process_names(has("names")),
         succession: None,
         files: Files::default(),
         vacuum: vacuum(arguments),
@@ -108,7 +109,7 @@ fn loading(arguments: &[String], board: &Arc<Board>, reloaded: bool) -> Loading 
             shutdown: Box::new(|| ()),
         },
         board: board.clone(),
-        process_names: has("names").then(|| "test ".to_owned()),
+        process_names: process_names(has("names")),
         no_orphans: has("no-orphans"),
         vacuum: Vacuum::new(process::current()),
     }
@@ -280,4 +281,8 @@ fn nobody() -> i32 {
     identity.take().unwrap();
     say(format_args!("{}", Identity::resolve(None, Some("0")).unwrap().take().unwrap_err()));
     0
+}
+
+fn process_names(shown: bool) -> ProcessNames {
+    ProcessNames { shown, procname_prefix: "test ".to_owned(), ..ProcessNames::default() }
 }

@@ -7,7 +7,6 @@ use uwsgi_protocol::http1::{is_token, is_value};
 use super::{SECONDS_MAX, narrow};
 use crate::config::model::Limits;
 use crate::config::values::Values;
-use crate::sys::machine::Machine;
 
 /// An idle HTTP connection is kept this long: a little longer than common proxies keep theirs, so that
 /// it is them who close.
@@ -15,11 +14,12 @@ const KEEP_ALIVE_SECONDS: u64 = 75;
 /// Connections of a worker are at most this many, whatever the descriptor limit says.
 const CONNECTIONS_MAX: u64 = 16_384;
 
-pub(super) fn limits(values: &mut Values<'_>, machine: &Machine) -> Limits {
+/// `descriptors` is how many may be open in a process.
+pub(super) fn limits(values: &mut Values<'_>, descriptors: u64) -> Limits {
     let head_bytes = values.number("buffer-size", 1..=u64::MAX).unwrap_or(4096).min(65_535);
     let pairs = values.number("max-vars", 1..=u64::from(u16::MAX)).unwrap_or(64);
     let timeout = values.number("socket-timeout", 1..=SECONDS_MAX).unwrap_or(4);
-    let connections = (machine.descriptors_max / 4 * 3).clamp(1, CONNECTIONS_MAX);
+    let connections = (descriptors / 4 * 3).clamp(1, CONNECTIONS_MAX);
     Limits {
         head_bytes_max: narrow(Some(head_bytes), 4096),
         vars_max: narrow(Some(pairs * 2), 128),

@@ -2,6 +2,9 @@
 //!
 //! A file for each part of the configuration; what an option's value may be is said where it is read.
 
+mod actions;
+mod hooks;
+mod isolation;
 mod life_cycle;
 mod limits;
 mod processes;
@@ -39,15 +42,19 @@ pub fn finish(
     plugins(&mut values);
     let default_protocol = sockets::default_protocol(&mut values);
     let processes = processes::processes(&mut values);
+    let isolation = isolation::isolation(&mut values);
+    let descriptors = isolation.descriptors_max.unwrap_or(machine.descriptors_max);
     let config = Config {
         sockets: sockets::sockets(&reading, registry, default_protocol),
         default_protocol,
         life_cycle: life_cycle::life_cycle(&mut values, processes.workers, machine),
         processes,
-        limits: limits::limits(&mut values, machine),
+        limits: limits::limits(&mut values, descriptors),
         headers: limits::headers(&mut values),
         logging: runtime::logging(&mut values),
         runtime: runtime::runtime(&mut values, machine, &reading),
+        hooks: hooks::hooks(&mut values),
+        isolation,
         settings: settings(&reading, registry),
         arguments: reading.arguments.clone(),
     };

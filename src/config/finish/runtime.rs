@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::sockets::{backlog, chmod_socket};
 use crate::config::Reading;
-use crate::config::model::{Logging, Runtime};
+use crate::config::model::{Logging, ProcessNames, Runtime};
 use crate::config::values::Values;
 use crate::sys::machine::Machine;
 
@@ -29,8 +29,6 @@ pub(super) fn logging(values: &mut Values<'_>) -> Logging {
 
 pub(super) fn runtime(values: &mut Values<'_>, machine: &Machine, reading: &Reading) -> Runtime {
     let path = |values: &Values<'_>, name: &str| values.text(name).map(PathBuf::from);
-    let spaced =
-        values.last("procname-prefix-spaced").map(|directive| format!("{} ", directive.text()));
     Runtime {
         daemonize: log_file(values, "daemonize"),
         logto: log_file(values, "logto"),
@@ -53,10 +51,21 @@ pub(super) fn runtime(values: &mut Values<'_>, machine: &Machine, reading: &Read
         so_keepalive: values.flag("so-keepalive"),
         tcp_nodelay: values.flag("tcp-nodelay"),
         defer_accept: !values.flag("no-defer-accept"),
-        auto_procname: values.flag("auto-procname"),
-        procname_prefix: spaced.or_else(|| values.text("procname-prefix")),
+        names: names(values),
         fallback: reading.fallback.clone(),
         config_files: reading.files.clone(),
+    }
+}
+
+fn names(values: &mut Values<'_>) -> ProcessNames {
+    let spaced =
+        values.last("procname-prefix-spaced").map(|directive| format!("{} ", directive.text()));
+    ProcessNames {
+        shown: values.flag("auto-procname"),
+        procname_prefix: spaced.or_else(|| values.text("procname-prefix")).unwrap_or_default(),
+        procname: values.text("procname"),
+        procname_master: values.text("procname-master"),
+        procname_append: values.text("procname-append").unwrap_or_default(),
     }
 }
 

@@ -1,5 +1,7 @@
 //! The typed, immutable configuration that the rest of the server reads.
 
+pub mod hooks;
+pub mod isolation;
 mod life_cycle;
 
 use std::path::PathBuf;
@@ -30,6 +32,10 @@ pub struct Config {
     pub logging: Logging,
     /// Files, user and directories of the process.
     pub runtime: Runtime,
+    /// What is done at moments of the server's life, and waited for at its start.
+    pub hooks: hooks::Hooks,
+    /// What the processes may use, and what they are kept apart from.
+    pub isolation: isolation::Isolation,
     /// All effective options for plugins (`uwsgi.opt`), canonical names, in order.
     pub settings: Settings,
     /// Positional arguments that are not configuration files (`app.py`, `pkg.mod:app`).
@@ -155,10 +161,32 @@ pub struct Runtime {
     pub tcp_nodelay: bool,
     /// TCP_DEFER_ACCEPT; `no-defer-accept` turns it off.
     pub defer_accept: bool,
-    pub auto_procname: bool,
-    pub procname_prefix: Option<String>,
+    /// `auto-procname` and its like.
+    pub names: ProcessNames,
     /// `fallback-config`: what to start with where this configuration cannot be served.
     pub fallback: Option<String>,
     /// Configuration files that were read, for the start-up lines.
     pub config_files: Vec<PathBuf>,
+}
+
+/// What processes are called in `ps`.
+#[derive(Clone, Debug, Default)]
+#[allow(missing_docs)] // each field is the option of the same name
+pub struct ProcessNames {
+    /// `auto-procname`: whether they have names at all.
+    pub shown: bool,
+    pub procname_prefix: String,
+    pub procname: Option<String>,
+    pub procname_master: Option<String>,
+    pub procname_append: String,
+}
+
+impl ProcessNames {
+    /// The name of a process that is `what` (`master`, `worker 1`); `None` where processes keep the name of the program.
+    pub fn of(&self, what: &str) -> Option<String> {
+        let master = (what == "master").then_some(self.procname_master.as_ref()).flatten();
+        let name = master.or(self.procname.as_ref());
+        let name = name.map_or_else(|| format!("uWSGI {what}"), String::clone);
+        self.shown.then(|| format!("{}{name}{}", self.procname_prefix, self.procname_append))
+    }
 }

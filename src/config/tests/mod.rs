@@ -364,12 +364,25 @@ fn built_in_plugins_are_accepted_by_their_usual_names() {
 }
 
 #[test]
+fn processes_are_called_what_was_asked_for() {
+    for (options, master, worker) in [
+        (&["--auto-procname"] as &[&str], "uWSGI master", "uWSGI worker 1"),
+        (&["--procname", "N"], "N", "N"),
+        (&["--procname-master", "M", "--procname-append", "+"], "M+", "uWSGI worker 1+"),
+        (&["--procname-prefix", "P", "--procname-master", "M"], "PM", "PuWSGI worker 1"),
+        (&["--procname", "N", "--procname-master", "M"], "M", "N"),
+    ] {
+        let names = config(options).runtime.names;
+        assert_eq!(names.of("master").as_deref(), Some(master), "{options:?}");
+        assert_eq!(names.of("worker 1").as_deref(), Some(worker), "{options:?}");
+    }
+    assert_eq!(config(&[]).runtime.names.of("master"), None);
+}
+
+#[test]
 fn options_that_imply_others_switch_them_on() {
-    assert!(config(&["--procname-prefix-spaced", "x"]).runtime.auto_procname);
-    assert_eq!(
-        config(&["--procname-prefix-spaced", "x"]).runtime.procname_prefix.as_deref(),
-        Some("x ")
-    );
+    assert!(config(&["--procname-prefix-spaced", "x"]).runtime.names.shown);
+    assert_eq!(config(&["--procname-prefix-spaced", "x"]).runtime.names.procname_prefix, "x ");
     assert!(config(&["--forkbomb-delay", "1"]).processes.master);
 }
 

@@ -4,79 +4,50 @@ use uwsgi_plugin_api::Reload::Workers;
 use uwsgi_plugin_api::option::{chapter, integer, list};
 use uwsgi_plugin_api::{OptionRow, Section};
 
-const BEFORE: &str = "do it before the server starts: ExecStartPre= of systemd, or the script that starts the server";
-const BEFORE_ROOT: &str = "do it as root before the server starts: ExecStartPre=+ of systemd, or the script that starts the server";
-const JAIL: &str = "the server enters no jail or namespace; do it before the start, where the jail or container is made";
-const PRE_APP: &str = "do it at the top of the application's module, or before the server starts (ExecStartPre= of systemd)";
-const POST_APP: &str = "do it at the end of the application's module";
-const READY: &str = "let the application's module do it when it is loaded, or watch for the server by a request or its safe-pidfile";
-const AT_EXIT: &str = "use atexit in the application, or ExecStopPost= of systemd";
 const EMPEROR: &str = "there is no Emperor; start each instance by a systemd unit of its own (uwsgi@.service) that runs the command";
 const VASSAL: &str = "there is no Emperor to talk to; use ExecStartPre=, ExecReload= and ExecStop= of the systemd unit";
 const NO_C: &str =
     "no C functions are called; do the work in the application, or before the server starts";
 const NO_C_EXIT: &str = "no C functions are called; use atexit in the application";
 const NO_C_EMPEROR: &str = "no C functions are called, and there is no Emperor; start each instance by a systemd unit of its own";
-const MOUNT: &str = "let systemd mount it (a mount unit, BindPaths=, TemporaryFileSystem=), or mount it before the server starts";
-const UMOUNT: &str = "let systemd hide it from the server (InaccessiblePaths=, PrivateMounts=), or unmount it before the server starts";
 const VASSAL_MOUNT: &str = "there is no Emperor; let the systemd unit of each instance do its mounts (BindPaths=, PrivateMounts=)";
-const WAIT: &str = "let systemd order the start (After=, RequiresMountsFor=, ConditionPathExists=), or wait in the script that starts the server";
-const WAIT_TIME: &str =
-    "the server does not wait for files; TimeoutStartSec= of systemd bounds the start";
-const INTERFACE: &str = "let systemd order the start (After=network-online.target); a socket that cannot be bound is an error";
 
 #[rustfmt::skip] // a table
 pub(super) const ROWS: &[OptionRow] = &chapter(
     Section::Hooks,
     [
         list("hook-asap", "ACTION",
-            "Do this (exec:COMMAND, mkdir:DIR, write:FILE TEXT, ...) as soon as the options are read.")
-            .unsupported(BEFORE_ROOT),
+            "Do this (exec:COMMAND, mkdir:DIR, write:FILE TEXT, ...) as soon as the options are read."),
         list("hook-pre-jail", "ACTION",
-            "Do this before a jail, namespace or new root is entered.")
-            .unsupported(BEFORE_ROOT),
+            "Do this before namespaces are left by unshare or another root is entered."),
         list("hook-post-jail", "ACTION",
-            "Do this when a jail, namespace or new root was entered.")
-            .unsupported(JAIL),
+            "Do this when namespaces were left by unshare; chroot and pivot-root follow."),
         list("hook-in-jail", "ACTION",
-            "Do this inside of the jail or namespace when it is ready.")
-            .unsupported(JAIL),
+            "Do this in the new namespaces, before hook-post-jail; also where none were asked for."),
         list("hook-as-root", "ACTION",
-            "Do this before uid and gid take effect.")
-            .unsupported(BEFORE_ROOT),
+            "Do this as root, before uid and gid take effect."),
         list("hook-as-user", "ACTION",
-            "Do this when uid and gid took effect.")
-            .unsupported(BEFORE),
+            "Do this when uid and gid took effect."),
         list("hook-as-user-atexit", "ACTION",
-            "Do this when the instance stops or reloads.")
-            .missing(AT_EXIT),
+            "Do this in the master when the instance stops; not at a reload, whose next workers serve by then."),
         list("hook-pre-app", "ACTION",
-            "Do this before the applications are loaded.")
-            .unsupported(PRE_APP),
+            "Do this before the applications are loaded."),
         list("hook-post-app", "ACTION",
-            "Do this when the applications were loaded, before workers are forked.")
-            .unsupported(POST_APP),
+            "Do this when the applications were loaded, before workers are forked."),
         list("hook-post-fork", "ACTION",
-            "Do this in each worker when it was forked.").reload(Workers)
-            .unsupported("set uwsgi.post_fork_hook to a function that does it, or do it in the application's module with lazy-apps, which loads it in each worker"),
+            "Do this in each worker when it was forked.").reload(Workers),
         list("hook-accepting", "ACTION",
-            "Do this in each worker when it begins to accept connections.").reload(Workers)
-            .missing(READY),
+            "Do this in each worker when it begins to accept connections.").reload(Workers),
         list("hook-accepting-once", "ACTION",
-            "As hook-accepting, but only when workers begin for the first time.").reload(Workers)
-            .missing(READY),
+            "As hook-accepting, but only in the first life of each worker.").reload(Workers),
         list("hook-accepting1", "ACTION",
-            "Do this when the first worker begins to accept connections.").reload(Workers)
-            .missing(READY),
+            "Do this in worker 1 when it begins to accept connections.").reload(Workers),
         list("hook-accepting1-once", "ACTION",
-            "As hook-accepting1, but only once in the life of the instance.").reload(Workers)
-            .missing(READY),
+            "As hook-accepting1, but only in the first life of worker 1.").reload(Workers),
         list("hook-master-start", "ACTION",
-            "Do this in the master when it begins its work; unix_signal:15 gracefully_kill_them_all makes SIGTERM a graceful stop.")
-            .missing("die-on-term makes SIGTERM stop the server, but requests that still run are ended: take it out of the front end first (a preStop pause in Kubernetes); let ExecStartPost= of systemd run commands"),
+            "Do this in the master when it begins its work; unix_signal:15 gracefully_kill_them_all makes SIGTERM a graceful stop."),
         list("hook-touch", "FILE ACTION",
-            "Do this in the master when a file changes.")
-            .missing("let a systemd path unit (PathChanged=) run the command"),
+            "Do this in the master when the file changes; a command does not keep the master waiting."),
         list("hook-as-mule", "ACTION",
             "Do this in each mule when it starts.")
             .no_effect("there are no mules"),
@@ -120,32 +91,23 @@ pub(super) const ROWS: &[OptionRow] = &chapter(
             "Call this C function after each request.").aliases(&["after-request-call"]).reload(Workers)
             .missing("no C functions are called; use a WSGI middleware that acts in close() of the answer"),
         list("exec-asap", "COMMAND",
-            "Run this command as soon as the options are read; where it fails, the start fails.")
-            .unsupported(BEFORE_ROOT),
+            "Run this command as soon as the options are read; where it fails, the start fails."),
         list("exec-pre-jail", "COMMAND",
-            "Run this command before a jail, namespace or new root is entered.")
-            .unsupported(BEFORE_ROOT),
+            "Run this command before namespaces are left by unshare or another root is entered."),
         list("exec-post-jail", "COMMAND",
-            "Run this command when a jail, namespace or new root was entered.")
-            .unsupported(JAIL),
+            "Run this command when namespaces were left by unshare."),
         list("exec-in-jail", "COMMAND",
-            "Run this command inside of the jail or namespace when it is ready.")
-            .unsupported(JAIL),
+            "Run this command in the new namespaces, before exec-post-jail."),
         list("exec-as-root", "COMMAND",
-            "Run this command before uid and gid take effect.")
-            .unsupported(BEFORE_ROOT),
+            "Run this command as root, before uid and gid take effect."),
         list("exec-as-user", "COMMAND",
-            "Run this command when uid and gid took effect.")
-            .unsupported(BEFORE),
+            "Run this command when uid and gid took effect."),
         list("exec-as-user-atexit", "COMMAND",
-            "Run this command when the instance stops or reloads.")
-            .missing(AT_EXIT),
+            "Run this command in the master when the instance stops; not at a reload."),
         list("exec-pre-app", "COMMAND",
-            "Run this command before the applications are loaded.")
-            .unsupported(PRE_APP),
+            "Run this command before the applications are loaded."),
         list("exec-post-app", "COMMAND",
-            "Run this command when the applications were loaded, before workers are forked.")
-            .unsupported(POST_APP),
+            "Run this command when the applications were loaded, before workers are forked."),
         list("exec-as-vassal", "COMMAND",
             "Run this command in the process of a new vassal, before the server is executed there.")
             .missing(EMPEROR),
@@ -153,8 +115,7 @@ pub(super) const ROWS: &[OptionRow] = &chapter(
             "Run this command in the Emperor when a vassal was started.")
             .missing(EMPEROR),
         list("binsh", "PATH",
-            "Shell that runs the commands of hooks and crons; /bin/sh where none that is given is there.")
-            .no_effect("no option here runs a command"),
+            "Shell that runs the commands of hooks and crons; of several the first that is there, else /bin/sh."),
         list("call-asap", "FUNCTION",
             "Call this C function as soon as the options are read.")
             .unsupported(NO_C),
@@ -174,7 +135,7 @@ pub(super) const ROWS: &[OptionRow] = &chapter(
             "Call this C function when uid and gid took effect.")
             .unsupported(NO_C),
         list("call-as-user-atexit", "FUNCTION",
-            "Call this C function when the instance stops or reloads.")
+            "Call this C function when the instance stops.")
             .missing(NO_C_EXIT),
         list("call-pre-app", "FUNCTION",
             "Call this C function before the applications are loaded.")
@@ -204,20 +165,15 @@ pub(super) const ROWS: &[OptionRow] = &chapter(
             "Call this C function in the Emperor when a vassal was started, with the vassal's name, process id, uid and gid.")
             .missing(NO_C_EMPEROR),
         list("mount-asap", "TYPE SOURCE DIR [FLAGS]",
-            "Mount a file system as soon as the options are read.")
-            .unsupported(MOUNT),
+            "Mount a file system as soon as the options are read."),
         list("mount-pre-jail", "TYPE SOURCE DIR [FLAGS]",
-            "Mount a file system before a jail, namespace or new root is entered.")
-            .unsupported(MOUNT),
+            "Mount a file system before namespaces are left by unshare or another root is entered."),
         list("mount-post-jail", "TYPE SOURCE DIR [FLAGS]",
-            "Mount a file system when a jail, namespace or new root was entered.")
-            .unsupported(MOUNT),
+            "Mount a file system when namespaces were left by unshare."),
         list("mount-in-jail", "TYPE SOURCE DIR [FLAGS]",
-            "Mount a file system inside of the jail or namespace when it is ready.")
-            .unsupported(MOUNT),
+            "Mount a file system in the new namespaces, before the mounts of post-jail."),
         list("mount-as-root", "TYPE SOURCE DIR [FLAGS]",
-            "Mount a file system before uid and gid take effect.")
-            .unsupported(MOUNT),
+            "Mount a file system as root, before uid and gid take effect."),
         list("mount-as-vassal", "TYPE SOURCE DIR [FLAGS]",
             "Mount a file system in the process of a new vassal.")
             .missing(VASSAL_MOUNT),
@@ -225,20 +181,15 @@ pub(super) const ROWS: &[OptionRow] = &chapter(
             "Mount a file system in the Emperor when a vassal was started.")
             .missing(VASSAL_MOUNT),
         list("umount-asap", "DIR [FLAGS]",
-            "Unmount a file system as soon as the options are read.")
-            .unsupported(UMOUNT),
+            "Unmount a file system as soon as the options are read."),
         list("umount-pre-jail", "DIR [FLAGS]",
-            "Unmount a file system before a jail, namespace or new root is entered.")
-            .unsupported(UMOUNT),
+            "Unmount a file system before namespaces are left by unshare or another root is entered."),
         list("umount-post-jail", "DIR [FLAGS]",
-            "Unmount a file system when a jail, namespace or new root was entered.")
-            .unsupported(UMOUNT),
+            "Unmount a file system when namespaces were left by unshare."),
         list("umount-in-jail", "DIR [FLAGS]",
-            "Unmount a file system inside of the jail or namespace when it is ready.")
-            .unsupported(UMOUNT),
+            "Unmount a file system in the new namespaces, before the mounts of post-jail."),
         list("umount-as-root", "DIR [FLAGS]",
-            "Unmount a file system before uid and gid take effect.")
-            .unsupported(UMOUNT),
+            "Unmount a file system as root, before uid and gid take effect."),
         list("umount-as-vassal", "DIR [FLAGS]",
             "Unmount a file system in the process of a new vassal.")
             .missing(VASSAL_MOUNT),
@@ -246,28 +197,20 @@ pub(super) const ROWS: &[OptionRow] = &chapter(
             "Unmount a file system in the Emperor when a vassal was started.")
             .missing(VASSAL_MOUNT),
         list("wait-for-fs", "PATH",
-            "Wait before the start until this file or directory is there.")
-            .unsupported(WAIT),
+            "Wait before the start until this file or directory is there."),
         list("wait-for-file", "FILE",
-            "Wait before the start until this regular file is there.")
-            .unsupported(WAIT),
+            "Wait before the start until this regular file is there."),
         list("wait-for-dir", "DIR",
-            "Wait before the start until this directory is there.")
-            .unsupported(WAIT),
+            "Wait before the start until this directory is there."),
         list("wait-for-mountpoint", "DIR",
-            "Wait before the start until a file system is mounted at this directory.")
-            .unsupported(WAIT),
+            "Wait before the start until a file system is mounted at this directory."),
         integer("wait-for-fs-timeout", "SECONDS",
-            "How long to wait for files, directories and mounts before the start fails (default 60).")
-            .missing(WAIT_TIME),
+            "How long to wait for files, directories and mounts before the start fails (default 60)."),
         list("wait-for-interface", "NAME",
-            "Wait before the start until this network interface is up.").aliases(&["wait-interface", "wait-for-iface", "wait-iface"])
-            .missing(INTERFACE),
+            "Wait before the start until this network interface is up.").aliases(&["wait-interface", "wait-for-iface", "wait-iface"]),
         integer("wait-for-interface-timeout", "SECONDS",
-            "How long to wait for network interfaces before the start fails (default 60).").aliases(&["wait-interface-timeout", "wait-for-iface-timeout", "wait-iface-timeout"])
-            .missing(INTERFACE),
+            "How long to wait for network interfaces before the start fails (default 60).").aliases(&["wait-interface-timeout", "wait-for-iface-timeout", "wait-iface-timeout"]),
         integer("wait-for-socket-timeout", "SECONDS",
-            "How long to wait for the sockets of wait-for-socket before the start fails (default 60).")
-            .missing("the server does not wait for sockets; TimeoutStartSec= of systemd bounds the start"),
+            "How long to wait for the sockets of wait-for-socket before the start fails (default 60)."),
     ],
 );

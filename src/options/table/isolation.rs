@@ -6,14 +6,12 @@ use uwsgi_plugin_api::{Argument, OptionRow, Section};
 const EARLY_DROP: &str = "uid and gid take effect before applications are loaded; what they read must be readable by that user";
 const ROOT: &str =
     "let systemd set the root directory (RootDirectory=), or run the server in a container";
-const NAMESPACE: &str = "let systemd set the server apart (PrivateTmp=, PrivateNetwork=, ...), run it by unshare(1), or in a container";
 const JOIN: &str =
     "start the server in the namespace by nsenter(1), or JoinsNamespaceOf= of systemd";
 const OFFER: &str = "let nsenter(1) take the namespaces of the process from /proc";
-const NO_NAMESPACE: &str = "the server makes and enters no namespaces";
+const NO_NAMESPACE: &str = "namespace and setns are not supported";
 const JAIL: &str = "start the server in the jail by jail(8) or jexec(8)";
 const CGROUP: &str = "let systemd set limits and the control group (MemoryMax=, CPUQuota=, Slice=)";
-const NO_JAIL: &str = "the server enters no jail or namespace that a second fork would be for";
 
 #[rustfmt::skip] // a table
 pub(super) const ROWS: &[OptionRow] = &chapter(
@@ -24,11 +22,9 @@ pub(super) const ROWS: &[OptionRow] = &chapter(
         text("gid", "GROUP",
             "Group to run as, by name or number; needs root."),
         list("add-gid", "GROUP",
-            "Be a member of this group too, by name or number; needs root.")
-            .unsupported("make the user of uid a member of the group, or use SupplementaryGroups= of systemd"),
+            "Be a member of this group too, by name or number; needs root."),
         flag("no-initgroups",
-            "Do not take the further groups of the user of uid.")
-            .unsupported("run as a user that is a member of no further groups"),
+            "Do not take the further groups of the user of uid."),
         text("immediate-uid", "USER",
             "Become this user at once, before the options behind it are read; needs root.").immediate()
             .unsupported("use uid, or User= of systemd"),
@@ -47,29 +43,22 @@ pub(super) const ROWS: &[OptionRow] = &chapter(
         megabytes("limit-as", "MEBIBYTES",
             "Largest address space of each process (RLIMIT_AS)."),
         integer("limit-nproc", "N",
-            "Largest number of processes of the user (RLIMIT_NPROC).")
-            .missing("set it where the server is started: ulimit -u, LimitNPROC= or TasksMax= of systemd"),
+            "Largest number of processes of the user (RLIMIT_NPROC)."),
         integer("max-fd", "N",
-            "Largest number of open descriptors of each process (RLIMIT_NOFILE); to raise it needs root.")
-            .missing("set it where the server is started: ulimit -n, LimitNOFILE= of systemd"),
+            "Largest number of open descriptors of each process (RLIMIT_NOFILE); to raise it needs root."),
         signed_integer("prio", "N",
-            "Priority of the processes, from -20 (first) to 20; negative ones need root.")
-            .missing("start the server through nice(1), or use Nice= of systemd"),
+            "Priority of the processes, from -20 (first) to 20; negative ones need root."),
         integer("cpu-affinity", "N",
-            "Bind each worker to N processors, one worker after the other.")
-            .missing("start the server through taskset(1), or use CPUAffinity= of systemd, for all workers together"),
+            "Bind each worker to N of the processors that the server may use, one worker after the other."),
         integer("ksm", "N",
             "Offer memory to the kernel for merging equal pages (KSM), every N requests (default 10).").argument(Argument::Optional)
             .missing("workers share what was loaded before the fork (without lazy-apps); MemoryKSM= of systemd switches merging on"),
         text("chroot", "DIR",
-            "Make this directory the root of the file system; needs root.")
-            .unsupported(ROOT),
+            "Make this directory the root of the file system; needs root."),
         text("pivot-root", "NEW OLD",
-            "Exchange the root of the file system by pivot_root: NEW becomes the root, the old one is found at OLD.").aliases(&["pivot_root"])
-            .unsupported(ROOT),
+            "Exchange the root of the file system by pivot_root: NEW becomes the root, the old one is found at OLD.").aliases(&["pivot_root"]),
         text("cap", "NAME[,NAME]",
-            "Keep only these Linux capabilities (setgid, net_bind_service, ...) when root's rights are dropped.").extra()
-            .unsupported("use CapabilityBoundingSet= and AmbientCapabilities= of systemd"),
+            "Keep these Linux capabilities (setgid, net_bind_service, ...) and no others of root's rights, also when uid takes effect.").extra(),
         list("cgroup", "DIR",
             "Put the processes into this control group, which is made where it is not there.")
             .unsupported(CGROUP),
@@ -80,11 +69,9 @@ pub(super) const ROWS: &[OptionRow] = &chapter(
             "Mode of the directory of the control group, octal (default 700).")
             .no_effect("the server makes no control groups"),
         text("unshare", "NAME[,NAME]",
-            "Leave these namespaces of the kernel for new ones (mount, pid, net, ipc, uts, user).")
-            .unsupported(NAMESPACE),
+            "Leave these namespaces of the kernel for new ones (mount, net, ipc, uts, user, cgroup, pid); pid needs refork-as-root."),
         text("unshare2", "NAME[,NAME]",
-            "As unshare, but after the root of the file system was exchanged.")
-            .unsupported(NAMESPACE),
+            "As unshare, but when chroot and pivot-root took effect."),
         text("namespace", "DIR",
             "Run in namespaces of its own, with this directory as the root of the file system.").aliases(&["ns"])
             .unsupported(ROOT),
@@ -107,17 +94,13 @@ pub(super) const ROWS: &[OptionRow] = &chapter(
             "Do not hand out this namespace at setns-socket.").aliases(&["setns-skip"])
             .missing(OFFER),
         flag("refork",
-            "Fork once more after uid and gid took effect, so that a new pid namespace is entered.").aliases(&["re-fork"])
-            .no_effect(NO_JAIL),
+            "Fork once more after uid and gid took effect, so that a new pid namespace is entered.").aliases(&["re-fork"]),
         flag("refork-as-root",
-            "Fork once more before uid and gid take effect.").aliases(&["re-fork-as-root"])
-            .no_effect(NO_JAIL),
+            "Fork once more before uid and gid take effect.").aliases(&["re-fork-as-root"]),
         flag("refork-post-jail",
-            "Fork once more after the jail was entered.").aliases(&["re-fork-post-jail"])
-            .no_effect(NO_JAIL),
+            "Fork once more when namespaces were left by unshare.").aliases(&["re-fork-post-jail"]),
         flag("jailed",
-            "Say that the server is in a jail already, so that the post-jail hooks run.")
-            .no_effect("it only makes post-jail hooks run, and those are refused"),
+            "Say that the server is in a jail already, so that the post-jail hooks run without unshare."),
         text("jail", "DIR",
             "Enter a FreeBSD jail with this root directory.").extra()
             .unsupported(JAIL),

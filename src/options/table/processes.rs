@@ -4,7 +4,6 @@ use uwsgi_plugin_api::Reload::Workers;
 use uwsgi_plugin_api::option::{chapter, flag, integer, list, text};
 use uwsgi_plugin_api::{Argument, OptionRow, Section};
 
-const NAMES: &str = "the processes have the names of auto-procname; procname-prefix puts a text of your own before them";
 const NO_SCRIPTS: &str = "run the script with the Python interpreter itself";
 const OTHER_PROGRAM: &str = "run the program as a service of its own, and give it the socket by systemd's socket activation";
 const PATCH: &str = "start the other program instead of this one, as a service of its own";
@@ -39,14 +38,11 @@ pub(super) const ROWS: &[OptionRow] = &chapter(
         text("procname-prefix-spaced", "TEXT",
             "Text and a space before the names of auto-procname.").implies(&["auto-procname"]),
         text("procname-append", "TEXT",
-            "Text behind the names of the processes.").implies(&["auto-procname"])
-            .missing(NAMES),
+            "Text behind the names of the processes.").implies(&["auto-procname"]),
         text("procname", "TEXT",
-            "Name of all processes, instead of the names of auto-procname.").implies(&["auto-procname"])
-            .missing(NAMES),
+            "Name of all processes, instead of the names of auto-procname.").implies(&["auto-procname"]),
         text("procname-master", "TEXT",
-            "Name of the master process only.").implies(&["auto-procname"])
-            .missing(NAMES),
+            "Name of the master process only.").implies(&["auto-procname"]),
         flag("no-orphans",
             "Workers die with their master, whatever kills it."),
         flag("thunder-lock",

@@ -88,8 +88,7 @@ pub(super) const ROWS: &[OptionRow] = &chapter(
             "Let only these workers accept on a socket. Sockets are counted from 0, workers from 1.")
             .missing("every worker serves every socket; run a server of its own for a socket that needs workers of its own"),
         list("wait-for-socket", "ADDRESS",
-            "Load the applications only when something answers on this socket.")
-            .missing("wait before the start, for instance in ExecStartPre of the systemd unit"),
+            "Load the applications only when something answers on this socket."),
         list("resolve", "KEY=NAME",
             "Look a host name up and set the placeholder %(KEY) to its address.").immediate()
             .unsupported("write the host name itself, which socket addresses may contain, or set the placeholder from the environment"),
