@@ -181,6 +181,7 @@ impl Supervisor {
             Event::Draining { seat } => {
                 let mercy_ms = self.settings.mercy_ms;
                 if let Some(process) = self.fleet.at(seat) {
+                    process.quit = true;
                     process.must_end(now, mercy_ms, true);
                 }
             }

@@ -26,6 +26,8 @@ pub(super) struct Process {
     /// It said that it serves.
     pub(super) ready: bool,
     pub(super) stage: Stage,
+    /// It said that it takes nothing new.
+    pub(super) quit: bool,
     /// It is to be replaced.
     pub(super) recycle: Option<Recycle>,
     pub(super) harakiri: Option<Harakiri>,
@@ -69,6 +71,7 @@ impl Process {
             respawn,
             ready: false,
             stage: Stage::Booting,
+            quit: false,
             recycle: None,
             harakiri: None,
         }
@@ -77,6 +80,11 @@ impl Process {
     /// Nobody wants it to end.
     pub(super) fn stays(&self) -> bool {
         matches!(self.stage, Stage::Booting | Stage::Serving)
+    }
+
+    /// It may still take requests.
+    pub(super) fn takes_requests(&self) -> bool {
+        self.ready && !self.quit && !matches!(self.stage, Stage::Killed { .. })
     }
 
     /// It must end within `mercy_ms`; a deadline that it has already can only come nearer.

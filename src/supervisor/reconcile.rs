@@ -135,7 +135,7 @@ impl Supervisor {
         }
     }
 
-    /// All wanted workers are of the new generation and none of the old one serves: the master follows.
+    /// All wanted workers are of the new generation and none of the old one takes requests: the master follows.
     fn commit_when_replaced(&mut self, actions: &mut Vec<Action>) {
         let target = self.target;
         let replaced = |worker| {
@@ -144,8 +144,12 @@ impl Supervisor {
         if !self.reload.is_replacing() || !self.workers().all(replaced) {
             return;
         }
-        let unfinished =
-            |process: &Process| process.pid.is_none() || process.stage == Stage::Booting;
+        let unfinished = |process: &Process| {
+            let old = process.seat.generation != target;
+            process.pid.is_none()
+                || process.stage == Stage::Booting
+                || (old && process.takes_requests())
+        };
         if self.fleet.0.iter().any(unfinished) {
             return;
         }

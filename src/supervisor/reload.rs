@@ -492,7 +492,7 @@ impl Molds {
             Dismissed::No => None,
             Dismissed::Now => Some((mold.generation, now + mercy_ms)),
             Dismissed::Until(until) => Some((mold.generation, until)),
-            Dismissed::Killed => Some((mold.generation, now)),
+            Dismissed::Killed => Some((mold.generation, now + 1)),
         };
         self.0.iter().filter_map(until).collect()
     }

@@ -50,6 +50,7 @@ impl Saved {
             let mut process = Process::new(saved.seat, saved.worker, false, saved.spawned);
             process.pid = Some(saved.pid);
             process.ready = true;
+            process.quit = !saved.serving;
             process.stage = match saved.serving {
                 true => Stage::Serving,
                 false => Stage::Leaving { since: now, kill_at: saved.kill_at, graceful: true },
@@ -75,7 +76,7 @@ impl SavedProcess {
             serving: process.stage == Stage::Serving,
             kill_at: match process.stage {
                 Stage::Leaving { kill_at, .. } => kill_at,
-                Stage::Killed { .. } | Stage::Booting | Stage::Serving => now,
+                Stage::Killed { .. } | Stage::Booting | Stage::Serving => now + 1,
             },
         })
     }

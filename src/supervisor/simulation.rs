@@ -255,6 +255,7 @@ impl Kernel {
                 Order::Pause | Order::Resume | Order::LameDuck => {}
             }
         }
+        let quits = order == Order::Drain && !process.hangs;
         // The heart of it: nobody who serves is sent away before somebody else serves in its place.
         if served
             && matches!(order, Order::Drain)
@@ -266,6 +267,9 @@ impl Kernel {
                 self.processes.values().any(other) || worker.0 > self.supervisor.wanted,
                 "nobody serves as worker {worker}"
             );
+        }
+        if quits {
+            self.send(Event::Draining { seat });
         }
     }
 

@@ -134,7 +134,11 @@ impl Control {
         let mut buffer = [0; MESSAGE_BYTES];
         match channel.receive(&mut buffer) {
             Ok(Some(len)) => match ToWorker::decode(&buffer[..len]) {
-                Some(ToWorker::Drain) => self.drain(exit_code::RECYCLE, true),
+                Some(ToWorker::Drain) => {
+                    self.drain(exit_code::RECYCLE, true);
+                    // A reload is over only when no worker of the old generation takes requests.
+                    self.tell(FromWorker::Draining);
+                }
                 Some(ToWorker::Finish) => {
                     self.drain(exit_code::END, false);
                     self.shared.take_last_calls();

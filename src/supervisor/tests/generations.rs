@@ -68,7 +68,26 @@ fn a_brutal_reload_waits_for_the_new_generation_and_for_nothing_else() {
     assert_eq!(world.told(Order::Stop), [101]);
     world.ready(104);
     assert_eq!((world.told(Order::Stop), world.told(Order::Drain)), (vec![101, 102], vec![]));
+    world.exits(101, exit_code::END);
+    assert_eq!(world.end(), None);
+    world.exits(102, exit_code::END);
     assert_eq!(world.end(), Some(&Action::Reexec));
+}
+
+#[test]
+fn a_reload_is_over_when_no_old_worker_takes_requests() {
+    let mut world = world();
+    world.command(Command::Reload);
+    world.loaded(2);
+    world.ready(103);
+    let seat = world.seat(102);
+    let mut actions = Vec::new();
+    // The second one does not say yet that it takes nothing new.
+    world.supervisor.step(world.now, Event::Ready { seat: world.seat(104) }, &mut actions);
+    assert!(!actions.contains(&Action::Reexec));
+    actions.clear();
+    world.supervisor.step(world.now, Event::Draining { seat }, &mut actions);
+    assert!(actions.contains(&Action::Reexec));
 }
 
 #[test]

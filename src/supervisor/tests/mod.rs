@@ -122,6 +122,10 @@ impl World {
                     self.molds.retain(|one| *one != generation);
                     self.send(Event::MoldEnded { generation, ended: Ended::Signal(9) });
                 }
+                // A worker says at once that it takes nothing new.
+                Action::Tell { seat, order: Order::Drain, .. } => {
+                    self.send(Event::Draining { seat });
+                }
                 Action::Log(line) => self.log.push(line),
                 _ => {}
             }
