@@ -137,7 +137,10 @@ fn first(
         Some(rescue) => rescue.descriptors().map_err(failed("share a socket pair"))?,
         None => Vec::new(),
     };
-    let generation = generation(&config, &plugins, (&board, &listeners), (rescue, vacuum.clone()))?;
+    // Those that are written later too.
+    let mut leftovers = vacuum.clone();
+    watch_pidfiles(&config, &mut leftovers);
+    let generation = generation(&config, &plugins, (&board, &listeners), (rescue, leftovers))?;
     if !config.processes.master {
         let status = master::run_without_master(generation);
         // At the exit, nothing stops.
@@ -277,12 +280,12 @@ fn watch_sockets(
     Ok(())
 }
 
-/// Those that the master has written; new ones it writes when the generation is in charge.
+/// All of them, whenever the master writes them.
 fn watch_pidfiles(config: &Config, vacuum: &mut Vacuum) {
     let files = files(config);
     for (option, path) in files.pidfiles.iter().chain(&files.safe_pidfiles) {
         if config.runtime.vacuum {
-            // Not there yet.
+            // Without a working directory there is nothing that could be found again.
             let _ = vacuum.watch_pidfile(option, path);
         }
     }
@@ -334,7 +337,7 @@ fn generation(
         true => vacuum,
         false => Vacuum::new(process::current()),
     };
-    let hooks = around_forks((config, board), plugins, &host, listeners, rescue);
+    let hooks = around_forks((config, board), plugins, &host, listeners, (rescue, &vacuum));
     Ok(Loading { hooks, board: board.clone(), process_names, no_orphans, vacuum })
 }
 
@@ -474,8 +477,10 @@ fn around_forks(
     plugins: &Registry,
     host: &Arc<ServerHost>,
     listeners: Vec<Listening>,
-    rescue: Option<Rescue>,
+    (rescue, vacuum): (Option<Rescue>, &Vacuum),
 ) -> Hooks {
+    let leftovers = vacuum.clone();
+    let orphaned: Arc<dyn Fn() + Send + Sync> = Arc::new(move || leftovers.remove_for_owner());
     let (before, after, end) = (plugins.clone(), plugins.clone(), plugins.clone());
     let load = {
         let (config, board, plugins) = (config.clone(), board.clone(), plugins.clone());
@@ -502,6 +507,7 @@ fn around_forks(
                 channel: birth.channel,
                 check: birth.check,
                 first_life: birth.first_life,
+                orphaned: orphaned.clone(),
             })
         }),
     }

@@ -18,7 +18,7 @@ use crate::log;
 use crate::shm::Board;
 use crate::sys::channel::Channel;
 use crate::sys::process::Pid;
-use crate::sys::{clock, memory, process, signal};
+use crate::sys::{clock, memory, process, signal, will};
 
 /// Loads the generation and serves the master until it or the generation ends. Returns the exit status; in workers it
 /// never returns.
@@ -30,7 +30,7 @@ pub fn run(mut loading: Loading, post: MoldPost) -> i32 {
     }
     name_process(&loading.process_names, format_args!("mold"));
     // Nobody hears the end of the master while the application is loaded.
-    if !process::die_with_parent(post.master).unwrap_or(true) {
+    if !will::make(loading.vacuum.heirlooms(), post.master).unwrap_or(true) {
         return 1;
     }
     if let Err(status) = (loading.hooks.load)() {
@@ -46,7 +46,7 @@ pub fn run(mut loading: Loading, post: MoldPost) -> i32 {
     mold.tell(&FromMold::Loaded { workers: mold.loading.board.workers() });
     mold.obey();
     if process::parent() != mold.master {
-        mold.loading.vacuum.remove_after(mold.master);
+        mold.loading.vacuum.remove_for_owner();
     }
     (mold.loading.hooks.shutdown)();
     0

@@ -1,12 +1,15 @@
 //! Files that the instance leaves: written at its start, removed at its end (`vacuum`).
 
+use std::ffi::CString;
 use std::fs;
 use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf, absolute};
 
 use crate::log;
 use crate::sys::process::{self, Pid};
+use crate::sys::will::{Heirloom, Mark};
 
 /// Files to remove at the end, each only while it is still the one that was made.
 #[derive(Clone, Debug)]
@@ -19,24 +22,31 @@ pub struct Vacuum {
 #[derive(Clone, Debug)]
 struct Leftover {
     path: PathBuf,
-    /// Device and inode: who put another file in its place keeps it.
-    identity: (u64, u64),
+    /// Who put another file in its place keeps it.
+    mark: Mark,
     /// What it is in the log.
     name: String,
 }
 
 impl Vacuum {
-    /// Removes nothing yet. `owner` is the process that will be the master.
+    /// Removes nothing yet. `owner` is the process that is or will be the master.
     pub fn new(owner: Pid) -> Self {
         Self { owner, files: Vec::new() }
     }
 
-    /// Will remove the pidfile; `option` (`pidfile`, `safe pidfile`) names it in the log.
+    /// Will remove the pidfile where it holds the owner's id, whoever writes it and when; `option` (`pidfile`, `safe
+    /// pidfile`) names it in the log.
     ///
     /// # Errors
-    /// The file is not there.
+    /// The working directory is gone.
     pub fn watch_pidfile(&mut self, option: &str, path: &Path) -> io::Result<()> {
-        self.watch(option.to_owned(), path)
+        // The working directory may be another one by then.
+        let path = absolute(path)?;
+        if self.files.iter().all(|file| file.path != path) {
+            let mark = Mark::Text(pidfile_text(self.owner).into_bytes());
+            self.files.push(Leftover { path, mark, name: option.to_owned() });
+        }
+        Ok(())
     }
 
     /// Will remove the socket's file.
@@ -44,50 +54,64 @@ impl Vacuum {
     /// # Errors
     /// The file is not there.
     pub fn watch_socket(&mut self, path: &Path) -> io::Result<()> {
-        self.watch(format!("unix socket {}", path.display()), path)
+        let name = format!("unix socket {}", path.display());
+        let path = absolute(path)?;
+        let mark = place(&path)?;
+        self.files.push(Leftover { path, mark, name });
+        Ok(())
     }
 
     /// Removes the files, with uWSGI's lines. Does nothing in a forked process.
     pub fn remove(&self) {
-        if process::current() != self.owner {
-            return;
-        }
-        self.files.iter().for_each(Leftover::remove);
-    }
-
-    /// Removes the files in place of their owner, which was killed.
-    pub fn remove_after(&self, owner: Pid) {
-        if owner == self.owner {
+        if process::current() == self.owner {
             self.files.iter().for_each(Leftover::remove);
         }
     }
 
-    fn watch(&mut self, name: String, path: &Path) -> io::Result<()> {
-        // The working directory may be another one by then.
-        let path = absolute(path)?;
-        let identity = identity(&path)?;
-        self.files.push(Leftover { path, identity, name });
-        Ok(())
+    /// Removes the files in place of their owner, which was killed.
+    pub fn remove_for_owner(&self) {
+        self.files.iter().for_each(Leftover::remove);
+    }
+
+    /// The files, for a process that may be busy when their owner is killed.
+    pub fn heirlooms(&self) -> Vec<Heirloom> {
+        let heirloom = |file: &Leftover| {
+            let path = CString::new(file.path.as_os_str().as_bytes()).ok()?;
+            Some(Heirloom { path, mark: file.mark.clone() })
+        };
+        self.files.iter().filter_map(heirloom).collect()
     }
 }
 
 impl Leftover {
     fn remove(&self) {
         let (path, name) = (self.path.display(), &self.name);
-        match identity(&self.path) {
-            Ok(found) if found == self.identity => match fs::remove_file(&self.path) {
+        let same = match &self.mark {
+            Mark::Place(..) => place(&self.path).map(|found| found == self.mark),
+            Mark::Text(text) => fs::read(&self.path).map(|found| found == *text),
+        };
+        match same {
+            Ok(true) => match fs::remove_file(&self.path) {
                 Ok(()) => log::line(format_args!("VACUUM: {name} removed.")),
+                // Another process of the instance was faster.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => log::line(format_args!("VACUUM: unable to remove {path}: {error}")),
             },
-            Ok(_) => log::line(format_args!("VACUUM: {path} is another file now, left alone.")),
+            Ok(false) => log::line(format_args!("VACUUM: {path} is another file now, left alone.")),
             // Gone already: nothing to say.
             Err(_) => {}
         }
     }
 }
 
-fn identity(path: &Path) -> io::Result<(u64, u64)> {
-    fs::symlink_metadata(path).map(|file| (file.dev(), file.ino()))
+/// An inode is used again as soon as it is free, so its time counts too.
+fn place(path: &Path) -> io::Result<Mark> {
+    let file = fs::symlink_metadata(path)?;
+    Ok(Mark::Place(file.dev(), file.ino(), file.mtime_nsec()))
+}
+
+fn pidfile_text(pid: Pid) -> String {
+    format!("{pid}\n")
 }
 
 /// Writes the process id and a line break, so that nobody ever reads half a number: into a new file that
@@ -97,7 +121,7 @@ fn identity(path: &Path) -> io::Result<(u64, u64)> {
 /// # Errors
 /// The file cannot be written.
 pub fn write_pidfile(path: &Path, pid: Pid) -> io::Result<()> {
-    let text = format!("{pid}\n");
+    let text = pidfile_text(pid);
     let special = fs::symlink_metadata(path).is_ok_and(|file| !file.is_file());
     if special || replace(path, &text).is_err() {
         fs::write(path, text)?;
@@ -175,11 +199,10 @@ mod tests {
         let (kept, gone) = (folder.0.join("kept"), folder.0.join("gone"));
         let mut vacuum = Vacuum::new(process::current());
         for path in [&kept, &gone] {
-            fs::write(path, "1\n").unwrap();
+            write_pidfile(path, process::current()).unwrap();
             vacuum.watch_pidfile("pidfile", path).unwrap();
         }
-        fs::write(folder.0.join("other"), "2\n").unwrap();
-        fs::rename(folder.0.join("other"), &kept).unwrap();
+        fs::write(&kept, "2\n").unwrap();
         vacuum.remove();
         assert!(kept.exists() && !gone.exists());
     }

@@ -42,6 +42,8 @@ pub(super) struct Control {
     plugins: Registry,
     ending: Arc<Ending>,
     channel: Option<Arc<Channel>>,
+    /// What is to be done when the master was killed.
+    orphaned: Arc<dyn Fn() + Send + Sync>,
     /// The master is gone, and what still runs then is given up.
     give_up_at: Option<Instant>,
 }
@@ -52,9 +54,9 @@ impl Control {
         shared: Arc<Shared>,
         plugins: Registry,
         ending: Arc<Ending>,
-        channel: Option<Arc<Channel>>,
+        (channel, orphaned): (Option<Arc<Channel>>, Arc<dyn Fn() + Send + Sync>),
     ) -> Self {
-        Self { config, shared, plugins, ending, channel, give_up_at: None }
+        Self { config, shared, plugins, ending, channel, orphaned, give_up_at: None }
     }
 
     /// Tells the master; without one, nobody.
@@ -171,6 +173,7 @@ impl Control {
     /// addresses are free at once, for a new instance.
     fn lose_master(&mut self) {
         self.channel = None;
+        (self.orphaned)();
         let mercy = self.config.processes.worker_mercy;
         self.give_up_at = Some(Instant::now() + mercy);
         let (worker, seconds) = (self.shared.worker, mercy.as_secs());

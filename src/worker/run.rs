@@ -58,6 +58,8 @@ pub struct Boot {
     pub check: bool,
     /// No process of its generation was this worker before.
     pub first_life: bool,
+    /// What is to be done when the master was killed.
+    pub orphaned: Arc<dyn Fn() + Send + Sync>,
 }
 
 /// Serves until told to end; returns the exit status of the process.
@@ -159,7 +161,18 @@ fn load(config: &Config, plugins: &Registry) -> Result<(), i32> {
 
 fn serve(boot: Boot) -> io::Result<i32> {
     let Boot {
-        config, board, worker, place, listeners, plugins, host, rescue, channel, check, ..
+        config,
+        board,
+        worker,
+        place,
+        listeners,
+        plugins,
+        host,
+        rescue,
+        channel,
+        check,
+        orphaned,
+        ..
     } = boot;
     let signals = control::Signals::install()?;
     let several = config.processes.workers > 1;
@@ -193,8 +206,13 @@ fn serve(boot: Boot) -> io::Result<i32> {
         after_request: Box::new(move |outcome| recycling.after_request(&outcome)),
     });
     host.serve(shared.clone());
-    let control =
-        Control::new(config.clone(), shared.clone(), plugins.clone(), ending.clone(), channel);
+    let control = Control::new(
+        config.clone(),
+        shared.clone(),
+        plugins.clone(),
+        ending.clone(),
+        (channel, orphaned),
+    );
     let check = config.life_cycle.check.clone().filter(|_| check);
     if check.is_some() {
         // Nobody but the check gets in before it was passed.
