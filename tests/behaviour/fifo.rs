@@ -17,7 +17,7 @@ fn two() -> Setup {
 fn statistics(server: &Server) {
     let mark = server.log.mark();
     server.fifo("s");
-    server.log.wait_for_since(mark, "<*>workers total requests: <N>");
+    server.log.wait_for_since(mark, "<*>total requests: <N>");
 }
 
 /// A connection whose request `target` runs in one of the workers.
@@ -87,7 +87,7 @@ fn fifo_removed_beneath_a_writer_is_made_again() {
     std::fs::remove_file(server.path("fifo")).unwrap();
     let mark = server.log.mark();
     std::io::Write::write_all(writer.as_mut().unwrap(), b"s").unwrap();
-    server.log.wait_for_since(mark, "<*>workers total requests: <N>");
+    server.log.wait_for_since(mark, "<*>total requests: <N>");
     drop(writer);
     statistics(&server);
 }
@@ -99,7 +99,7 @@ fn unknown_bytes_are_ignored() {
     let before = server.workers(2);
     let mark = server.log.mark();
     server.fifo("xyz\n\0 \u{7f}s\n");
-    server.log.wait_for_since(mark, "<*>workers total requests: <N>");
+    server.log.wait_for_since(mark, "<*>total requests: <N>");
     assert_eq!(server.workers(2), before);
     assert_eq!(server.get("/hello").text(), "hello");
 }
@@ -114,7 +114,7 @@ fn digits_choose_the_fifo_that_is_read() {
     eventually("the switch", || !fifo::try_write(&server.path("fifo"), b"x"));
     let mark = server.log.mark();
     fifo::write(&server.path("second"), b"s");
-    server.log.wait_for_since(mark, "<*>workers total requests: <N>");
+    server.log.wait_for_since(mark, "<*>total requests: <N>");
     fifo::write(&server.path("second"), b"0");
     eventually("the switch back", || !fifo::try_write(&server.path("second"), b"x"));
     statistics(&server);
@@ -139,7 +139,7 @@ fn ten_fifos_are_served() {
     server.fifo("9");
     let mark = server.log.mark();
     fifo::write(&server.path("fifo9"), b"s");
-    server.log.wait_for_since(mark, "<*>workers total requests: <N>");
+    server.log.wait_for_since(mark, "<*>total requests: <N>");
 }
 
 #[test]
@@ -374,7 +374,7 @@ fn logging() -> Server {
 /// Whether the state of the instance is in this file.
 fn has_statistics(server: &Server, name: &str) -> bool {
     let text = std::fs::read_to_string(server.path(name)).unwrap_or_default();
-    text.contains("workers total requests: ")
+    text.contains("total requests: ")
 }
 
 #[test]

@@ -222,7 +222,7 @@ fn request_on_a_kept_connection_survives_a_reload() {
 fn statistics(server: &Server) {
     let mark = server.log.mark();
     server.signal(Signal::SIGUSR1);
-    server.log.wait_for_since(mark, "<*>workers total requests: <N>");
+    server.log.wait_for_since(mark, "<*>total requests: <N>");
 }
 
 #[test]
