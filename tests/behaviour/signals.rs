@@ -226,7 +226,7 @@ fn statistics(server: &Server) {
 }
 
 #[test]
-#[ignore = "gap: SIGUSR1"]
+#[ignore = "gap: the words of the state"]
 fn user_signal_1_writes_the_state_of_the_instance() {
     let server = Setup::uwsgi().master(2).start();
     for _ in 0..3 {
@@ -242,7 +242,6 @@ fn user_signal_1_writes_the_state_of_the_instance() {
 }
 
 #[test]
-#[ignore = "gap: SIGUSR1"]
 fn signals_without_a_meaning_change_nothing() {
     let server = Setup::uwsgi().master(2).start();
     let before = server.workers(2);
@@ -255,7 +254,7 @@ fn signals_without_a_meaning_change_nothing() {
 }
 
 #[test]
-#[ignore = "gap: SIGUSR1"]
+#[ignore = "gap: SIGIO ends the master"]
 fn signals_that_harm_the_original_change_nothing() {
     ours_only!("they end its master");
     let server = Setup::uwsgi().master(2).start();
@@ -285,7 +284,6 @@ fn terminal_input_and_output_change_the_number_of_workers() {
 }
 
 #[test]
-#[ignore = "gap: SIGTSTP"]
 fn terminal_stop_pauses_and_resumes() {
     let server = Setup::uwsgi().master(2).start();
     server.signal(Signal::SIGTSTP);
@@ -305,7 +303,7 @@ fn terminal_stop_pauses_and_resumes() {
 }
 
 #[test]
-#[ignore = "gap: SIGTSTP"]
+#[ignore = "gap: a reload carries the pause over"]
 fn paused_instance_stops_and_reloads() {
     let mut server = Setup::unix_socket()
         .args(["--wsgi-file".into(), crate::support::setup::app("probe.py").into_os_string()])
@@ -411,7 +409,6 @@ fn signals_of_one_master_in_a_row_are_all_followed() {
 }
 
 #[test]
-#[ignore = "gap: unix_signal hooks"]
 fn hook_makes_terminate_a_graceful_stop() {
     let hook = "unix_signal:15 gracefully_kill_them_all";
     let mut server = Setup::uwsgi().master(1).args(["--hook-master-start", hook]).start();
