@@ -107,6 +107,12 @@ def exit_now(environ, start_response):
     os._exit(3)
 
 
+@path("/crash")
+def crash(environ, start_response):
+    import ctypes
+    ctypes.string_at(0)
+
+
 @path("/system-exit")
 def system_exit(environ, start_response):
     sys.exit(5)

@@ -216,3 +216,209 @@ fn request_on_a_kept_connection_survives_a_reload() {
     assert!(slow.answer(false).text().starts_with("slept "));
     assert_eq!(kept.answer(false).text(), "hello");
 }
+
+/// Waits until the state of the instance is written to the log: `signal` asks for it.
+#[track_caller]
+fn statistics(server: &Server) {
+    let mark = server.log.mark();
+    server.signal(Signal::SIGUSR1);
+    server.log.wait_for_since(mark, "<*>total requests: <N>");
+}
+
+#[test]
+#[ignore = "gap: the words of the state"]
+fn user_signal_1_writes_the_state_of_the_instance() {
+    let server = Setup::uwsgi().master(2).start();
+    for _ in 0..3 {
+        server.get("/hello");
+    }
+    let mark = server.log.mark();
+    server.signal(Signal::SIGUSR1);
+    server.log.wait_for_since(mark, "<*>workers total requests: 3");
+    for number in [1, 2] {
+        let line = format!("<*>worker {number} app 0 [] requests: <N> exceptions: 0");
+        server.log.wait_for_since(mark, &line);
+    }
+}
+
+#[test]
+fn signals_without_a_meaning_change_nothing() {
+    let server = Setup::uwsgi().master(2).start();
+    let before = server.workers(2);
+    for signal in [Signal::SIGWINCH, Signal::SIGURG, Signal::SIGPIPE, Signal::SIGCHLD] {
+        server.signal(signal);
+        statistics(&server);
+    }
+    assert_eq!(server.workers(2), before);
+    assert_eq!(server.get("/hello").text(), "hello");
+}
+
+#[test]
+#[ignore = "gap: SIGIO ends the master"]
+fn signals_that_harm_the_original_change_nothing() {
+    ours_only!("they end its master");
+    let server = Setup::uwsgi().master(2).start();
+    let before = server.workers(2);
+    for signal in
+        [Signal::SIGUSR2, Signal::SIGALRM, Signal::SIGIO, Signal::SIGTTIN, Signal::SIGTTOU]
+    {
+        server.signal(signal);
+        statistics(&server);
+    }
+    assert_eq!(server.workers(2), before);
+    assert_eq!(server.get("/hello").text(), "hello");
+}
+
+#[test]
+fn terminal_input_and_output_change_the_number_of_workers() {
+    ours_only!("they stop its processes, as a terminal stops a program of the background");
+    let server = Setup::uwsgi().master(2).start();
+    let before = server.workers(2);
+    let alive = || before.iter().filter(|pid| process::alive(**pid)).count();
+    server.signal(Signal::SIGTTOU);
+    eventually("one worker", || alive() == 1);
+    let mark = server.log.mark();
+    server.signal(Signal::SIGTTIN);
+    server.log.wait_for_since(mark, "<*>pawned uWSGI worker <N> (<*>");
+    assert_eq!(server.get("/hello").text(), "hello");
+}
+
+#[test]
+fn terminal_stop_pauses_and_resumes() {
+    let server = Setup::uwsgi().master(2).start();
+    server.signal(Signal::SIGTSTP);
+    server.wait_for("<*>*** PAUSE <*>");
+    for number in [1, 2] {
+        server.wait_for(&format!("<*>*** worker {number} suspended ***"));
+    }
+    let mut connection = server.connect();
+    connection.send(Request::get("/log").to_packet());
+    for _ in 0..5 {
+        statistics(&server); // time in which a worker that takes requests would have taken it
+    }
+    assert!(!server.logged("<*>printed to stdout<*>"), "a request was taken during the pause");
+    server.signal(Signal::SIGTSTP);
+    assert_eq!(connection.answer(false).text(), "logged");
+    server.wait_for("<*>resuming workers ***");
+}
+
+#[test]
+#[ignore = "gap: a reload carries the pause over"]
+fn paused_instance_stops_and_reloads() {
+    let mut server = Setup::unix_socket()
+        .args(["--wsgi-file".into(), crate::support::setup::app("probe.py").into_os_string()])
+        .master(2)
+        .start();
+    server.signal(Signal::SIGTSTP);
+    server.wait_for("<*>*** worker 2 suspended ***");
+    let before = server.workers(2);
+    server.signal(Signal::SIGHUP);
+    server.wait_replaced(&before);
+    assert_eq!(server.get("/hello").text(), "hello");
+    server.signal(Signal::SIGTSTP);
+    server.stop();
+}
+
+#[test]
+fn hung_up_worker_finishes_its_request_and_is_replaced() {
+    let server = Setup::uwsgi().master(1).args(["--threads", "2"]).start();
+    let mut connection = server.connect();
+    connection.send(Request::get("/sleep?1000").to_packet());
+    // The second answer shows that the first request was taken: the one worker accepts in order.
+    server.get("/hello");
+    let before = server.worker(1);
+    process::send(before, Signal::SIGHUP);
+    assert_eq!(connection.answer(false).text(), format!("slept {before}"));
+    server.wait_replaced(&[before]);
+    assert_eq!(server.get("/hello").text(), "hello");
+}
+
+#[test]
+fn worker_ended_by_a_signal_is_replaced() {
+    let server = Setup::uwsgi().master(1).start();
+    for signal in [Signal::SIGTERM, Signal::SIGINT, Signal::SIGQUIT] {
+        let before = server.worker(1);
+        process::send(before, signal);
+        server.wait_replaced(&[before]);
+        assert_eq!(server.get("/hello").text(), "hello");
+    }
+    assert!(process::alive(server.pid()));
+}
+
+#[test]
+#[ignore = "gap: SIGUSR1 of a worker"]
+fn user_signal_1_of_a_worker_writes_its_counters() {
+    let server = Setup::uwsgi().master(1).start();
+    server.get("/hello");
+    process::send(server.worker(1), Signal::SIGUSR1);
+    server.wait_for("<*>worker 1 total requests: 1");
+    assert_eq!(server.get("/pid").text(), server.worker(1).to_string());
+}
+
+#[test]
+#[ignore = "gap: SIGUSR2 of a worker"]
+fn user_signal_2_of_a_worker_tells_what_it_does() {
+    let server = Setup::uwsgi().master(1).start();
+    let mut connection = server.connect();
+    connection.send(Request::get("/sleep?1000").to_packet());
+    server.wait_ready(1);
+    let before = server.worker(1);
+    eventually("the request in what the worker does", || {
+        process::send(before, Signal::SIGUSR2);
+        server.logged("SIGUSR2: --- uWSGI worker 1 (pid: <N>) is managing request /sleep<*>")
+            || server.logged("<*>uWSGI worker 1<*>/sleep<*>")
+    });
+    assert_eq!(connection.answer(false).text(), format!("slept {before}"));
+}
+
+#[test]
+fn harmless_signals_leave_a_worker_alone() {
+    let server = Setup::uwsgi().master(1).start();
+    let before = server.worker(1);
+    for signal in [Signal::SIGWINCH, Signal::SIGURG, Signal::SIGPIPE] {
+        process::send(before, signal);
+        assert_eq!(server.get("/pid").text(), before.to_string(), "{signal}");
+    }
+}
+
+#[test]
+fn crash_of_a_worker_is_told_and_it_is_replaced() {
+    // A real one: the runtime of Rust lets a process live that is only sent the signal.
+    let server = Setup::uwsgi().master(1).start();
+    let before = server.worker(1);
+    assert_eq!(server.raw(&Request::get("/crash")), b"");
+    server.wait_for(&format!("DAMN ! worker 1 (pid: {before}) died<*>"));
+    server.wait_replaced(&[before]);
+    assert_eq!(server.get("/hello").text(), "hello");
+}
+
+#[test]
+fn signals_of_one_master_in_a_row_are_all_followed() {
+    ours_only!("it forgets what comes while it starts");
+    let server = Setup::unix_socket()
+        .args(["--wsgi-file".into(), crate::support::setup::app("probe.py").into_os_string()])
+        .master(2)
+        .start();
+    for _ in 0..5 {
+        server.signal(Signal::SIGHUP);
+    }
+    let before = server.workers(2);
+    server.signal(Signal::SIGHUP);
+    server.wait_replaced(&before);
+    assert_eq!(server.get("/hello").text(), "hello");
+}
+
+#[test]
+fn hook_makes_terminate_a_graceful_stop() {
+    let hook = "unix_signal:15 gracefully_kill_them_all";
+    let mut server = Setup::uwsgi().master(1).args(["--hook-master-start", hook]).start();
+    // The hook runs after the workers were announced.
+    server.wait_for("running \"unix_signal:15 gracefully_kill_them_all\" (master-start)...");
+    let mut connection = server.connect();
+    connection.send(Request::get("/pieces?3").to_packet());
+    assert_eq!(connection.answer(false).body.len(), 3 * 65536);
+    server.wait_ready(1);
+    server.signal(Signal::SIGTERM);
+    assert_eq!(server.wait().code(), Some(0));
+    server.wait_for("<*>graceful shutdown triggered...");
+}

@@ -6,6 +6,8 @@
 
 pub mod answer;
 pub mod client;
+pub mod fifo;
+pub mod load;
 pub mod log;
 pub mod nginx;
 pub mod pattern;
@@ -20,6 +22,7 @@ use std::time::{Duration, Instant};
 
 pub use answer::Answer;
 pub use client::{Address, Connection};
+pub use load::Load;
 pub use request::Request;
 pub use server::Server;
 pub use setup::{Setup, Wire};

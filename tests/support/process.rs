@@ -1,5 +1,7 @@
 //! Processes as the system sees them.
 
+use std::os::unix::fs::MetadataExt as _;
+
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -19,6 +21,20 @@ pub fn children(pid: i32) -> Vec<i32> {
     let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
     let parent = pid.to_string();
     pids.filter(|&child| stat_field(child, 4).as_deref() == Some(&parent) && alive(child)).collect()
+}
+
+/// Live processes of the group `group`: a server and whatever it started that did not leave.
+pub fn group(group: i32) -> Vec<i32> {
+    let entries = std::fs::read_dir("/proc").expect("/proc is there on Linux");
+    let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    let group = group.to_string();
+    pids.filter(|&pid| stat_field(pid, 5).as_deref() == Some(&group) && alive(pid)).collect()
+}
+
+/// Device and inode of the program that `pid` runs.
+pub fn program(pid: i32) -> Option<(u64, u64)> {
+    let data = std::fs::metadata(format!("/proc/{pid}/exe")).ok()?;
+    Some((data.dev(), data.ino()))
 }
 
 /// Line `key` of `/proc/PID/status`, without the key.

@@ -12,7 +12,7 @@ use super::log::Log;
 use super::request::Request;
 use super::setup::{Setup, Wire, original, wait_exit};
 use super::temp::TempDir;
-use super::{eventually, pattern, process};
+use super::{eventually, fifo, pattern, process};
 
 /// A server and its process group; both are gone when it is dropped.
 pub struct Server {
@@ -157,6 +157,29 @@ impl Server {
         let log = self.log.text();
         let pid = log.lines().rev().find_map(|line| worker_pid(line, number));
         pid.unwrap_or_else(|| panic!("worker {number} was never spawned:\n{log}"))
+    }
+
+    /// The newest pids of workers 1 to `count`.
+    #[track_caller]
+    pub fn workers(&self, count: u32) -> Vec<i32> {
+        (1..=count).map(|number| self.worker(number)).collect()
+    }
+
+    /// Waits until workers 1, 2, .. are other processes than `before`, which are gone, and ready for signals.
+    #[track_caller]
+    pub fn wait_replaced(&self, before: &[i32]) {
+        let count = u32::try_from(before.len()).expect("a few workers");
+        for (number, old) in (1..=count).zip(before) {
+            eventually(&format!("another worker {number}"), || self.worker(number) != *old);
+            eventually(&format!("the end of worker {number}"), || !process::alive(*old));
+        }
+        self.wait_ready(count);
+    }
+
+    /// Writes commands to the master's fifo (see `Setup::fifo`).
+    #[track_caller]
+    pub fn fifo(&self, commands: &str) {
+        fifo::write(&self.path("fifo"), commands.as_bytes());
     }
 
     /// Waits until the process ended by itself.

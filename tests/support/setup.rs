@@ -22,6 +22,7 @@ pub enum Wire {
 /// Arguments, files and surroundings of a server to be started.
 pub struct Setup {
     pub wire: Wire,
+    program: PathBuf,
     args: Vec<OsString>,
     env: Vec<(String, String)>,
     dir: TempDir,
@@ -59,7 +60,8 @@ impl Setup {
             args.extend(["--plugin".into(), plugin.into()]);
         }
         let (env, dir) = (Vec::new(), TempDir::new());
-        Self { wire, args, env, dir, workers: 1, stdin: None, shell: None }
+        let program = binary();
+        Self { wire, program, args, env, dir, workers: 1, stdin: None, shell: None }
     }
 
     /// One HTTP socket on a free port and the probe application.
@@ -70,6 +72,13 @@ impl Setup {
     /// One uwsgi socket on a free port and the probe application.
     pub fn uwsgi() -> Self {
         Self::new(Wire::Uwsgi).args(["--socket", "127.0.0.1:0"]).probe()
+    }
+
+    /// One uwsgi socket that keeps its address over a reload of either server, and no application.
+    pub fn unix_socket() -> Self {
+        let setup = Self::new(Wire::Uwsgi);
+        let path = setup.path("main.sock");
+        setup.arg("-s").arg(path)
     }
 
     /// `http()` and `uwsgi()`, for what must hold over both.
@@ -96,9 +105,22 @@ impl Setup {
         self.arg("--master").processes(count)
     }
 
+    /// A master's fifo in the folder of the test, for `Server::fifo`.
+    pub fn fifo(self) -> Self {
+        self.args(["--master-fifo", "fifo"])
+    }
+
     pub fn processes(mut self, count: u32) -> Self {
         self.workers = count;
         self.args(["--processes", &count.to_string()])
+    }
+
+    /// Starts a copy of the program from the folder of the test, which the test may replace.
+    pub fn copied_program(mut self, name: &str) -> Self {
+        let copy = self.path(name);
+        std::fs::copy(&self.program, &copy).expect("copy the program");
+        self.program = copy;
+        self
     }
 
     /// Uses a Python that every user can read, where the server can choose.
@@ -139,10 +161,10 @@ impl Setup {
 
     fn command(&mut self) -> Command {
         let mut command = match &self.shell {
-            None => Command::new(binary()),
+            None => Command::new(&self.program),
             Some(commands) => {
                 let mut shell = Command::new("/bin/sh");
-                shell.args(["-c", &format!("{commands}\nexec \"$@\""), "sh"]).arg(binary());
+                shell.args(["-c", &format!("{commands}\nexec \"$@\""), "sh"]).arg(&self.program);
                 shell
             }
         };
@@ -164,7 +186,8 @@ impl Setup {
         let (reader, writer) = io::pipe().expect("a pipe for the log");
         let mut command = self.command();
         command.stdout(writer.try_clone().expect("a second end of the pipe")).stderr(writer);
-        let child = command.spawn().unwrap_or_else(|error| panic!("start {:?}: {error}", binary()));
+        let child =
+            command.spawn().unwrap_or_else(|error| panic!("start {:?}: {error}", self.program));
         drop(command); // closes our ends of the pipe
         (child, Log::collect(reader), self.dir, self.wire, self.workers)
     }
