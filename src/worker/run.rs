@@ -195,6 +195,7 @@ fn serve(boot: Boot) -> io::Result<i32> {
     host.serve(shared.clone());
     let control =
         Control::new(config.clone(), shared.clone(), plugins.clone(), ending.clone(), channel);
+    board.process(place).apps.write(&plugins.apps());
     let check = config.life_cycle.check.clone().filter(|_| check);
     if check.is_some() {
         // Nobody but the check gets in before it was passed.
