@@ -88,15 +88,13 @@ pub fn name_of_stored(stored: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{IoSliceMut, Read, Seek, Write};
-    use std::os::fd::{AsFd, FromRawFd};
+    use std::io::{Read, Seek, Write};
+    use std::os::fd::AsFd;
     use std::os::linux::net::SocketAddrExt;
     use std::os::unix::net::{SocketAddr, UnixDatagram};
 
-    use nix::cmsg_space;
-    use nix::sys::socket::{ControlMessageOwned, recvmsg};
-
     use super::*;
+    use crate::sys::channel::Channel;
 
     fn text(manager: &UnixDatagram) -> String {
         let mut bytes = [0; MESSAGE_BYTES_MAX];
@@ -129,16 +127,10 @@ mod tests {
         let socket = NotifySocket::new(path.to_str().unwrap()).unwrap();
         socket.send("FDSTORE=1\nFDNAME=x", &[file.as_fd()]).unwrap();
         let mut bytes = [0; 100];
-        let mut parts = [IoSliceMut::new(&mut bytes)];
-        let mut space = cmsg_space!([RawFd; 1]);
-        let flags = MsgFlags::MSG_CMSG_CLOEXEC;
-        let got = recvmsg::<()>(manager.as_raw_fd(), &mut parts, Some(&mut space), flags).unwrap();
-        let Some(ControlMessageOwned::ScmRights(fds)) = got.cmsgs().unwrap().next() else {
-            panic!("no descriptor came");
-        };
-        // SAFETY: the kernel has just made this descriptor, and nobody else has its number.
-        #[allow(unsafe_code)]
-        let mut received = std::fs::File::from(unsafe { OwnedFd::from_raw_fd(fds[0]) });
+        let manager = Channel::from(OwnedFd::from(manager));
+        let (count, fd) = manager.receive_with_fd(&mut bytes).unwrap().unwrap();
+        assert_eq!(&bytes[..count], b"FDSTORE=1\nFDNAME=x");
+        let mut received = std::fs::File::from(fd.unwrap());
         let mut read = String::new();
         received.read_to_string(&mut read).unwrap();
         assert_eq!(read, "stored");
