@@ -289,3 +289,19 @@ fn hostile_requests_stay_json() {
     let vars = workers(&document)[0]["cores"][0]["vars"].to_string();
     assert!(vars.contains("REQUEST_URI=/hang?\\u0001\\n\\\"\\\\"), "{vars}");
 }
+
+#[test]
+fn nobody_but_the_master_holds_the_socket() {
+    ours_only!("the original's reload waits for the request");
+    let server = start(Setup::http().master(1).args(["--threads", "2"]));
+    let mut connection = server.connect();
+    connection.send(Request::get("/hang").to_http());
+    eventually("the request runs", || workers(&read(&server))[0]["status"] == "busy");
+    // Of a generation that was loaded by a new image of the program, too.
+    let mark = server.log.mark();
+    server.signal(Signal::SIGHUP);
+    server.log.wait_for_since(mark, "gracefully (RE)spawned uWSGI master process (pid: <N>)");
+    assert_eq!(read(&server)["pid"], server.pid());
+    server.signal(Signal::SIGKILL);
+    eventually("nobody listens any more", || Connection::try_open(&address(&server)).is_err());
+}
