@@ -183,6 +183,29 @@ mod tests {
     }
 
     #[test]
+    fn a_socket_that_was_stored_comes_back_once_and_by_its_name() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let other = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let reasons = [
+            Reason::Activated(None),
+            Reason::of_name("127.0.0.1:80"),
+            Reason::Activated(Some(WireProtocol::Http)),
+        ];
+        let copies = [&listener, &listener, &other].map(|one| one.try_clone().expect("a copy"));
+        let sockets = copies.into_iter().zip(reasons);
+        let sockets = sockets.map(|(fd, reason)| inspected(fd.into(), reason).expect("it listens"));
+        let kept = without_copies(sockets.collect()).expect("descriptors can be looked at");
+        let kept: Vec<_> = kept.into_iter().map(|socket| socket.reason).collect();
+        let configured = Reason::Configured("127.0.0.1:80".to_owned());
+        assert_eq!(kept, [configured.clone(), Reason::Activated(Some(WireProtocol::Http))]);
+        let name = notify::stored_name("127.0.0.1:80");
+        assert_eq!(reason(&systemd::Activated { fd: 3, name }), configured);
+        let name = Some("http.socket".to_owned());
+        let expected = Reason::Activated(Some(WireProtocol::Http));
+        assert_eq!(reason(&systemd::Activated { fd: 3, name }), expected);
+    }
+
+    #[test]
     fn an_activated_descriptor_must_listen() {
         let closed = [systemd::Activated { fd: 999_999, name: None }];
         let error = activated_sockets(&closed).expect_err("it is not open").to_string();
