@@ -90,8 +90,20 @@ fn summary(config: &Config) -> Vec<String> {
     limits(config, &mut lines);
     lines.push(stopping(config));
     logging(config, &mut lines);
+    monitoring(config, &mut lines);
     user(config, &mut lines);
     lines
+}
+
+fn monitoring(config: &Config, lines: &mut Vec<String>) {
+    let monitoring = &config.monitoring;
+    if let Some(stats) = &monitoring.stats {
+        let form = if monitoring.stats_http { " over HTTP" } else { "" };
+        lines.push(format!("gives its statistics away at {}{form}", stats.address));
+    }
+    if let Some(health) = &monitoring.health {
+        lines.push(format!("answers /healthz and /readyz at {}", health.address));
+    }
 }
 
 fn applications(config: &Config) -> String {

@@ -31,6 +31,8 @@ pub mod request;
 
 pub mod plugin;
 
+pub mod stats;
+
 pub mod control;
 
 pub mod worker;

@@ -15,11 +15,11 @@ use crate::hooks;
 use crate::isolation::{self, Image, IsolationError};
 use crate::log::{self, LogError, banner};
 use crate::master::{
-    self, Files, Handover, Hooks, Loading, MasterContext, MoldPost, Passed, Role, Succession,
-    Vacuum, vacuum,
+    self, EndpointListener, Files, Handover, Hooks, Loading, MasterContext, MoldPost, Passed, Role,
+    Succession, Vacuum, vacuum,
 };
 use crate::net::inherit::Inheritance;
-use crate::net::listen::{self, ListenError, Socket};
+use crate::net::listen::{self, EndpointSocket, ListenError, Socket};
 use crate::net::reactor::Listening;
 use crate::net::rescue::Rescue;
 use crate::options;
@@ -130,7 +130,7 @@ fn first(
     let sockets = sockets.map_or_else(|inheritance| bind(&config, inheritance), Ok)?;
     watch_sockets(&config, &sockets, &mut vacuum)?;
     let config = Arc::new(config);
-    let listeners = sockets_of(sockets);
+    let (listeners, endpoints) = named(sockets);
     let board = board(&config)?;
     let rescue = rescue(&config, &mut passed)?;
     let shared = match &rescue {
@@ -147,13 +147,11 @@ fn first(
         let _ = hooks::run(Phase::AsUserAtExit, &config.hooks);
         return Ok(status);
     }
-    let names = listeners.into_iter().map(|(name, listening)| (name, listening.fd)).collect();
     let context = MasterContext {
         first: Some(generation),
-        listeners: names,
         shared,
         succession,
-        ..context(&config, origin, vacuum)
+        ..context(&config, origin, vacuum, (listeners, endpoints))
     };
     Ok(master::run(context))
 }
@@ -185,13 +183,15 @@ fn next_generation(
     watch_sockets(&config, &sockets, &mut vacuum)?;
     watch_pidfiles(&config, &mut vacuum);
     let config = Arc::new(config);
-    let listeners = sockets_of(sockets);
+    let (listeners, endpoints) = named(sockets);
     let board = board(&config)?;
     board.header().master_pid.store(post.master.as_raw(), Ordering::Relaxed);
     let rescue = rescue(&config, &mut shared)?;
     let names = listeners.iter().map(|(name, listening)| (name.as_str(), listening.fd.as_fd()));
-    master::introduce(&post.channel, &board, names, sources)
+    let others = endpoints.iter().map(|(name, endpoint)| (name.as_str(), endpoint.fd.as_fd()));
+    master::introduce(&post.channel, &board, names.chain(others), sources)
         .map_err(failed("speak to the master"))?;
+    drop(endpoints); // the master's alone
     let generation = generation(&config, &plugins, (&board, &listeners), (rescue, vacuum))?;
     Ok(master::run_mold(generation, post))
 }
@@ -221,25 +221,31 @@ fn next_master(
     for (option, path) in files.pidfiles.iter().chain(&files.safe_pidfiles) {
         write_pidfile(&config, option, Some(path), &mut vacuum)?;
     }
-    let names = sockets_of(sockets);
-    let listeners = names.into_iter().map(|(name, listening)| (name, listening.fd)).collect();
+    let sockets = named(sockets);
     let shared = shared.into_iter().map(|(name, fd)| (name, Arc::new(fd))).collect();
-    let context = MasterContext {
-        listeners,
-        shared,
-        succession,
-        ..context(&Arc::new(config), origin, vacuum)
-    };
+    let context =
+        MasterContext { shared, succession, ..context(&Arc::new(config), origin, vacuum, sockets) };
     Ok(master::resume(context, handover))
 }
 
-fn context(config: &Arc<Config>, origin: Origin, vacuum: Vacuum) -> MasterContext {
+fn context(
+    config: &Arc<Config>,
+    origin: Origin,
+    vacuum: Vacuum,
+    (sockets, endpoints): (Named<Listening>, Named<EndpointListener>),
+) -> MasterContext {
+    let served = sockets.iter().map(|(_, listening)| listening.clone()).collect();
+    let answered = endpoints.iter().map(|(_, endpoint)| endpoint.clone()).collect();
+    let listeners = sockets.into_iter().map(|(name, listening)| (name, listening.fd));
+    let others = endpoints.into_iter().map(|(name, endpoint)| (name, endpoint.fd));
     let life = &config.life_cycle;
     let dialect = if life.gunicorn_signals { Dialect::Gunicorn } else { Dialect::Uwsgi };
     MasterContext {
         signals: SignalTable::new(dialect, config.processes.die_on_term, life.graceful_on_term),
         first: None,
-        listeners: Vec::new(),
+        listeners: listeners.chain(others).collect(),
+        served,
+        endpoints: answered,
         shared: Vec::new(),
         origin,
         process_names: config.runtime.names.clone(),
@@ -268,13 +274,19 @@ fn files(config: &Config) -> Files {
 
 fn watch_sockets(
     config: &Config,
-    sockets: &[Socket],
+    sockets: &Sockets,
     vacuum: &mut Vacuum,
 ) -> Result<(), ServeError> {
-    for path in sockets.iter().filter_map(|socket| socket.path.as_ref()) {
-        if config.runtime.vacuum {
-            let name = path.display();
-            vacuum.watch_socket(path).map_err(failed(format!("watch {name}")))?;
+    if !config.runtime.vacuum {
+        return Ok(());
+    }
+    let fault = |path: &Path| failed(format!("watch {}", path.display()));
+    for path in sockets.served.iter().filter_map(|socket| socket.path.as_ref()) {
+        vacuum.watch_socket(path).map_err(fault(path))?;
+    }
+    for EndpointSocket { endpoint, path, .. } in &sockets.answered {
+        if let Some(path) = path {
+            vacuum.watch_endpoint(endpoint.name(), path).map_err(fault(path))?;
         }
     }
     Ok(())
@@ -291,12 +303,19 @@ fn watch_pidfiles(config: &Config, vacuum: &mut Vacuum) {
     }
 }
 
-fn sockets_of(sockets: Vec<Socket>) -> Vec<(String, Listening)> {
-    let named = |socket: Socket| {
+/// Sockets with the names under which other images find them.
+type Named<T> = Vec<(String, T)>;
+
+fn named(sockets: Sockets) -> (Named<Listening>, Named<EndpointListener>) {
+    let served = sockets.served.into_iter().map(|socket| {
         let name = socket.handover_name();
         (name, Listening { fd: Arc::new(socket.fd), info: Arc::new(socket.info) })
-    };
-    sockets.into_iter().map(named).collect()
+    });
+    let answered = sockets.answered.into_iter().map(|socket| {
+        let EndpointSocket { endpoint, fd, address, handover_name, .. } = socket;
+        (handover_name, EndpointListener { endpoint, fd: Arc::new(fd), address })
+    });
+    (served.collect(), answered.collect())
 }
 
 fn board(config: &Config) -> Result<Arc<Board>, ServeError> {
@@ -406,7 +425,7 @@ fn open_sockets(
     config: &Config,
     inheritance: Inheritance,
     image: Image,
-) -> Result<Result<Vec<Socket>, Inheritance>, ServeError> {
+) -> Result<Result<Sockets, Inheritance>, ServeError> {
     let runtime = &config.runtime;
     let identity = isolation::identity(config)?;
     isolation::before_privileges(config, image)?;
@@ -424,14 +443,23 @@ fn open_sockets(
     Ok(sockets)
 }
 
-/// Sockets that are all there already.
-fn bind_silently(config: &Config, inheritance: Inheritance) -> Result<Vec<Socket>, ServeError> {
-    Ok(listen::bind_all(config, inheritance)?)
+/// All listening sockets.
+struct Sockets {
+    /// By workers.
+    served: Vec<Socket>,
+    /// By the master itself.
+    answered: Vec<EndpointSocket>,
 }
 
-fn bind(config: &Config, inheritance: Inheritance) -> Result<Vec<Socket>, ServeError> {
-    let sockets = listen::bind_all(config, inheritance)?;
-    for socket in &sockets {
+/// Sockets that are all there already.
+fn bind_silently(config: &Config, mut inheritance: Inheritance) -> Result<Sockets, ServeError> {
+    let answered = listen::bind_endpoints(config, &mut inheritance)?;
+    Ok(Sockets { served: listen::bind_all(config, inheritance)?, answered })
+}
+
+fn bind(config: &Config, inheritance: Inheritance) -> Result<Sockets, ServeError> {
+    let sockets = bind_silently(config, inheritance)?;
+    for socket in &sockets.served {
         log::line(format_args!("{}", socket.line));
         if let Some(line) = &socket.router_line {
             log::line(format_args!("{line}"));

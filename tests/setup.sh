@@ -2,7 +2,7 @@
 # Sets up what the tests and benches need and this machine lacks. Each step does nothing where it was done before.
 #
 #   tests/setup.sh run|test|bench        what `make run`, `make test`, `make bench` need
-#   tests/setup.sh STEP...               system-run system-test system-bench original frameworks peers pythons
+#   tests/setup.sh STEP...               system-run system-test system-bench original frameworks uwsgitop peers pythons
 #
 # Everything from PyPI goes into virtualenvs below ${UWSGI_CACHE:-.cache}; packages of the distribution are
 # installed only where missing, with sudo only where this is not root.
@@ -107,6 +107,9 @@ original() {
 
 frameworks() { venv frameworks -- Django==5.2.* Flask==3.1.* Werkzeug==3.1.* bottle==0.13.* web.py==0.62; }
 
+# The monitor that people run against the stats server.
+uwsgitop() { venv uwsgitop -- uwsgitop==0.12; }
+
 peers() { venv peers -- uwsgi==2.0.31 granian==2.* bjoern==3.* fastpysgi gunicorn Flask==3.1.*; }
 
 # A bare virtualenv of every further CPython 3.9 to 3.13 that is installed here and has a shared library.
@@ -124,10 +127,10 @@ pythons() {
 for step in "$@"; do
     case $step in
     run) system_run ;;
-    test) system_test; original; frameworks; pythons ;;
+    test) system_test; original; frameworks; uwsgitop; pythons ;;
     bench) system_bench; original; peers ;;
     system-run | system-test | system-bench) "${step/-/_}" ;;
-    original | frameworks | peers | pythons) "$step" ;;
+    original | frameworks | uwsgitop | peers | pythons) "$step" ;;
     *) echo "unknown step $step" >&2; exit 2 ;;
     esac
 done

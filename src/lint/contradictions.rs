@@ -54,7 +54,7 @@ fn master_all_the_same(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
 
 fn same_address(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
     let mut seen: HashMap<&str, &Directive> = HashMap::new();
-    for directive in subject.sockets() {
+    for directive in subject.addresses() {
         if let Some(other) = seen.insert(directive.text(), directive) {
             let text = format!("the address is given to {} already", other.place());
             found.push(Diagnostic::error(directive, text));

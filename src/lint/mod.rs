@@ -42,6 +42,11 @@ impl<'a> Subject<'a> {
         self.reading.effective().filter(is_socket)
     }
 
+    /// Those, and the ones that ask for a socket which the master answers itself.
+    fn addresses(&self) -> impl Iterator<Item = &'a Directive> {
+        self.sockets().chain(["stats", "health"].into_iter().filter_map(|name| self.last(name)))
+    }
+
     /// The directive that counts.
     fn last(&self, name: &str) -> Option<&'a Directive> {
         self.all(name).pop()

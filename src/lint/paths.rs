@@ -28,8 +28,7 @@ pub(super) fn find(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
             found.push(Diagnostic::warning(directive, text));
         }
     }
-    let sockets = subject.sockets().chain(subject.all("stats"));
-    let sockets = sockets.filter(|directive| directive.text().starts_with(['/', '.']));
+    let sockets = subject.addresses().filter(|directive| directive.text().starts_with(['/', '.']));
     for directive in FOLDER_MUST_EXIST.iter().flat_map(|name| subject.all(name)).chain(sockets) {
         let folder = |path: &PathBuf| path.parent().unwrap_or(Path::new("/")).to_owned();
         let folders: Vec<_> = candidates(subject, directive).iter().map(folder).collect();

@@ -11,6 +11,8 @@ use super::Vacuum;
 use super::upgrade::Succession;
 use crate::config::Config;
 use crate::config::model::ProcessNames;
+use crate::net::listen::Endpoint;
+use crate::net::reactor::Listening;
 use crate::shm::{Board, PlaceId};
 use crate::supervisor::signals::SignalTable;
 use crate::sys::channel::Channel;
@@ -75,6 +77,17 @@ pub struct Files {
     pub log: Option<PathBuf>,
 }
 
+/// A socket that the master answers itself.
+#[derive(Clone, Debug)]
+pub struct EndpointListener {
+    /// What is answered.
+    pub endpoint: Endpoint,
+    /// Its descriptor.
+    pub fd: Arc<OwnedFd>,
+    /// Its address, for the log.
+    pub address: String,
+}
+
 /// What the master is given.
 pub struct MasterContext {
     /// What was configured.
@@ -85,6 +98,10 @@ pub struct MasterContext {
     pub signals: SignalTable,
     /// Listening sockets with their names: what other images inherit.
     pub listeners: Vec<(String, Arc<OwnedFd>)>,
+    /// Those of them that workers serve.
+    pub served: Vec<Listening>,
+    /// Those of them that the master answers itself.
+    pub endpoints: Vec<EndpointListener>,
     /// Other descriptors that every generation gets, with their names.
     pub shared: Vec<(String, Arc<OwnedFd>)>,
     /// How the process was started: what a new image is.

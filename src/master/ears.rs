@@ -8,6 +8,7 @@ use std::time::Duration;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 
+use crate::net::listen::Endpoint;
 use crate::supervisor::{Generation, Seat};
 use crate::sys::signal::{self, Signal, SignalQueue};
 
@@ -29,6 +30,10 @@ pub(super) enum Source {
     Door,
     /// A command's connection.
     Asker(u32),
+    /// A socket that the master answers.
+    Endpoint(Endpoint),
+    /// A connection to one.
+    Client(u32),
 }
 
 /// See the module.
@@ -52,18 +57,23 @@ impl Ears {
             next: 0,
         };
         let fd = ears.signals.as_fd().as_raw_fd();
-        ears.register(fd, Source::Signals)?;
+        ears.register(fd, Source::Signals, Interest::READABLE)?;
         Ok(ears)
     }
 
     /// Hears a descriptor from now on. Forget it before it is closed.
     pub(super) fn listen(&mut self, fd: BorrowedFd<'_>, source: Source) -> io::Result<()> {
-        self.register(fd.as_raw_fd(), source)
+        self.register(fd.as_raw_fd(), source, Interest::READABLE)
     }
 
-    fn register(&mut self, fd: i32, source: Source) -> io::Result<()> {
+    /// The same, and hears when it can be written to.
+    pub(super) fn watch(&mut self, fd: BorrowedFd<'_>, source: Source) -> io::Result<()> {
+        self.register(fd.as_raw_fd(), source, Interest::READABLE | Interest::WRITABLE)
+    }
+
+    fn register(&mut self, fd: i32, source: Source, interest: Interest) -> io::Result<()> {
         let token = Token(self.next);
-        self.poll.registry().register(&mut SourceFd(&fd), token, Interest::READABLE)?;
+        self.poll.registry().register(&mut SourceFd(&fd), token, interest)?;
         self.next += 1;
         self.sources.insert(token, source);
         Ok(())

@@ -16,6 +16,7 @@ use super::asks::Asks;
 use super::board_view::Boards;
 use super::fifo::Fifos;
 use super::molds::MoldHandle;
+use super::notify::Told;
 use super::run::{Master, now};
 use super::upgrade::Upgrade;
 use super::workers::WorkerHandle;
@@ -80,6 +81,7 @@ pub struct Handover {
     pub(super) upgrade: Upgrade,
     /// The master that the last image was started beside of.
     parent: Option<Pid>,
+    pub(super) told: Told,
 }
 
 impl std::fmt::Debug for Handover {
@@ -179,6 +181,7 @@ impl Master {
         }
         hands.fifos.save(&mut text, &mut passed);
         hands.asks.save(&mut text, &mut passed);
+        hands.notifier.save(&mut text);
         passed.extend(self.shared());
         let state = memory::file_of(c"uwsgi-state", text.as_bytes())?;
         passed.push((STATE.to_owned(), state.as_raw_fd()));
@@ -243,6 +246,7 @@ impl Handover {
             asks: Asks::default(),
             upgrade: Upgrade::default(),
             parent: None,
+            told: Told::default(),
         };
         for row in rows {
             read.take_line(row, passed)?;
@@ -281,6 +285,8 @@ impl Handover {
             Some("beside") => self.parent = Some(Pid::from_raw(next(&mut words)?)),
             Some("fifo") => self.fifos.restore(line, passed),
             Some("asker") => self.asks.restore(line, passed),
+            Some("stored") => self.told.stored.push(next(&mut words)?),
+            Some("beat") => self.told.beat_ms = Some(next(&mut words)?),
             _ => {}
         }
         Ok(())

@@ -5,17 +5,20 @@
 //! mold (`mold`), which forks the generation's workers; they are the master's children all the same.
 
 mod alone;
+mod answering;
 mod asks;
 mod board_view;
 mod child;
 mod context;
 mod ears;
+mod endpoints;
 mod fifo;
 mod handover;
 mod hooks;
 mod message;
 mod mold;
 mod molds;
+mod notify;
 mod run;
 mod upgrade;
 pub mod vacuum;
@@ -24,7 +27,7 @@ mod workers;
 use std::io;
 
 pub use alone::run_without_master;
-pub use context::{Birth, Files, Hooks, Loading, MasterContext, MoldPost};
+pub use context::{Birth, EndpointListener, Files, Hooks, Loading, MasterContext, MoldPost};
 pub use handover::{Handover, Passed, Role};
 pub use mold::{introduce, run as run_mold};
 pub use run::{resume, run};

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+use super::answering::Answering;
 use super::asks::Asks;
 use super::board_view::{BoardView, Boards};
 use super::context::{MasterContext, name_process};
@@ -15,6 +16,7 @@ use super::fifo::Fifos;
 use super::handover::Handover;
 use super::hooks::MasterHooks;
 use super::molds::MoldHandle;
+use super::notify::Notifier;
 use super::upgrade::Upgrade;
 use super::vacuum;
 use super::workers::WorkerHandle;
@@ -72,6 +74,8 @@ pub(super) struct Hands {
     pub(super) boards: Boards,
     pub(super) fifos: Fifos,
     pub(super) asks: Asks,
+    pub(super) answering: Answering,
+    pub(super) notifier: Notifier,
     /// Children that ended while a mold had yet to say who it had forked.
     strangers: HashMap<Pid, Ended>,
 }
@@ -90,6 +94,8 @@ impl Master {
             first.board.header().master_pid.store(master.pid.as_raw(), Relaxed);
         }
         master.open_doors();
+        master.open_endpoints();
+        master.notify_start();
         master.send(Event::Start);
         Ok(master)
     }
@@ -106,7 +112,10 @@ impl Master {
         for (seat, worker) in handover.workers {
             master.keep_worker(seat, worker);
         }
+        master.hands_mut().notifier.remember(handover.told);
         master.open_doors();
+        master.open_endpoints();
+        master.notify_ready();
         let pid = master.pid;
         log::line(format_args!("gracefully (RE)spawned uWSGI master process (pid: {pid})"));
         Ok(master)
@@ -128,6 +137,8 @@ impl Master {
             boards: Boards::new(),
             fifos,
             asks,
+            answering: Answering::default(),
+            notifier: Notifier::from_env(),
             strangers: HashMap::new(),
         };
         let hooks = MasterHooks::new(&context.config.hooks, now());
@@ -155,9 +166,7 @@ impl Master {
                 }
                 return Ok(code);
             }
-            let wake = [self.supervisor.next_wake(), self.hooks.next_wake()];
-            let wake = wake.into_iter().flatten().min();
-            let timeout = wake.map(|wake| Duration::from_millis(wake.since(now())));
+            let timeout = self.next_wake().map(|wake| Duration::from_millis(wake.since(now())));
             for source in self.hands_mut().ears.wait(timeout)? {
                 self.hear(source)?;
             }
@@ -165,7 +174,16 @@ impl Master {
                 self.tick();
             }
             self.look_at_touched();
+            self.look_after_clients(now());
+            self.hands_mut().notifier.beat(now());
         }
+    }
+
+    fn next_wake(&self) -> Option<Millis> {
+        let hands = self.hands();
+        let others = [hands.answering.next_wake(), hands.notifier.next_wake()];
+        let first = [self.supervisor.next_wake(), self.hooks.next_wake()];
+        others.into_iter().chain(first).flatten().min()
     }
 
     fn hear(&mut self, source: Source) -> io::Result<()> {
@@ -179,6 +197,8 @@ impl Master {
             Source::Fifo(number) => self.hear_fifo(number),
             Source::Door => self.open_the_door(),
             Source::Asker(number) => self.hear_asker(number),
+            Source::Endpoint(endpoint) => self.hear_endpoint(endpoint),
+            Source::Client(number) => self.hear_client(number),
         }
         Ok(())
     }
@@ -218,6 +238,7 @@ impl Master {
     }
 
     fn act(&mut self, action: Action) {
+        self.notify(&action);
         match action {
             Action::StartMold { generation } => {
                 if let Err(error) = self.start_mold(generation) {
@@ -412,6 +433,9 @@ impl Master {
     /// In a fresh child: nothing of the master's stays open.
     pub(super) fn let_go(&mut self) {
         self.hands = None;
+        self.context.listeners.clear();
+        self.context.served.clear();
+        self.context.endpoints.clear();
     }
 }
 

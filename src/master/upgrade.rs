@@ -112,5 +112,6 @@ impl Master {
         }
         self.write_pidfiles();
         self.open_fifos();
+        self.notify_succession();
     }
 }

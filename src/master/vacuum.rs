@@ -61,6 +61,14 @@ impl Vacuum {
         Ok(())
     }
 
+    /// Will remove the file of a socket that the master answers; `option` (`stats`) names it in the log.
+    ///
+    /// # Errors
+    /// The file is not there.
+    pub fn watch_endpoint(&mut self, option: &str, path: &Path) -> io::Result<()> {
+        self.watch(format!("unix socket {} ({option})", path.display()), path)
+    }
+
     /// Removes the files, with uWSGI's lines. Does nothing in a forked process.
     pub fn remove(&self) {
         if process::current() == self.owner {

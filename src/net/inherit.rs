@@ -3,6 +3,7 @@
 
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 
+use nix::sys::stat::fstat;
 use uwsgi_plugin_api::WireProtocol;
 
 use super::listen::ListenError;
@@ -10,10 +11,16 @@ use super::systemd;
 use crate::sys::environment;
 use crate::sys::handover;
 use crate::sys::listen::{self as system, Bound};
+use crate::sys::notify;
 
 /// Stands before the name of a socket that no option asked for, in what is left to the next image.
 /// No address of an option begins so.
 const ACTIVATED: &str = "!activated ";
+
+/// Whether this name, under which a socket is left to the next image, is that of one that the starter opened.
+pub fn is_activated(name: &str) -> bool {
+    name.starts_with(ACTIVATED)
+}
 
 /// Why a socket is there.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -118,7 +125,31 @@ fn activated_sockets(activated: &[systemd::Activated]) -> Result<Vec<Inherited>,
     let fds: Vec<_> = activated.iter().map(|socket| socket.fd).collect();
     let owned = system::take_all(&fds).map_err(broken)?.into_iter();
     let pairs = owned.zip(activated);
-    pairs.map(|(fd, socket)| inspected(fd, Reason::Activated(socket.protocol()))).collect()
+    let sockets = pairs.map(|(fd, socket)| inspected(fd, reason(socket)));
+    without_copies(sockets.collect::<Result<_, _>>()?)
+}
+
+/// One that this server had stored with systemd comes back under its name.
+fn reason(socket: &systemd::Activated) -> Reason {
+    match socket.name.as_deref().and_then(notify::name_of_stored) {
+        Some(name) => Reason::of_name(&name),
+        None => Reason::Activated(socket.protocol()),
+    }
+}
+
+/// A socket that systemd had opened and that was stored besides comes twice.
+fn without_copies(sockets: Vec<Inherited>) -> Result<Vec<Inherited>, ListenError> {
+    let inode = |socket: &Inherited| fstat(&socket.fd).map(|file| file.st_ino).map_err(inherited);
+    let activated = |socket: &Inherited| matches!(socket.reason, Reason::Activated(_));
+    let (activated, stored): (Vec<_>, Vec<_>) = sockets.into_iter().partition(activated);
+    let known = stored.iter().map(inode).collect::<Result<Vec<_>, _>>()?;
+    let mut all = stored;
+    for socket in activated {
+        if !known.contains(&inode(&socket)?) {
+            all.push(socket);
+        }
+    }
+    Ok(all)
 }
 
 fn inspected(fd: OwnedFd, reason: Reason) -> Result<Inherited, ListenError> {
@@ -149,6 +180,29 @@ mod tests {
         ] {
             assert_eq!(Reason::of_name(&reason.name()), reason);
         }
+    }
+
+    #[test]
+    fn a_socket_that_was_stored_comes_back_once_and_by_its_name() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let other = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let reasons = [
+            Reason::Activated(None),
+            Reason::of_name("127.0.0.1:80"),
+            Reason::Activated(Some(WireProtocol::Http)),
+        ];
+        let copies = [&listener, &listener, &other].map(|one| one.try_clone().expect("a copy"));
+        let sockets = copies.into_iter().zip(reasons);
+        let sockets = sockets.map(|(fd, reason)| inspected(fd.into(), reason).expect("it listens"));
+        let kept = without_copies(sockets.collect()).expect("descriptors can be looked at");
+        let kept: Vec<_> = kept.into_iter().map(|socket| socket.reason).collect();
+        let configured = Reason::Configured("127.0.0.1:80".to_owned());
+        assert_eq!(kept, [configured.clone(), Reason::Activated(Some(WireProtocol::Http))]);
+        let name = notify::stored_name("127.0.0.1:80");
+        assert_eq!(reason(&systemd::Activated { fd: 3, name }), configured);
+        let name = Some("http.socket".to_owned());
+        let expected = Reason::Activated(Some(WireProtocol::Http));
+        assert_eq!(reason(&systemd::Activated { fd: 3, name }), expected);
     }
 
     #[test]

@@ -19,8 +19,11 @@ use crate::config::model::SocketSpec;
 use crate::sys::listen::{self as system, Bound, TcpOptions};
 use crate::sys::machine;
 
+mod endpoint;
 #[cfg(test)]
 mod tests;
+
+pub use endpoint::{Endpoint, EndpointSocket, bind_endpoints};
 
 /// Why the server cannot listen. The text is one line for the user; the exit status is 1.
 #[derive(Debug, thiserror::Error)]
@@ -66,7 +69,9 @@ impl Socket {
 
 /// Checks the addresses of all sockets without opening any.
 pub fn check(config: &Config) -> Vec<ListenError> {
-    config.sockets.iter().filter_map(|spec| wanted(config, spec).err()).collect()
+    let endpoints = endpoint::specs(config).map(|(_, spec)| spec);
+    let all = config.sockets.iter().cloned().chain(endpoints);
+    all.filter_map(|spec| wanted(config, &spec).err()).collect()
 }
 
 /// Opens all sockets of the configuration, in its order, and adds those that the starter activated.
@@ -79,7 +84,7 @@ pub fn bind_all(config: &Config, mut inheritance: Inheritance) -> Result<Vec<Soc
     for spec in &config.sockets {
         let address = wanted(config, spec)?;
         stdin_named |= address == Address::Fd(0);
-        let mut opened = open(config, spec, &address, &mut inheritance)?;
+        let mut opened = open(config, spec, &address, &spec.address, &mut inheritance)?;
         opened.options(config, spec.protocol).map_err(|error| failed(spec, &error.to_string()))?;
         sockets.push(opened.socket(sockets.len(), spec.protocol, Some(spec)));
     }
@@ -102,11 +107,12 @@ pub fn bind_all(config: &Config, mut inheritance: Inheritance) -> Result<Vec<Soc
 /// Whether some port may only be bound by root, so that sockets must be opened before privileges are dropped.
 pub fn needs_root(config: &Config) -> bool {
     const FIRST_FREE_PORT: u16 = 1024;
-    let privileged = |spec| match wanted(config, spec) {
+    let privileged = |spec: &SocketSpec| match wanted(config, spec) {
         Ok(Address::Tcp(_, port)) => port != 0 && port < FIRST_FREE_PORT,
         _ => false,
     };
     config.sockets.iter().any(privileged)
+        || endpoint::specs(config).any(|(_, spec)| privileged(&spec))
 }
 
 /// The address of an option, with `abstract-socket` applied.
@@ -147,14 +153,16 @@ impl From<Inherited> for Opened {
     }
 }
 
+/// `name` is that under which an earlier image of the server left the socket.
 fn open(
     config: &Config,
     spec: &SocketSpec,
     address: &Address,
+    name: &str,
     inheritance: &mut Inheritance,
 ) -> Result<Opened, ListenError> {
     let fail = |error: io::Error, hint: &str| failed(spec, &described(&error, hint));
-    let configured = Reason::Configured(spec.address.clone());
+    let configured = Reason::Configured(name.to_owned());
     let target = match address {
         Address::Tcp(host, port) => {
             Bound::Tcp(resolve(host, *port).map_err(|error| failed(spec, &error))?)
@@ -163,14 +171,14 @@ fn open(
         Address::Abstract(name) => Bound::Abstract(name.clone()),
         Address::Shared(_) => return Err(failed(spec, "shared sockets are not supported")),
         Address::Fd(fd) => {
-            if let Some(inherited) = inheritance.claim(&spec.address, None) {
+            if let Some(inherited) = inheritance.claim(name, None) {
                 return Ok(inherited.into());
             }
             let (fd, bound) = adopt(*fd).map_err(|error| fail(error, ""))?;
             return Ok(Inherited { fd, bound, reason: configured }.into());
         }
     };
-    if let Some(inherited) = inheritance.claim(&spec.address, Some(&target)) {
+    if let Some(inherited) = inheritance.claim(name, Some(&target)) {
         return Ok(Opened { reason: configured, ..inherited.into() });
     }
     let fd = match &target {

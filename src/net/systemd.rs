@@ -12,7 +12,7 @@ const FIRST: RawFd = 3;
 const COUNT_MAX: u16 = 4096;
 
 /// Variables that are removed once they were read, so that children do not take them for theirs.
-pub const VARIABLES: [&str; 3] = ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"];
+pub use crate::sys::handover::ACTIVATION as VARIABLES;
 
 /// A variable that cannot be meant like this.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use uwsgi_plugin_api::{
-    Host, Listener, LoadReport, OptionRow, Plugin, PluginError, Settings, WorkerId,
+    Host, Listener, LoadReport, LoadedApp, OptionRow, Plugin, PluginError, Settings, WorkerId,
 };
 
 /// The plugins of this server, in the order in which they were named.
@@ -68,6 +68,11 @@ impl Registry {
             let report = plugin.load()?;
             Ok(LoadReport { apps: sum.apps + report.apps, failed: sum.failed + report.failed })
         })
+    }
+
+    /// The applications of all plugins that are loaded in this process.
+    pub fn apps(&self) -> Vec<LoadedApp> {
+        self.plugins.iter().flat_map(|plugin| plugin.apps()).collect()
     }
 
     /// Before fork, in the forking thread.

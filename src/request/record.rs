@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 
 use uwsgi_plugin_api::{CoreId, Known, Listener, Outcome, VarsView};
 use uwsgi_protocol::http1::ResponseEncoder;
@@ -12,7 +13,7 @@ use super::shared::Shared;
 use crate::log::request_line::{self, RequestRecord, Rules, Via};
 use crate::net::peer::Peer;
 use crate::shm::CoreSlot;
-use crate::sys::memory;
+use crate::sys::memory::{self, Usage};
 
 /// One request that is over.
 pub(super) struct Record<'a> {
@@ -26,6 +27,8 @@ pub(super) struct Record<'a> {
     pub(super) outcome: &'a Outcome,
     pub(super) begun: &'a Begun,
     pub(super) duration_us: u64,
+    /// Of this process, where `memory-report` asks for it.
+    pub(super) memory: Option<Usage>,
 }
 
 impl Record<'_> {
@@ -38,8 +41,18 @@ impl Record<'_> {
                 slot.count(counter);
             }
         };
+        slot.count_app(self.outcome.app, self.outcome.exception);
         add(self.outcome.exception, |slot| &slot.exceptions);
         add(self.sent.error.is_some(), |slot| &slot.write_errors);
+    }
+
+    /// Measures this process for the log and the board, where that is asked for.
+    pub(super) fn measured(shared: &Shared) -> Option<Usage> {
+        let usage = shared.logging.memory_report.then(memory::usage)?;
+        let slot = shared.board.process(shared.place);
+        slot.rss_bytes.store(usage.rss_bytes, Relaxed);
+        slot.vsz_bytes.store(usage.vsz_bytes, Relaxed);
+        Some(usage)
     }
 
     /// Writes what the options ask for.
@@ -75,10 +88,7 @@ impl Record<'_> {
         let fixed_bytes: usize =
             fixed.iter().map(|(name, value)| 4 + name.as_str().len() + value.len()).sum();
         RequestRecord {
-            memory: shared.logging.memory_report.then(|| {
-                let usage = memory::usage();
-                (usage.vsz_bytes, usage.rss_bytes)
-            }),
+            memory: self.memory.map(|usage| (usage.vsz_bytes, usage.rss_bytes)),
             pid: std::process::id(),
             app: self.outcome.app,
             app_requests: shared.board.worker_requests(shared.worker),

@@ -254,6 +254,7 @@ impl Core {
             outcome: &outcome,
             begun: &begun,
             duration_us,
+            memory: Record::measured(&shared),
         };
         record.count(slot);
         record.log(&mut self.line);

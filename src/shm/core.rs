@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64};
 
-use super::SeqBytes;
+use super::{APPS_COUNTED_MAX, AppCounters, SeqBytes};
 
 /// What a request thread ("core") shows to the master and to its siblings.
 ///
@@ -38,6 +38,8 @@ pub struct CoreSlot {
     pub running_us: AtomicU64,
     /// Smoothed time of a request, microseconds: half the last one, half what it was.
     pub avg_rt_us: AtomicU64,
+    /// The same counters for each of the first applications.
+    pub apps: [AppCounters; APPS_COUNTED_MAX],
     /// `ADDR - METHOD URI` of the current or last request, at most 1024 bytes, for the harakiri lines.
     pub current: SeqBytes<128>,
 }
@@ -86,6 +88,17 @@ impl CoreSlot {
         add(counter(self), 1);
     }
 
+    /// Counts the request that has just ended for its application.
+    #[inline]
+    pub fn count_app(&self, app: Option<u16>, exception: bool) {
+        if let Some(counters) = app.and_then(|app| self.apps.get(usize::from(app))) {
+            add(&counters.requests, 1);
+            if exception {
+                add(&counters.exceptions, 1);
+            }
+        }
+    }
+
     /// The slot as for a process that has done nothing. For the master, while no process has the place.
     pub(super) fn clear(&self) {
         self.disarm();
@@ -93,6 +106,11 @@ impl CoreSlot {
         for (_, counter) in self.counters() {
             counter.store(0, Relaxed);
         }
+        for app in &self.apps {
+            app.requests.store(0, Relaxed);
+            app.exceptions.store(0, Relaxed);
+        }
+        self.avg_rt_us.store(0, Relaxed);
     }
 
     fn counters(&self) -> [(fn(&CoreTotals) -> &AtomicU64, &AtomicU64); 6] {

@@ -6,12 +6,14 @@
 //!
 //! Deliberately absent: locks across processes, and anything of variable size.
 
+mod apps;
 mod arena;
 mod board;
 mod core;
 mod seq_bytes;
 mod worker;
 
+pub use apps::{APPS_COUNTED_MAX, AppCounters, AppList};
 pub use board::{Board, Header, PlaceId};
 pub use core::{CoreSlot, CoreTotals};
 pub use seq_bytes::{AtomicWord, SeqBytes};

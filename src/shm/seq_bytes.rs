@@ -47,6 +47,17 @@ pub struct SeqBytes<const WORDS: usize, A: AtomicWord = AtomicU64> {
     words: [A; WORDS],
 }
 
+impl<const WORDS: usize> SeqBytes<WORDS> {
+    /// The empty string.
+    pub(super) const fn empty() -> Self {
+        Self {
+            sequence: AtomicU64::new(0),
+            length: AtomicU64::new(0),
+            words: [const { AtomicU64::new(0) }; WORDS],
+        }
+    }
+}
+
 impl<const WORDS: usize, A: AtomicWord> SeqBytes<WORDS, A> {
     /// Most bytes it holds; `write` cuts what is longer.
     pub const CAPACITY: usize = WORDS * WORD;
@@ -122,11 +133,7 @@ mod tests {
     use super::*;
 
     fn empty<const WORDS: usize>() -> SeqBytes<WORDS> {
-        SeqBytes {
-            sequence: AtomicU64::new(0),
-            length: AtomicU64::new(0),
-            words: [const { AtomicU64::new(0) }; WORDS],
-        }
+        SeqBytes::empty()
     }
 
     proptest! {

@@ -3,6 +3,8 @@
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU16, AtomicU64};
 
+use super::AppList;
+
 /// A worker's number (1 to `processes`), whichever process serves as it. Writer of every field: the master.
 #[derive(Debug, Default)]
 #[repr(C, align(128))]
@@ -41,6 +43,8 @@ pub struct ProcessSlot {
     pub rss_bytes: AtomicU64,
     /// Address space in bytes, 0 while not measured. Writer and reset as `ready`.
     pub vsz_bytes: AtomicU64,
+    /// Its applications. Writer: the worker.
+    pub apps: AppList,
 }
 
 impl ProcessSlot {
@@ -70,6 +74,7 @@ impl ProcessSlot {
         self.spent.store(false, Relaxed);
         self.rss_bytes.store(0, Relaxed);
         self.vsz_bytes.store(0, Relaxed);
+        self.apps.write(&[]);
         self.ready.store(false, Release);
     }
 }

@@ -134,6 +134,16 @@ impl Supervisor {
         self.target
     }
 
+    /// The instance ends, or is about to.
+    pub fn is_stopping(&self) -> bool {
+        matches!(self.phase, Phase::Stopping { .. } | Phase::Over)
+    }
+
+    /// Workers were told to take nothing new.
+    pub fn is_paused(&self) -> bool {
+        self.paused
+    }
+
     /// Who has this place, while a process does.
     pub fn worker_at(&self, seat: Seat) -> Option<WorkerId> {
         self.fleet.0.iter().find(|process| process.seat == seat).map(|process| process.worker)

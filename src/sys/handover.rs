@@ -30,6 +30,10 @@ const ROLE: &str = "UWSGI_RS_ROLE";
 /// Counts the reloads of an instance; uWSGI's `if-reload` looks whether it is there.
 const RELOADS: &str = "UWSGI_RELOADS";
 
+/// Variables by which systemd hands sockets over (sd_listen_fds(3)). They are meant for one image: the next one of
+/// this process, which has the same id, gets the sockets from this one and would take them twice.
+pub const ACTIVATION: [&str; 3] = ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"];
+
 /// How this process was started; taken before anything changes it.
 #[derive(Clone, Debug)]
 pub struct Origin {
@@ -53,9 +57,9 @@ impl Origin {
         let directory = env::current_dir()?;
         let name = arguments.first().map_or(OsStr::new(""), OsString::as_os_str);
         let program = find_program(name, &directory).map_or_else(env::current_exe, Ok)?;
-        let ours = [SOCKETS, PASSED, ROLE];
+        let ours = [SOCKETS, PASSED, ROLE].into_iter().chain(ACTIVATION);
         let environment =
-            env::vars_os().filter(|(name, _)| ours.iter().all(|known| name != known)).collect();
+            env::vars_os().filter(|(name, _)| ours.clone().all(|known| name != known)).collect();
         Ok(Self { program, arguments, directory, environment })
     }
 

@@ -1,4 +1,4 @@
-//! Memory of this process and limits on it.
+//! Memory of this process and of others, and limits on it.
 
 use std::ffi::CStr;
 use std::fs::{self, File};
@@ -37,6 +37,21 @@ pub fn usage() -> Usage {
 pub fn usage_of(pid: i32) -> Usage {
     let text = fs::read_to_string(format!("/proc/{pid}/statm"));
     text.ok().and_then(|text| parse(&text)).unwrap_or_default()
+}
+
+/// What a process costs, with what it shares divided among those who share it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Share {
+    /// Proportional set: its own memory, and of shared pages its part.
+    pub pss_bytes: u64,
+    /// Unique set: what would be free without it.
+    pub uss_bytes: u64,
+}
+
+/// The share of a process; `None` where it is gone, belongs to somebody else, or the kernel is older than 4.14. The
+/// kernel walks all its pages for it: milliseconds for a large process, so not for every request.
+pub fn share_of(pid: i32) -> Option<Share> {
+    parse_rollup(&fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?)
 }
 
 /// Size of a memory page in bytes.
@@ -79,9 +94,36 @@ fn parse(statm: &str) -> Option<Usage> {
     Some(Usage { rss_bytes: pages.next()?? * page, vsz_bytes })
 }
 
+/// `smaps_rollup`: a line of addresses, then `Name:   N kB`.
+fn parse_rollup(text: &str) -> Option<Share> {
+    let bytes = |name: &str| {
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+        let kibibytes: u64 = value.trim().strip_suffix("kB")?.trim().parse().ok()?;
+        kibibytes.checked_mul(1024)
+    };
+    let uss_bytes = bytes("Private_Clean")? + bytes("Private_Dirty")?;
+    Some(Share { pss_bytes: bytes("Pss")?, uss_bytes })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_share_is_at_most_what_is_resident() {
+        let own = i32::try_from(std::process::id()).expect("a pid is positive");
+        let share = share_of(own).expect("the kernel has smaps_rollup");
+        assert!(share.uss_bytes > 0 && share.uss_bytes <= share.pss_bytes, "{share:?}");
+        assert_eq!(share_of(0), None);
+        assert_eq!(parse_rollup("00-ff ---p 0 0 0 [rollup]\nRss: 8 kB\nPss: x kB\n"), None);
+    }
+
+    #[test]
+    fn another_process_is_seen_as_it_sees_itself() {
+        let own = i32::try_from(std::process::id()).expect("a pid is positive");
+        assert!(usage_of(own).rss_bytes > 100_000);
+        assert_eq!(usage_of(0), Usage::default());
+    }
 
     #[test]
     fn this_process_uses_memory() {

@@ -13,6 +13,7 @@ pub mod machine;
 pub mod memory;
 pub mod mount;
 pub mod namespace;
+pub mod notify;
 pub mod privileges;
 pub mod process;
 pub mod random;

@@ -213,6 +213,7 @@ fn serve(boot: Boot) -> io::Result<i32> {
         ending.clone(),
         (channel, orphaned),
     );
+    board.process(place).apps.write(&plugins.apps());
     let check = config.life_cycle.check.clone().filter(|_| check);
     if check.is_some() {
         // Nobody but the check gets in before it was passed.

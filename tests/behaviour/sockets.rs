@@ -4,6 +4,8 @@ use std::net::TcpListener;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
 
+use nix::sys::signal::Signal;
+
 use crate::support::setup::app;
 use crate::support::{Address, Connection, Request, Server, Setup, Wire};
 
@@ -126,6 +128,23 @@ fn systemd_sockets_are_served() {
         "the variable is not passed on"
     );
     drop(server);
+}
+
+#[test]
+fn systemd_sockets_survive_reloads() {
+    ours_only!("the original does not find them again and ends");
+    let (fd, address) = listener();
+    let shell = "exec 3<&0 0</dev/null; LISTEN_FDS=1 LISTEN_PID=$$; export LISTEN_FDS LISTEN_PID";
+    let server = probe(Setup::new(Wire::Uwsgi).stdin(fd).shell(shell)).master(1).start();
+    for _ in 0..2 {
+        let mark = server.log.mark();
+        server.signal(Signal::SIGHUP);
+        server.log.wait_for_since(mark, "gracefully (RE)spawned uWSGI master process (pid: <N>)");
+        let mut connection = Connection::open(&address);
+        connection.send(Request::get("/hello").to_packet());
+        assert!(String::from_utf8_lossy(&connection.rest()).ends_with("hello"));
+        assert!(!server.logged("uwsgi socket 1 <*>"), "one socket stays one");
+    }
 }
 
 #[test]

@@ -16,7 +16,7 @@ pub mod settings;
 pub use host::{Host, WorkerStatus};
 pub use mounts::{Chosen, MountRules, Mounts};
 pub use option::{Argument, OptionKind, OptionRow, Reload, Status};
-pub use plugin::{Handler, LoadReport, Outcome, Plugin, PluginError};
+pub use plugin::{Handler, LoadReport, LoadedApp, Outcome, Plugin, PluginError};
 pub use request::{Body, BodyError, CoreId, Fill, Listener, Request, WireProtocol, WorkerId};
 pub use response::{Flow, HeadError, Response, WriteError};
 pub use section::Section;

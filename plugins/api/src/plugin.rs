@@ -18,6 +18,17 @@ pub struct LoadReport {
     pub failed: usize,
 }
 
+/// An application that was loaded; its number is its place among them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LoadedApp {
+    /// First modifier of the requests that it answers.
+    pub modifier1: u8,
+    /// Where it is mounted; empty for the default application.
+    pub mountpoint: String,
+    /// How long loading took.
+    pub startup_seconds: u64,
+}
+
 /// How a request went; what the log line and the counters need.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
@@ -68,6 +79,10 @@ pub trait Plugin: Send + Sync {
     /// # Errors
     /// [`PluginError`] where nothing can be served at all.
     fn load(&self) -> Result<LoadReport, PluginError>;
+    /// The applications that are loaded in this process, by number.
+    fn apps(&self) -> Vec<LoadedApp> {
+        Vec::new()
+    }
     /// Called in the forking thread before fork; pairs with one of the next two.
     fn before_fork(&self);
     /// Called after fork in the parent.

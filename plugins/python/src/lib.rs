@@ -23,7 +23,8 @@ use std::sync::{Arc, OnceLock, mpsc};
 use std::time::{Duration, Instant};
 
 use uwsgi_plugin_api::{
-    CoreId, Handler, Host, Listener, LoadReport, OptionRow, Plugin, PluginError, Settings, WorkerId,
+    CoreId, Handler, Host, Listener, LoadReport, LoadedApp, OptionRow, Plugin, PluginError,
+    Settings, WorkerId,
 };
 
 use ffi::{Kept, Object, Py, Raised};
@@ -191,6 +192,11 @@ impl Plugin for PythonPlugin {
             shared.run_post_fork_hook();
         }
         Ok(report)
+    }
+
+    fn apps(&self) -> Vec<LoadedApp> {
+        let Ok(shared) = self.shared() else { return Vec::new() };
+        ffi::with(|py| shared.apps.get(py).map(|apps| apps.infos.clone())).unwrap_or_default()
     }
 
     fn before_fork(&self) {

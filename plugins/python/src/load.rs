@@ -4,7 +4,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 use std::time::Instant;
 
-use uwsgi_plugin_api::{Host, LoadReport, MountRules, Mounts};
+use uwsgi_plugin_api::{Host, LoadReport, LoadedApp, MountRules, Mounts};
 
 use crate::embed::call;
 use crate::ffi::{Exception, Object, Py, Raised, Ref};
@@ -17,6 +17,8 @@ pub(crate) struct Apps {
     pub(crate) callables: Vec<Object>,
     /// Which one answers what.
     pub(crate) mounts: Mounts,
+    /// What is told of them, by number.
+    pub(crate) infos: Vec<LoadedApp>,
 }
 
 /// A loader at work.
@@ -34,6 +36,7 @@ impl Loader<'_> {
     pub(crate) fn load(&self, py: Py<'_>) -> Result<(Apps, LoadReport), Raised> {
         let mut apps = Apps {
             callables: Vec::new(),
+            infos: Vec::new(),
             mounts: Mounts::new(MountRules {
                 manage_script_name: self.options.manage_script_name,
                 ignore_script_name: self.options.ignore_script_name,
@@ -129,6 +132,11 @@ impl Loader<'_> {
                 continue;
             }
             apps.callables.push(app.own(py));
+            apps.infos.push(LoadedApp {
+                modifier1: 0,
+                mountpoint: point.text(py),
+                startup_seconds: begun.elapsed().as_secs(),
+            });
             self.host.log(&format!(
                 "WSGI app {number} (mountpoint='{}') ready in {} seconds on interpreter 0x{:x} pid: {}{}",
                 point.text(py),

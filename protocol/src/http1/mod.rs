@@ -19,7 +19,7 @@ pub use chunked::{Chunk, ChunkLimits, ChunkedDecoder};
 pub use date::http_date;
 pub(crate) use fields::glue;
 pub use head::HeadDecoder;
-pub use refusal::{CONTINUE, error_response};
+pub use refusal::{CONTINUE, error_response, reason};
 pub use response::{
     BodyFraming, End, FileFrame, Frame, HEAD_BYTES_MAX, HeadError, ResponseEncoder, Rules, Wire,
 };

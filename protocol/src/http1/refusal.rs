@@ -20,7 +20,7 @@ pub fn error_response(status: u16) -> Vec<u8> {
 }
 
 /// RFC 9110, 15; RFC 6585.
-fn reason(status: u16) -> &'static str {
+pub fn reason(status: u16) -> &'static str {
     match status {
         400 => "Bad Request",
         403 => "Forbidden",

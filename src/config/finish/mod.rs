@@ -7,6 +7,7 @@ mod hooks;
 mod isolation;
 mod life_cycle;
 mod limits;
+mod monitoring;
 mod processes;
 mod runtime;
 mod sockets;
@@ -49,6 +50,7 @@ pub fn finish(
         default_protocol,
         life_cycle: life_cycle::life_cycle(&mut values, processes.workers, machine),
         processes,
+        monitoring: monitoring::monitoring(&mut values),
         limits: limits::limits(&mut values, descriptors),
         headers: limits::headers(&mut values),
         logging: runtime::logging(&mut values),

@@ -3,6 +3,7 @@
 pub mod hooks;
 pub mod isolation;
 mod life_cycle;
+mod monitoring;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use uwsgi_plugin_api::{Settings, WireProtocol};
 use crate::config::Variable;
 
 pub use life_cycle::{Check, LifeCycle};
+pub use monitoring::{EndpointSpec, Monitoring};
 
 /// Everything that was configured, checked.
 #[derive(Clone, Debug)]
@@ -24,6 +26,8 @@ pub struct Config {
     pub processes: Processes,
     /// What reloads, recycles and stops them.
     pub life_cycle: LifeCycle,
+    /// How the instance tells of itself.
+    pub monitoring: Monitoring,
     /// Sizes, times and counts that bound a request.
     pub limits: Limits,
     /// `add-header`: names and values that every answer gets.

@@ -333,13 +333,15 @@ fn a_missing_file_or_section_is_named() {
 #[test]
 fn what_is_not_there_is_an_error_with_its_place() {
     let folder = Folder::new();
-    let ini = folder.file("a.ini", "[uwsgi]\nhttps = :1,a,b\nstats = :2\n");
+    let ini = folder.file("a.ini", "[uwsgi]\nhttps = :1,a,b\nenable-metrics = 1\n");
     let found = errors(&["--ini", &ini]);
     assert!(
         found[0].starts_with(&format!("error: {ini}:2: https = :1,a,b: is not supported: ")),
         "{found:?}"
     );
-    assert!(found[1].starts_with(&format!("warning: {ini}:3: stats = :2: is not supported: ")));
+    assert!(
+        found[1].starts_with(&format!("warning: {ini}:3: enable-metrics = 1: is not supported: "))
+    );
     assert!(errors(&["conf.xml"])[0].contains("cannot read the configuration file conf.xml"));
 }
 

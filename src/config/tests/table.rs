@@ -26,6 +26,8 @@ const SAMPLES: &[(&str, &str)] = &[
     ("for", "a b"),
     ("for-times", "2"),
     ("http-keepalive", "9"),
+    ("stats", "127.0.0.1:0"),
+    ("health", "127.0.0.1:0"),
     ("signals", "gunicorn"),
     ("reload-check", "GET / 200"),
     ("hook-asap", "print:x"),

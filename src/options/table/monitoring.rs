@@ -6,7 +6,6 @@ use uwsgi_plugin_api::option::{
 };
 use uwsgi_plugin_api::{Argument, OptionRow, Section};
 
-const STATS: &str = "count requests from the request lines of the log, or where the front end counts them (nginx: stub_status)";
 const METRICS: &str = "keep figures in the application, for instance with prometheus_client";
 const PUSH: &str = "nothing pushes figures; let the agent of the monitoring system read the log or ask the application";
 const ALARMS: &str = "nothing raises alarms; let a monitoring system watch the log and the answers";
@@ -18,20 +17,18 @@ pub(super) const ROWS: &[OptionRow] = &chapter(
     Section::Monitoring,
     [
         text("stats", "ADDRESS",
-            "Answer each connection to this TCP or unix socket with a JSON document about workers and requests.").aliases(&["stats-server"]).implies(&["master"])
-            .missing(STATS),
+            "Answer each connection to this TCP or unix socket with a JSON document about workers and requests.").aliases(&["stats-server"]).implies(&["master"]),
         flag("stats-http",
-            "Put an HTTP head before the document of stats, so that browsers and HTTP clients can read it.").implies(&["master"])
-            .missing(STATS),
+            "Put an HTTP head before the document of stats, so that browsers and HTTP clients can read it.").implies(&["master"]),
         flag("stats-minified",
-            "Write the document of stats without white space.").aliases(&["stats-min"]).implies(&["master"])
-            .missing(STATS),
+            "Write the document of stats without white space.").aliases(&["stats-min"]).implies(&["master"]),
         flag("stats-no-cores",
-            "Leave the cores of the workers out of stats.").implies(&["master"])
-            .missing(STATS),
+            "Leave the cores of the workers out of stats.").implies(&["master"]),
         flag("stats-no-metrics",
             "Leave the metrics out of stats.").implies(&["master"])
-            .missing(STATS),
+            .no_effect("there are no metrics to leave out"),
+        text("health", "ADDRESS",
+            "Answer HTTP requests to this TCP or unix socket: /healthz with 200 while the master lives, /readyz with 200 while a worker takes requests and with 503 otherwise.").implies(&["master"]).extra(),
         list("stats-push", "PUSHER:ARGS",
             "Send the figures of stats to this pusher (file, socket, statsd, mongodb, ...) again and again.").implies(&["master", "enable-metrics"])
             .missing(PUSH),
