@@ -54,7 +54,11 @@ impl Vacuum {
     /// # Errors
     /// The file is not there.
     pub fn watch_socket(&mut self, path: &Path) -> io::Result<()> {
-        let name = format!("unix socket {}", path.display());
+        self.watch(format!("unix socket {}", path.display()), path)
+    }
+
+    fn watch(&mut self, name: String, path: &Path) -> io::Result<()> {
+        // The working directory may be another one by then.
         let path = absolute(path)?;
         let mark = place(&path)?;
         self.files.push(Leftover { path, mark, name });

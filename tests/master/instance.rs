@@ -61,6 +61,8 @@ fn serve(arguments: &[String]) -> i32 {
         origin: origin.clone(),
         process_names: process_names(has("names")),
         succession: None,
+        served: Vec::new(),
+        endpoints: Vec::new(),
         files: Files::default(),
         vacuum: vacuum(arguments),
         config: config.clone(),
