@@ -91,6 +91,7 @@ pub fn serve(
 /// A configuration for the time beside another master.
 fn beside(mut config: Config, parent: Pid) -> (Config, Succession) {
     let succession = Succession { parent, files: files(&config) };
+    config.life_cycle.replaces = true;
     let runtime = &mut config.runtime;
     for path in [
         &mut runtime.pidfile,
@@ -158,7 +159,7 @@ fn first(
 
 /// The process that loads the next generation of an instance that serves.
 fn next_generation(
-    config: Config,
+    mut config: Config,
     plugins: Registry,
     post: MoldPost,
     (mut shared, sources): (Passed, Option<Vec<u8>>),
@@ -167,6 +168,7 @@ fn next_generation(
         let without = io::Error::other("the configuration has no master any more");
         return Err(failed("reload an instance with a master")(without));
     }
+    config.life_cycle.replaces = true;
     let inheritance = Inheritance::of_process()?;
     hooks::run(Phase::Asap, &config.hooks).map_err(IsolationError::from)?;
     open_log(&config, true)?;
@@ -533,7 +535,7 @@ fn around_forks(
                 host: host.clone(),
                 rescue: rescue.clone(),
                 channel: birth.channel,
-                check: birth.check,
+                trial: birth.trial,
                 first_life: birth.first_life,
                 orphaned: orphaned.clone(),
             })
@@ -564,5 +566,5 @@ fn load(
     if processes.lazy_apps {
         return Ok(());
     }
-    worker::load_apps(config, plugins).map_err(Unloaded::status)
+    worker::load_apps(config, plugins, config.life_cycle.replaces).map_err(Unloaded::status)
 }

@@ -9,6 +9,7 @@ use super::child;
 use super::context::{Birth, Loading, name_process};
 use crate::log;
 use crate::shm::PlaceId;
+use crate::supervisor::Trial;
 use crate::sys::process::{self, Fork, Pid};
 use crate::sys::{clock, signal};
 
@@ -57,7 +58,7 @@ fn place(worker: WorkerId) -> PlaceId {
 }
 
 fn birth(worker: WorkerId) -> Birth {
-    Birth { worker, place: place(worker), channel: None, check: false, first_life: true }
+    Birth { worker, place: place(worker), channel: None, trial: Trial::None, first_life: true }
 }
 
 fn prepare(loading: &Loading, worker: WorkerId) {

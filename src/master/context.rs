@@ -14,6 +14,7 @@ use crate::config::model::ProcessNames;
 use crate::net::listen::Endpoint;
 use crate::net::reactor::Listening;
 use crate::shm::{Board, PlaceId};
+use crate::supervisor::Trial;
 use crate::supervisor::signals::SignalTable;
 use crate::sys::channel::Channel;
 use crate::sys::handover::Origin;
@@ -29,8 +30,8 @@ pub struct Birth {
     pub place: PlaceId,
     /// Leads to the master, its end of file is the master's death; `None` without a master.
     pub channel: Option<Channel>,
-    /// It must pass `reload-check` before it serves.
-    pub check: bool,
+    /// What it has to show before it serves.
+    pub trial: Trial,
     /// No process of its generation was this worker before.
     pub first_life: bool,
 }

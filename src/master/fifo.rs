@@ -117,11 +117,12 @@ impl Master {
         if let Some((fd, source)) = hands.fifos.fd() {
             hands.ears.forget(fd, source);
         }
-        hands.fifos.open = None;
         let name = path.display();
         match open(&path) {
+            // The old one is closed after that: its inode must not come back as the new one's.
             Ok((pipe, identity)) => hands.fifos.open = Some(Open { number, pipe, identity }),
             Err(error) => {
+                hands.fifos.open = None;
                 return log::line(format_args!("cannot open the master fifo {name}: {error}"));
             }
         }

@@ -5,7 +5,7 @@
 
 use uwsgi_plugin_api::WorkerId;
 
-use crate::supervisor::PlaceId;
+use crate::supervisor::{PlaceId, Trial};
 
 /// Longest encoded message in bytes: a listener's name.
 pub(super) const MESSAGE_BYTES: usize = 4096;
@@ -14,7 +14,7 @@ pub(super) const MESSAGE_BYTES: usize = 4096;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ToMold {
     /// Fork a worker; with it comes the worker's end of its channel.
-    Spawn { place: PlaceId, worker: WorkerId, check: bool },
+    Spawn { place: PlaceId, worker: WorkerId, trial: Trial },
     /// End. So does the end of file.
     End,
     /// Open the log file anew.
@@ -41,11 +41,15 @@ pub(super) enum FromMold {
 impl ToMold {
     pub(super) fn encode(self) -> Vec<u8> {
         match self {
-            Self::Spawn { place, worker, check } => {
+            Self::Spawn { place, worker, trial } => {
                 let mut bytes = vec![b'w'];
                 bytes.extend(place.0.to_le_bytes());
                 bytes.extend(worker.0.to_le_bytes());
-                bytes.push(check.into());
+                bytes.push(match trial {
+                    Trial::None => 0,
+                    Trial::Load => 1,
+                    Trial::Check => 2,
+                });
                 bytes
             }
             Self::End => vec![b'q'],
@@ -55,10 +59,14 @@ impl ToMold {
 
     pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
         Some(match *bytes {
-            [b'w', p0, p1, w0, w1, check] => Self::Spawn {
+            [b'w', p0, p1, w0, w1, trial] => Self::Spawn {
                 place: PlaceId(u16::from_le_bytes([p0, p1])),
                 worker: WorkerId(u16::from_le_bytes([w0, w1])),
-                check: check != 0,
+                trial: match trial {
+                    0 => Trial::None,
+                    1 => Trial::Load,
+                    _ => Trial::Check,
+                },
             },
             [b'q'] => Self::End,
             [b'l'] => Self::ReopenLog,
@@ -112,7 +120,8 @@ mod tests {
 
     #[test]
     fn every_message_survives_its_bytes() {
-        let spawn = ToMold::Spawn { place: PlaceId(258), worker: WorkerId(772), check: true };
+        let spawn =
+            ToMold::Spawn { place: PlaceId(258), worker: WorkerId(772), trial: Trial::Check };
         for message in [spawn, ToMold::End, ToMold::ReopenLog] {
             assert_eq!(ToMold::decode(&message.encode()), Some(message));
         }

@@ -88,10 +88,10 @@ impl Mold {
         while let Some(channel) = &self.channel {
             match channel.receive_with_fd(&mut bytes) {
                 Ok(Some((length, fd))) => match (ToMold::decode(&bytes[..length]), fd) {
-                    (Some(ToMold::Spawn { place, worker, check }), Some(fd)) => {
+                    (Some(ToMold::Spawn { place, worker, trial }), Some(fd)) => {
                         let first_life = self.forked.insert(worker);
                         let channel = Some(Channel::from(fd));
-                        self.spawn(Birth { worker, place, channel, check, first_life });
+                        self.spawn(Birth { worker, place, channel, trial, first_life });
                     }
                     (Some(ToMold::End), _) => return,
                     (Some(ToMold::ReopenLog), _) => log::reopen(),

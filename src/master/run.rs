@@ -247,8 +247,8 @@ impl Master {
             }
             Action::DismissMold { generation } => self.dismiss_mold(generation),
             Action::KillMold { generation } => self.kill_mold(generation),
-            Action::Spawn { seat, worker, check } => {
-                if let Err(error) = self.spawn(seat, worker, check) {
+            Action::Spawn { seat, worker, trial } => {
+                if let Err(error) = self.spawn(seat, worker, trial) {
                     self.later.push(Later::SpawnFailed(seat, error));
                 }
             }
@@ -274,9 +274,9 @@ impl Master {
 
     /// Nobody comes after: who connects from now on is refused at once, and not when the last process ends.
     fn close_listeners(&mut self) {
-        for (_, fd) in std::mem::take(&mut self.context.listeners) {
+        for listening in std::mem::take(&mut self.context.served) {
             // Others of this process may have the descriptor too.
-            if let Err(error) = close_below(fd.as_fd()) {
+            if let Err(error) = close_below(listening.fd.as_fd()) {
                 log::line(format_args!("cannot close a listening socket: {error}"));
             }
         }

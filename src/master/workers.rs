@@ -10,7 +10,7 @@ use super::ears::Source;
 use super::message::ToMold;
 use super::run::{Master, kill, message};
 use crate::log;
-use crate::supervisor::{Command, Event, Order, Pid, Seat};
+use crate::supervisor::{Command, Event, Order, Pid, Seat, Trial};
 use crate::sys::channel::Channel;
 use crate::sys::clock;
 use crate::worker::message::{FromWorker, MESSAGE_BYTES, ToWorker};
@@ -33,11 +33,11 @@ impl WorkerHandle {
 
 impl Master {
     /// Asks the generation's mold for a worker.
-    pub(super) fn spawn(&mut self, seat: Seat, worker: WorkerId, check: bool) -> io::Result<()> {
+    pub(super) fn spawn(&mut self, seat: Seat, worker: WorkerId, trial: Trial) -> io::Result<()> {
         let (ours, theirs) = Channel::pair()?;
         let hands = self.hands_mut();
         let mold = hands.molds.get(&seat.generation).ok_or(io::ErrorKind::NotConnected)?;
-        let request = ToMold::Spawn { place: seat.place, worker, check };
+        let request = ToMold::Spawn { place: seat.place, worker, trial };
         mold.channel.send_with_fd(&request.encode(), theirs.as_fd())?;
         self.keep_worker(seat, WorkerHandle { pid: None, channel: ours, early: false });
         Ok(())

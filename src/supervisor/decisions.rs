@@ -379,7 +379,6 @@ impl Supervisor {
     }
 
     fn on_ready(&mut self, seat: Seat, now: Millis, actions: &mut Vec<Action>) {
-        let paused = self.paused;
         self.ever_ready = true;
         let Some(process) = self.fleet.at(seat) else { return };
         process.ready = true;
@@ -394,6 +393,7 @@ impl Supervisor {
         }
         let before =
             |one: &Process| one.worker == worker && one.seat != seat && one.stage == Stage::Serving;
+        let paused = self.paused;
         let replaces = self.fleet.0.iter().any(before);
         self.dismiss(before, !brutal, now, actions);
         let Some(process) = self.fleet.at(seat) else { return };
@@ -424,6 +424,7 @@ impl Supervisor {
         if !process.ready && unasked && self.reload.is_new(generation) {
             let text = match ended {
                 Ended::Code(exit_code::CHECK_FAILED) => "it did not pass reload-check".to_owned(),
+                Ended::Code(exit_code::NOT_LOADED) => "an application does not load".to_owned(),
                 _ => format!("worker {worker} {ended} before it was ready"),
             };
             self.on_successor_failed(generation, text, now, actions);

@@ -10,5 +10,7 @@ pub const RECYCLE: i32 = 17;
 pub const NO_APP: i32 = 22;
 /// `reload-check` got another answer than it wants. Ours: uWSGI has no such check.
 pub const CHECK_FAILED: i32 = 24;
+/// An application does not load, and something else serves. Ours.
+pub const NOT_LOADED: i32 = 25;
 /// Was told to end at once.
 pub const END: i32 = 30;

@@ -107,8 +107,6 @@ pub struct Settings {
     pub evil_rss_bytes: Option<u64>,
     /// `evil-reload-on-as`.
     pub evil_as_bytes: Option<u64>,
-    /// `reload-check`: the first worker of a new generation is asked before it is trusted.
-    pub check: bool,
     /// `reload-retry`: how often a reload that failed is tried again by itself.
     pub retries: u32,
     /// `exit-on-reload`: a reload is a stop, so that a service manager starts the instance anew.
@@ -134,7 +132,6 @@ impl From<&Config> for Settings {
             lifetime_delta_ms: milliseconds(life.lifetime_delta),
             evil_rss_bytes: life.evil_rss_bytes,
             evil_as_bytes: life.evil_as_bytes,
-            check: life.check.is_some(),
             retries: life.retries,
             exit_on_reload: life.exit_on_reload,
         }
@@ -162,6 +159,18 @@ pub struct Running {
     pub since_unix: u64,
     /// `ADDR - METHOD URI`; bytes of the client.
     pub description: Vec<u8>,
+}
+
+/// What a worker process has to show before it is ready.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Trial {
+    /// Nothing: without it there would be no process at all.
+    #[default]
+    None,
+    /// Every application loads. Otherwise the process that it is to replace goes on.
+    Load,
+    /// Besides, it passes `reload-check`: it is the first of its generation.
+    Check,
 }
 
 /// Why a worker process wants to be replaced, or somebody wants it to be.
@@ -300,8 +309,8 @@ pub enum Action {
         seat: Seat,
         /// Who it is.
         worker: WorkerId,
-        /// Whether it must pass `reload-check` before it is ready.
-        check: bool,
+        /// What it has to show before it is ready.
+        trial: Trial,
     },
     /// The process at this seat is the worker from now on, for whoever looks.
     Seated {

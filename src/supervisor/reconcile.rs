@@ -4,7 +4,7 @@ use uwsgi_plugin_api::WorkerId;
 
 use super::decisions::{Phase, Supervisor};
 use super::fleet::{Process, Stage};
-use super::{Action, Generation, Millis, Recycle, Seat, lines};
+use super::{Action, Generation, Millis, Recycle, Seat, Trial, lines};
 
 /// Why a worker needs a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +51,8 @@ impl Supervisor {
                 actions.push(Action::Log(lines::chain_next(worker)));
                 self.chain = true;
             }
-            self.spawn(worker, seat, false, now, actions);
+            let trial = if need == Need::Vacant { Trial::None } else { Trial::Load };
+            self.spawn(worker, seat, trial, now, actions);
         }
         self.end_chain(actions);
         self.commit_when_replaced(actions);
@@ -91,7 +92,7 @@ impl Supervisor {
         let boots = self.fleet.0.iter().any(|process| process.seat.generation == candidate);
         let Some(places) = self.molds.places(candidate).filter(|_| !boots) else { return };
         if let Some(seat) = self.fleet.free_place(candidate, places) {
-            self.spawn(WorkerId(1), seat, self.settings.check, now, actions);
+            self.spawn(WorkerId(1), seat, Trial::Check, now, actions);
         }
     }
 
@@ -99,7 +100,7 @@ impl Supervisor {
         &mut self,
         worker: WorkerId,
         seat: Seat,
-        check: bool,
+        trial: Trial,
         now: Millis,
         actions: &mut Vec<Action>,
     ) {
@@ -109,7 +110,7 @@ impl Supervisor {
         let respawn = post.manned && !(self.reload.is_new(seat.generation) && !vacant);
         post.manned = true;
         self.fleet.0.push(Process::new(seat, worker, respawn, now));
-        actions.push(Action::Spawn { seat, worker, check });
+        actions.push(Action::Spawn { seat, worker, trial });
     }
 
     fn send_surplus_away(&mut self, now: Millis, actions: &mut Vec<Action>) {

@@ -206,6 +206,8 @@ impl Supervisor {
         }
         self.posts.resize_with(usize::from(workers.max(1)), Default::default);
         self.target = generation;
+        // As after a start.
+        self.paused = false;
         self.reload.step = Step::Replacing { previous, workers_before };
         let line = if self.reload.brutal { lines::BRUTAL_RELOAD } else { lines::GRACEFUL_RELOAD };
         actions.push(Action::Log(line.to_owned()));
@@ -226,7 +228,11 @@ impl Supervisor {
             Phase::Serving if self.reload.is_candidate(generation) => {
                 let loading = matches!(self.reload.step, Step::Loading { .. });
                 let when = if loading { "while it was loaded" } else { "when it was loaded" };
-                self.fail_reload(format!("its process {ended} {when}"), now, actions);
+                let text = match ended {
+                    Ended::Code(exit_code::NOT_LOADED) => "an application does not load".to_owned(),
+                    _ => format!("its process {ended} {when}"),
+                };
+                self.fail_reload(text, now, actions);
             }
             Phase::Serving if self.needs_fork(generation) && !asked => {
                 actions.push(Action::Log(lines::mold_lost(generation, ended)));
@@ -249,7 +255,9 @@ impl Supervisor {
                 self.stop(exit_code::NO_APP, now, actions);
             }
             // It has said what is wrong, and the same would be wrong again.
-            Ended::Code(code @ exit_code::FAILURE) => self.stop(code, now, actions),
+            Ended::Code(code @ (exit_code::FAILURE | exit_code::NOT_LOADED)) => {
+                self.stop(code, now, actions);
+            }
             _ => {
                 let throttle = &mut self.reload.boots;
                 let pause_ms = throttle.penalty_ms(true, first_ms).max(first_ms);

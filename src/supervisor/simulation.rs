@@ -525,7 +525,6 @@ proptest! {
             lifetime_delta_ms: 1_000,
             evil_rss_bytes: None,
             evil_as_bytes: None,
-            check: false,
             retries,
             exit_on_reload: false,
         });

@@ -28,6 +28,7 @@ use crate::request::cell::Cell;
 use crate::request::serve::Core;
 use crate::request::shared::{Routes, Shared};
 use crate::shm::{Board, PlaceId};
+use crate::supervisor::Trial;
 use crate::sys::channel::Channel;
 use crate::sys::process;
 
@@ -54,8 +55,8 @@ pub struct Boot {
     pub rescue: Option<Rescue>,
     /// The way to the master, where there is one.
     pub channel: Option<Channel>,
-    /// It must pass `reload-check` before it serves.
-    pub check: bool,
+    /// What it has to show before it serves.
+    pub trial: Trial,
     /// No process of its generation was this worker before.
     pub first_life: bool,
     /// What is to be done when the master was killed.
@@ -71,7 +72,8 @@ pub fn run(boot: Boot) -> i32 {
         return end_instance(stop, boot.channel.as_ref());
     }
     if boot.config.processes.lazy_apps {
-        match load_apps(&boot.config, &boot.plugins) {
+        let must_load = boot.trial != Trial::None;
+        match load_apps(&boot.config, &boot.plugins, must_load) {
             Ok(()) => {}
             Err(Unloaded::Status(status)) => return status,
             Err(Unloaded::Hook(stop)) => return end_instance(stop, boot.channel.as_ref()),
@@ -133,23 +135,30 @@ impl Unloaded {
     }
 }
 
-/// Loads the applications, between the hooks for it.
+/// Loads the applications, between the hooks for it. uWSGI serves on without one that does not load, and answers 500 for it;
+/// with `must_load`, where others serve in the meantime, that is an error.
 ///
 /// # Errors
 /// [`Unloaded`].
-pub fn load_apps(config: &Config, plugins: &Registry) -> Result<(), Unloaded> {
+pub fn load_apps(config: &Config, plugins: &Registry, must_load: bool) -> Result<(), Unloaded> {
     hooks::run(Phase::PreApp, &config.hooks).map_err(Unloaded::Hook)?;
-    load(config, plugins).map_err(Unloaded::Status)?;
+    load(config, plugins, must_load).map_err(Unloaded::Status)?;
     hooks::run(Phase::PostApp, &config.hooks).map_err(Unloaded::Hook)
 }
 
-fn load(config: &Config, plugins: &Registry) -> Result<(), i32> {
+fn load(config: &Config, plugins: &Registry, must_load: bool) -> Result<(), i32> {
     match plugins.load() {
         Ok(report) if report.apps == 0 && config.processes.need_app => {
             crate::log::line(format_args!(
                 "no app loaded. going in full dynamic mode is forbidden by need-app"
             ));
             Err(exit_code::NO_APP)
+        }
+        Ok(report) if report.failed > 0 && must_load => {
+            crate::log::line(format_args!(
+                "an application does not load: it does not take the place of what serves"
+            ));
+            Err(exit_code::NOT_LOADED)
         }
         Ok(_) => Ok(()),
         Err(error) => {
@@ -170,7 +179,7 @@ fn serve(boot: Boot) -> io::Result<i32> {
         host,
         rescue,
         channel,
-        check,
+        trial,
         orphaned,
         ..
     } = boot;
@@ -214,7 +223,7 @@ fn serve(boot: Boot) -> io::Result<i32> {
         (channel, orphaned),
     );
     board.process(place).apps.write(&plugins.apps());
-    let check = config.life_cycle.check.clone().filter(|_| check);
+    let check = config.life_cycle.check.clone().filter(|_| trial == Trial::Check);
     if check.is_some() {
         // Nobody but the check gets in before it was passed.
         shared.hub.pause(true);

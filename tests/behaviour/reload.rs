@@ -8,9 +8,7 @@ use nix::sys::signal::Signal;
 
 use crate::support::nginx::Nginx;
 use crate::support::setup::app;
-use crate::support::{
-    Address, Connection, Load, Request, Server, Setup, Wire, eventually, nginx, process,
-};
+use crate::support::{Address, Load, Request, Server, Setup, Wire, eventually, nginx, process};
 
 /// What an application of these tests answers: `code("x")` answers `x` and loads while `hold` exists.
 fn code(answer: &str) -> String {

@@ -42,6 +42,7 @@ pub(super) fn life_cycle(values: &mut Values<'_>, workers: u16, machine: &Machin
         ),
         evil_rss_bytes: mebibytes(values, "evil-reload-on-rss"),
         evil_as_bytes: mebibytes(values, "evil-reload-on-as"),
+        replaces: false,
     }
 }
 

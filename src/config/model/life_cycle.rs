@@ -36,6 +36,9 @@ pub struct LifeCycle {
     pub evil_rss_bytes: Option<u64>,
     /// `evil-reload-on-as` in bytes.
     pub evil_as_bytes: Option<u64>,
+    /// No option, and set before the configuration is shared: something serves that this configuration is to replace, so
+    /// every application must load.
+    pub replaces: bool,
 }
 
 /// A request, and the status of the answer that is right.

@@ -24,7 +24,6 @@ const SERVING: Settings = Settings {
     lifetime_delta_ms: 0,
     evil_rss_bytes: None,
     evil_as_bytes: None,
-    check: false,
     retries: 0,
     exit_on_reload: false,
 };
