@@ -21,6 +21,7 @@ use super::upgrade::Upgrade;
 use super::vacuum;
 use super::workers::WorkerHandle;
 use crate::log;
+use crate::net::listen::is_endpoint;
 use crate::supervisor::{
     Action, Command, Ended, Event, Generation, Millis, Order, Pid, Seat, Settings, Signal,
     Supervisor, exit_code,
@@ -272,9 +273,11 @@ impl Master {
         }
     }
 
-    /// Nobody comes after: who connects from now on is refused at once, and not when the last process ends.
+    /// Nobody comes after: who connects from now on is refused at once, and not when the last process ends. The master
+    /// itself answers to the end.
     fn close_listeners(&mut self) {
-        for (_, fd) in std::mem::take(&mut self.context.listeners) {
+        let listeners = std::mem::take(&mut self.context.listeners).into_iter();
+        for (_, fd) in listeners.filter(|(name, _)| !is_endpoint(name)) {
             // Others of this process may have the descriptor too.
             if let Err(error) = close_below(fd.as_fd()) {
                 log::line(format_args!("cannot close a listening socket: {error}"));
