@@ -17,6 +17,7 @@ use crate::net::listen::Endpoint;
 use crate::shm::Board;
 use crate::stats::{self, Health, Sources, Style};
 use crate::supervisor::Millis;
+use crate::sys::backlog::{Backlog, Gauge};
 
 /// Connections taken in one go; the others come with the next.
 const ACCEPTS_MAX: usize = 16;
@@ -125,17 +126,21 @@ impl Master {
     }
 
     fn sockets_shown(&self) -> Vec<stats::Socket> {
-        let backlog = u64::from(self.context.config.runtime.backlog);
+        let backlog = self.context.config.runtime.backlog;
+        let mut gauge = Gauge::default();
         let shown = self.context.served.iter().map(|listening| {
             let protocol = match listening.info.protocol {
                 WireProtocol::Uwsgi => "uwsgi",
                 WireProtocol::Http => "http",
             };
+            // Where the kernel does not tell it, nobody seems to wait.
+            let queue = gauge.read(listening.fd.as_fd());
+            let queue = queue.unwrap_or(Backlog { length: 0, max: backlog });
             stats::Socket {
                 name: listening.info.name.clone(),
                 protocol,
-                queue: 0,
-                queue_max: backlog,
+                queue: queue.length.into(),
+                queue_max: queue.max.into(),
             }
         });
         shown.collect()
@@ -179,7 +184,7 @@ impl Master {
             pid: self.pid.as_raw(),
             ready: u16::try_from(ready.count()).unwrap_or(u16::MAX),
             workers: self.context.config.processes.workers,
-            stopping: self.supervisor.is_stopping(),
+            stopping: self.supervisor.stops(),
             paused: self.supervisor.is_paused(),
         }
     }

@@ -211,7 +211,7 @@ impl Master {
     pub(super) fn notify_succession(&mut self) {
         let beat_ms = beat_ms(&variable, None);
         self.hands_mut().notifier.remember(Told { beat_ms, ..Told::default() });
-        if self.supervisor.is_stopping() {
+        if self.supervisor.stops() {
             return self.hands_mut().notifier.stopping();
         }
         self.notify_ready();

@@ -21,6 +21,7 @@ use super::upgrade::Upgrade;
 use super::vacuum;
 use super::workers::WorkerHandle;
 use crate::log;
+use crate::net::listen::is_endpoint;
 use crate::supervisor::{
     Action, Command, Ended, Event, Generation, Millis, Order, Pid, Seat, Settings, Signal,
     Supervisor, exit_code,
@@ -272,7 +273,8 @@ impl Master {
         }
     }
 
-    /// Nobody comes after: who connects from now on is refused at once, and not when the last process ends.
+    /// Nobody comes after: who connects from now on is refused at once, and not when the last process ends. The master
+    /// itself answers to the end.
     fn close_listeners(&mut self) {
         for listening in std::mem::take(&mut self.context.served) {
             // Others of this process may have the descriptor too.

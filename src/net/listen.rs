@@ -23,7 +23,7 @@ mod endpoint;
 #[cfg(test)]
 mod tests;
 
-pub use endpoint::{Endpoint, EndpointSocket, bind_endpoints};
+pub use endpoint::{Endpoint, EndpointSocket, bind_endpoints, is_endpoint};
 
 /// Why the server cannot listen. The text is one line for the user; the exit status is 1.
 #[derive(Debug, thiserror::Error)]

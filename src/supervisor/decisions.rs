@@ -134,11 +134,6 @@ impl Supervisor {
         self.target
     }
 
-    /// The instance ends, or is about to.
-    pub fn is_stopping(&self) -> bool {
-        matches!(self.phase, Phase::Stopping { .. } | Phase::Over)
-    }
-
     /// Workers were told to take nothing new.
     pub fn is_paused(&self) -> bool {
         self.paused

@@ -1,6 +1,7 @@
 //! System calls and nearly all `unsafe`: process, signal, epoll, socket, mmap, privileges, clock.
 
 pub mod allowance;
+pub mod backlog;
 pub mod capabilities;
 pub mod channel;
 pub mod clock;

@@ -5,7 +5,10 @@ use std::os::unix::fs::PermissionsExt;
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use crate::support::{Address, Answer, Connection, Request, Server, Setup, eventually};
+use crate::support::setup::app;
+use crate::support::{
+    Address, Answer, Connection, Request, Server, Setup, Wire, eventually, process,
+};
 
 const SOCKET: &str = "stats.sock";
 
@@ -304,4 +307,38 @@ fn nobody_but_the_master_holds_the_socket() {
     assert_eq!(read(&server)["pid"], server.pid());
     server.signal(Signal::SIGKILL);
     eventually("nobody listens any more", || Connection::try_open(&address(&server)).is_err());
+}
+
+/// The queue of a socket while nobody accepts and three clients wait.
+#[track_caller]
+fn queue_of_waiting_clients(server: &Server, of: &Address) {
+    let worker = server.worker(1);
+    process::send(worker, Signal::SIGSTOP);
+    eventually("the worker stands still", || {
+        process::status_line(worker, "State").is_some_and(|state| state.starts_with('T'))
+    });
+    let waiting: Vec<_> = (0..3).map(|_| Connection::open(of)).collect();
+    eventually("three clients wait", || {
+        let document = read(server);
+        let queue = |key: &str| document["sockets"][0][key].clone();
+        document["listen_queue"] == 3 && document["load"] == 3 && queue("queue") == 3
+    });
+    drop(waiting);
+    process::send(worker, Signal::SIGCONT);
+}
+
+#[test]
+fn waiting_clients_are_counted() {
+    let server = start(Setup::http().master(1));
+    queue_of_waiting_clients(&server, &server.address());
+}
+
+#[test]
+fn waiting_clients_of_a_unix_socket_are_counted() {
+    ours_only!("the original takes the queue of a unix socket for empty");
+    let setup = Setup::new(Wire::Uwsgi);
+    let path = setup.path("main.sock");
+    let setup = setup.arg("--socket").arg(&path).arg("--wsgi-file").arg(app("probe.py"));
+    let server = start(setup.master(1));
+    queue_of_waiting_clients(&server, &Address::Unix(path));
 }

@@ -45,6 +45,16 @@ pub struct EndpointSocket {
     pub handover_name: String,
 }
 
+/// Whether this name, under which a socket is left to the next image, is that of an endpoint.
+pub fn is_endpoint(name: &str) -> bool {
+    let of = |endpoint: Endpoint| name.starts_with(&handover_name(endpoint, ""));
+    of(Endpoint::Stats) || of(Endpoint::Health)
+}
+
+fn handover_name(endpoint: Endpoint, address: &str) -> String {
+    format!("!{} {address}", endpoint.name())
+}
+
 /// Opens those of the configuration.
 ///
 /// # Errors
@@ -62,7 +72,7 @@ fn bind(
     spec: &SocketSpec,
     inheritance: &mut Inheritance,
 ) -> Result<EndpointSocket, ListenError> {
-    let handover_name = format!("!{} {}", endpoint.name(), spec.address);
+    let handover_name = handover_name(endpoint, &spec.address);
     let opened = open(config, spec, &wanted(config, spec)?, &handover_name, inheritance)?;
     system::listen(opened.fd.as_fd(), config.runtime.backlog)
         .map_err(|error| failed(spec, &error.to_string()))?;
