@@ -21,7 +21,6 @@ use super::upgrade::Upgrade;
 use super::vacuum;
 use super::workers::WorkerHandle;
 use crate::log;
-use crate::net::listen::is_endpoint;
 use crate::supervisor::{
     Action, Command, Ended, Event, Generation, Millis, Order, Pid, Seat, Settings, Signal,
     Supervisor, exit_code,
