@@ -27,6 +27,11 @@ impl Cores for BoardView<'_> {
         self.core(seat, core)?.due_ms().map(Millis)
     }
 
+    fn since(&self, seat: Seat, core: CoreId) -> Option<Millis> {
+        let slot = self.core(seat, core)?;
+        slot.in_request.load(Relaxed).then(|| Millis(slot.started_ms.load(Relaxed)))
+    }
+
     fn running(&self, seat: Seat, core: CoreId) -> Option<Running> {
         let slot = self.core(seat, core)?;
         slot.in_request.load(Relaxed).then(|| Running {

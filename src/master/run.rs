@@ -460,5 +460,8 @@ pub(super) fn message(order: Order) -> (ToWorker, Option<Signal>) {
         Order::LameDuck => (ToWorker::LameDuck, None),
         // The supervisor's SIGKILL follows in any case.
         Order::Harakiri { core } => (ToWorker::Harakiri { core }, None),
+        // Harakiri follows where nobody listens.
+        Order::LogStack { core } => (ToWorker::LogStack { core }, None),
+        Order::Interrupt { core } => (ToWorker::Interrupt { core }, None),
     }
 }

@@ -11,7 +11,7 @@ use super::check;
 use super::control::{self, Control};
 use super::host::ServerHost;
 use super::message::{FromWorker, exit_code};
-use super::recycle::{Ending, Recycling};
+use super::recycle::{Ending, Reason, Recycling};
 use crate::config::Config;
 use crate::config::model::Check;
 use crate::config::model::hooks::Phase;
@@ -247,7 +247,8 @@ fn serve(boot: Boot) -> io::Result<i32> {
         // A core that panicked outside of a request has logged it; the worker ends all the same.
         let _ = thread.join();
     }
-    if ending.reason().is_some() {
+    // An exception was told when it was seen.
+    if ending.reason().is_some_and(|reason| reason != Reason::Exception) {
         let pid = std::process::id();
         crate::log::line(format_args!("...The work of process {pid} is done. Seeya!"));
     }

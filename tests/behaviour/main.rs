@@ -28,6 +28,7 @@ mod notify;
 mod processes;
 mod pythons;
 mod reload;
+mod recycling;
 mod resilience;
 mod signals;
 mod sites;

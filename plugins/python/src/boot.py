@@ -207,6 +207,24 @@ def arm_stack_dump(number):
     faulthandler.register(number, file=2, all_threads=False, chain=False)
 
 
+class RequestTimeout(BaseException):
+    """Raised in a request that takes longer than harakiri-interrupt.
+
+    Not an Exception, so that frameworks do not answer it: the client has its answer.
+    """
+
+    __module__ = "uwsgi"
+
+    def __str__(self):
+        return "the request took longer than harakiri-interrupt"
+
+
+def arm_interrupt(number):
+    import signal
+
+    signal.signal(number, interrupted)  # noqa: F821, a native function of this module
+
+
 def run_hook(name):
     """Calls a hook that the application put into the module `uwsgi`."""
     import uwsgi

@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 
+mod monitored;
 mod rows;
 
+pub(crate) use monitored::{Description, Monitored};
 pub(crate) use rows::ROWS;
 use uwsgi_plugin_api::Settings;
 
@@ -32,6 +34,10 @@ pub(crate) struct Options {
     /// `disable-write-exception`, a row of the core.
     pub(crate) forgiving_writes: bool,
     pub(crate) accept_buffer: bool,
+    /// `reload-on-exception` and its family, rows of the core.
+    pub(crate) monitored: Monitored,
+    /// `harakiri-interrupt` is set, a row of the core.
+    pub(crate) interrupts: bool,
 }
 
 impl Options {
@@ -61,6 +67,8 @@ impl Options {
             forgiving_writes: settings.flag("disable-write-exception"),
             file_wrapper: !settings.flag("wsgi-disable-file-wrapper"),
             accept_buffer: settings.flag("wsgi-accept-buffer"),
+            monitored: Monitored::read(settings),
+            interrupts: settings.number("harakiri-interrupt").is_some_and(|seconds| seconds > 0),
         })
     }
 }
