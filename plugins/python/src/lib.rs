@@ -4,6 +4,7 @@
 //! contact with libpython, everything else is safe Rust over it; `boot.py` is what is easier said in Python.
 #![deny(unsafe_code)]
 
+mod autoreload;
 mod embed;
 mod environ;
 mod ffi;
@@ -268,6 +269,9 @@ impl Plugin for PythonPlugin {
                 shared.run_post_fork_hook();
                 name_thread(shared, core);
                 let mark = ffi::with(|py| shared.marks.add(py, core));
+                if core.0 == 0 {
+                    autoreload::start(shared);
+                }
                 Box::new(wsgi::WsgiHandler::new(Arc::clone(shared), core, mark))
             }
             Err(_) => Box::new(Unstarted),
