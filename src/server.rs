@@ -156,6 +156,12 @@ fn first(
     Ok(master::run(context))
 }
 
+/// Nothing is better than an application that does not load, while another generation has one.
+fn beside_another_generation(mut config: Config) -> Config {
+    config.processes.apps_must_load = true;
+    config
+}
+
 /// The process that loads the next generation of an instance that serves.
 fn next_generation(
     config: Config,
@@ -182,7 +188,7 @@ fn next_generation(
     let mut vacuum = Vacuum::new(post.master);
     watch_sockets(&config, &sockets, &mut vacuum)?;
     watch_pidfiles(&config, &mut vacuum);
-    let config = Arc::new(config);
+    let config = Arc::new(beside_another_generation(config));
     let (listeners, endpoints) = named(sockets);
     let board = board(&config)?;
     board.header().master_pid.store(post.master.as_raw(), Ordering::Relaxed);
@@ -564,5 +570,5 @@ fn load(
     if processes.lazy_apps {
         return Ok(());
     }
-    worker::load_apps(config, plugins).map_err(Unloaded::status)
+    worker::load_apps(config, plugins, processes.apps_must_load).map_err(Unloaded::status)
 }

@@ -71,7 +71,9 @@ pub fn run(boot: Boot) -> i32 {
         return end_instance(stop, boot.channel.as_ref());
     }
     if boot.config.processes.lazy_apps {
-        match load_apps(&boot.config, &boot.plugins) {
+        // Later its generation is the one that serves.
+        let must_load = boot.config.processes.apps_must_load && boot.first_life;
+        match load_apps(&boot.config, &boot.plugins, must_load) {
             Ok(()) => {}
             Err(Unloaded::Status(status)) => return status,
             Err(Unloaded::Hook(stop)) => return end_instance(stop, boot.channel.as_ref()),
@@ -137,17 +139,24 @@ impl Unloaded {
 ///
 /// # Errors
 /// [`Unloaded`].
-pub fn load_apps(config: &Config, plugins: &Registry) -> Result<(), Unloaded> {
+pub fn load_apps(config: &Config, plugins: &Registry, must_load: bool) -> Result<(), Unloaded> {
     hooks::run(Phase::PreApp, &config.hooks).map_err(Unloaded::Hook)?;
-    load(config, plugins).map_err(Unloaded::Status)?;
+    load(config, plugins, must_load).map_err(Unloaded::Status)?;
     hooks::run(Phase::PostApp, &config.hooks).map_err(Unloaded::Hook)
 }
 
-fn load(config: &Config, plugins: &Registry) -> Result<(), i32> {
+fn load(config: &Config, plugins: &Registry, must_load: bool) -> Result<(), i32> {
     match plugins.load() {
         Ok(report) if report.apps == 0 && config.processes.need_app => {
             crate::log::line(format_args!(
                 "no app loaded. going in full dynamic mode is forbidden by need-app"
+            ));
+            Err(exit_code::NO_APP)
+        }
+        Ok(report) if report.failed > 0 && must_load => {
+            let failed = report.failed;
+            crate::log::line(format_args!(
+                "{failed} application(s) could not be loaded: this generation does not serve"
             ));
             Err(exit_code::NO_APP)
         }
