@@ -7,6 +7,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod autoreload;
 mod body;
 mod commands;
 mod daemon;

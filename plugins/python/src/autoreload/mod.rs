@@ -45,9 +45,8 @@ pub(crate) fn start(shared: &Arc<Shared>) {
         Ok(reloader) => thread.spawn(move || reloader.run()).map(drop),
         Err(error) => Err(error.into()),
     };
-    match started {
-        Ok(()) => shared.host.log("Python auto-reloader enabled"),
-        Err(error) => shared.host.log(&format!("py-autoreload does not work: {error}")),
+    if let Err(error) = started {
+        shared.host.log(&format!("py-autoreload does not work: {error}"));
     }
 }
 
@@ -64,8 +63,9 @@ struct Reloader {
 
 impl Reloader {
     fn run(mut self) {
+        self.learn(false);
+        self.shared.host.log("Python auto-reloader enabled");
         loop {
-            self.learn(false);
             self.wait(self.pause);
             let mut changed = self.turn();
             let since = Instant::now();
@@ -76,6 +76,8 @@ impl Reloader {
                 self.pending.append(&mut changed);
                 self.reload();
             }
+            // Not before: a file that was loaded and changed since the last look is a stranger until then.
+            self.learn(false);
         }
     }
 
