@@ -156,9 +156,9 @@ fn first(
     Ok(master::run(context))
 }
 
-/// Nothing is better than an application that does not load, while another generation has one.
+/// A configuration for a reload.
 fn beside_another_generation(mut config: Config) -> Config {
-    config.processes.apps_must_load = true;
+    config.processes.reloaded = true;
     config
 }
 
@@ -570,5 +570,5 @@ fn load(
     if processes.lazy_apps {
         return Ok(());
     }
-    worker::load_apps(config, plugins, processes.apps_must_load).map_err(Unloaded::status)
+    worker::load_apps(config, plugins, processes.reloaded).map_err(Unloaded::status)
 }

@@ -72,7 +72,7 @@ pub fn run(boot: Boot) -> i32 {
     }
     if boot.config.processes.lazy_apps {
         // Later its generation is the one that serves.
-        let must_load = boot.config.processes.apps_must_load && boot.first_life;
+        let must_load = boot.config.processes.reloaded && boot.first_life;
         match load_apps(&boot.config, &boot.plugins, must_load) {
             Ok(()) => {}
             Err(Unloaded::Status(status)) => return status,

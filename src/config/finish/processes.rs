@@ -16,7 +16,7 @@ pub(super) fn processes(values: &mut Values<'_>) -> Processes {
         threads: narrow(values.positive("threads", u64::from(u16::MAX)), 1),
         lazy_apps: values.flag("lazy-apps") || values.flag("lazy"),
         need_app: values.flag("need-app"),
-        apps_must_load: false,
+        reloaded: false,
         harakiri,
         max_requests: values.positive("max-requests", u64::MAX),
         max_requests_delta: values.number("max-requests-delta", 0..=u64::MAX).unwrap_or(0),

@@ -74,8 +74,9 @@ pub struct Processes {
     pub lazy_apps: bool,
     /// `need-app`: exit 22 where no application could be loaded.
     pub need_app: bool,
-    /// Every application that is asked for must load: so it is while another generation serves, which goes on then.
-    pub apps_must_load: bool,
+    /// Read for a reload, while another generation serves. An application that does not load is then no reason to serve
+    /// without it.
+    pub reloaded: bool,
     /// `harakiri`: longest request; `None` without a limit.
     pub harakiri: Option<Duration>,
     /// `max-requests` of a worker's life; `None` without a limit.
