@@ -14,6 +14,7 @@ mod daemon;
 mod environ;
 mod errors;
 mod fifo;
+mod forking;
 mod frameworks;
 mod gunicorn_signals;
 mod handover;
