@@ -1,7 +1,9 @@
 //! System calls and nearly all `unsafe`: process, signal, epoll, socket, mmap, privileges, clock.
 
 pub mod allowance;
+pub mod backlog;
 pub mod capabilities;
+pub mod cgroup;
 pub mod channel;
 pub mod clock;
 pub mod command;
