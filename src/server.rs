@@ -89,8 +89,9 @@ pub fn serve(
 }
 
 /// A configuration for the time beside another master.
-fn beside(mut config: Config, parent: Pid) -> (Config, Succession) {
+fn beside(config: Config, parent: Pid) -> (Config, Succession) {
     let succession = Succession { parent, files: files(&config) };
+    let mut config = beside_another_generation(config);
     let runtime = &mut config.runtime;
     for path in [
         &mut runtime.pidfile,

@@ -138,10 +138,10 @@ fn out_of_time(
     }
 }
 
-/// The length of the listen queue and the threshold, where the queue is shorter.
+/// How many connections wait and the threshold, where they are fewer.
 fn below_threshold(look: Look<'_>) -> Option<(u64, u64)> {
     let threshold = look.settings.timeouts.queue_threshold?;
-    let waiting = look.cores.backlog()?;
+    let waiting = u64::from(look.cores.backlog()?.length);
     (waiting < threshold).then_some((waiting, threshold))
 }
 

@@ -43,6 +43,7 @@ pub use self::decisions::Supervisor;
 pub use self::saved::{Saved, SavedProcess};
 use crate::config::Config;
 pub use crate::shm::PlaceId;
+pub use crate::sys::backlog::Backlog;
 pub use crate::sys::process::{Ended, Pid};
 pub use crate::sys::signal::Signal;
 
@@ -184,8 +185,8 @@ pub trait Cores {
     fn since(&self, seat: Seat, core: CoreId) -> Option<Millis> {
         self.running(seat, core).map(|running| running.since)
     }
-    /// Connections in the longest listen queue; `None` where that cannot be known.
-    fn backlog(&self) -> Option<u64> {
+    /// Connections that wait at the listeners; `None` where that is not known.
+    fn backlog(&self) -> Option<Backlog> {
         None
     }
     /// Resident memory and address space of a process, in bytes; zeros where they are not known.

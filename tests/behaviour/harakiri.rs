@@ -253,3 +253,21 @@ fn kill_follows_a_graceful_signal_that_did_not_help() {
     server.wait_for(&format!("DAMN ! worker 1 (pid: {victim}) <*>killed by signal 9 <*>"));
     assert_eq!(server.get("/hello").text(), "hello");
 }
+
+#[test]
+fn requests_may_go_on_while_nobody_waits() {
+    let args = ["-t", "1", "--harakiri-queue-threshold", "2"];
+    let server = Setup::uwsgi().master(1).args(args).start();
+    let worker = server.worker(1);
+    let mut connection = stuck(&server, "/sleep?2500");
+    server.wait_for(
+        "<*>HARAKIRI: Skipping harakiri on worker 1. Listen queue is smaller than the threshold (<N> < 2)",
+    );
+    assert_eq!(connection.answer(false).text(), format!("slept {worker}"));
+    let mark = server.log.mark();
+    let _stuck = stuck(&server, "/hang");
+    // Nobody accepts any more.
+    server.log.wait_for_since(mark, "<*>HARAKIRI: Skipping harakiri on worker 1. <*>");
+    let _waiting = [(); 3].map(|()| stuck(&server, "/hello"));
+    server.wait_for("<*>HARAKIRI triggered by worker 1 core 0 !!!");
+}

@@ -421,6 +421,8 @@ fn hook_makes_terminate_a_graceful_stop() {
     server.signal(Signal::SIGTERM);
     assert_eq!(server.wait().code(), Some(0));
     server.wait_for("<*>graceful shutdown triggered...");
+}
+
 #[test]
 fn application_that_does_not_load_any_more_leaves_the_old_one_serving() {
     ours_only!("it serves without an application then");

@@ -196,14 +196,14 @@ fn the_next_request_gets_a_graceful_signal_of_its_own() {
 fn requests_are_left_alone_while_the_listen_queue_is_short() {
     let timeouts = Timeouts { queue_threshold: Some(5), ..Timeouts::default() };
     let mut world = World::serving(Settings { timeouts, ..SERVING });
-    world.cores.backlog = Some(4);
+    world.cores.backlog = Some(Backlog { length: 4, max: 100 });
     world.request(101, 0, 3_000);
     world.pass(3_500);
     let line = "HARAKIRI: Skipping harakiri on worker 1. Listen queue is smaller than the threshold (4 < 5)";
     assert_eq!(world.log, [line]);
     world.pass(1_000);
     assert_eq!(world.log, [line, line], "once a second, as uWSGI");
-    world.cores.backlog = Some(5);
+    world.cores.backlog = Some(Backlog { length: 5, max: 100 });
     world.pass(1_000);
     assert_eq!(world.told(Order::Harakiri { core: CoreId(0) }), [101]);
 }

@@ -55,7 +55,7 @@ struct World {
 struct FakeCores {
     requests: HashMap<(Seat, CoreId), (Millis, Running)>,
     memory: HashMap<i32, (u64, u64)>,
-    backlog: Option<u64>,
+    backlog: Option<Backlog>,
 }
 
 impl Cores for FakeCores {
@@ -65,7 +65,7 @@ impl Cores for FakeCores {
     fn running(&self, seat: Seat, core: CoreId) -> Option<Running> {
         self.requests.get(&(seat, core)).map(|(_, running)| running.clone())
     }
-    fn backlog(&self) -> Option<u64> {
+    fn backlog(&self) -> Option<Backlog> {
         self.backlog
     }
     fn memory(&self, pid: Pid) -> (u64, u64) {
