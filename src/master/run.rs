@@ -212,7 +212,8 @@ impl Master {
     fn tick(&mut self) {
         let mut actions = Vec::new();
         let boards = &self.hands.as_ref().expect(EARS).boards;
-        self.supervisor.step(now(), Event::Tick(&BoardView(boards)), &mut actions);
+        let view = BoardView { boards, listeners: &self.context.listeners };
+        self.supervisor.step(now(), Event::Tick(&view), &mut actions);
         self.perform(actions);
         self.look_for_succession();
         if self.context.succession.is_none() {
@@ -461,5 +462,8 @@ pub(super) fn message(order: Order) -> (ToWorker, Option<Signal>) {
         Order::LameDuck => (ToWorker::LameDuck, None),
         // The supervisor's SIGKILL follows in any case.
         Order::Harakiri { core } => (ToWorker::Harakiri { core }, None),
+        // Harakiri follows where nobody listens.
+        Order::LogStack { core } => (ToWorker::LogStack { core }, None),
+        Order::Interrupt { core } => (ToWorker::Interrupt { core }, None),
     }
 }

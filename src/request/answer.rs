@@ -36,6 +36,8 @@ pub struct Sent {
     pub sendfile: bool,
     /// The server answered in the application's place.
     pub replaced: bool,
+    /// It did so with 504, because the request took too long.
+    pub cut: bool,
 }
 
 /// See the module. Made for one request.
@@ -127,6 +129,15 @@ impl<'a> Answer<'a> {
         let mut held = Vec::new();
         self.cell.take_held(&mut held);
         self.send_now(&[IoSlice::new(&held)])
+    }
+
+    /// The control thread has answered: nothing of this answer left or will, and the connection closes.
+    pub fn was_cut(&mut self) {
+        (self.sent.cut, self.sent.replaced) = (true, true);
+        // What could not be sent was not meant to be.
+        self.sent.error = None;
+        self.sent.body_bytes = 0;
+        self.holding = false;
     }
 
     /// Sends a ready-made answer in place of the application's.

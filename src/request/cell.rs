@@ -2,15 +2,21 @@
 
 use std::io::IoSlice;
 use std::os::fd::RawFd;
-use std::sync::atomic::{AtomicI32, AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, AtomicUsize, Ordering};
 
 use nix::sys::socket::MsgFlags;
 use parking_lot::Mutex;
 
-const IDLE: u8 = 0;
-const RUNNING: u8 = 1;
-const ANSWERING: u8 = 2;
-const CUT: u8 = 3;
+const IDLE: u64 = 0;
+const RUNNING: u64 = 1;
+const ANSWERING: u64 = 2;
+const CUT: u64 = 3;
+const STAGE: u64 = 3;
+const STAGE_BITS: u32 = 2;
+
+/// Which of a core's requests: they are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Serial(u64);
 
 /// One request thread's present request, seen from outside.
 ///
@@ -20,8 +26,11 @@ const CUT: u8 = 3;
 /// ```
 #[derive(Debug, Default)]
 pub struct Cell {
-    stage: AtomicU8,
+    /// The request's serial number above its stage, so that nobody takes the next request for it.
+    state: AtomicU64,
     fd: AtomicI32,
+    /// Earlier answers are still on their way: nothing may be sent before them.
+    behind: AtomicBool,
     /// Answers of earlier pipelined requests that are not sent yet, and perhaps the beginning of the present one.
     held: Mutex<Vec<u8>>,
     /// Bytes of `held` that belong to earlier requests.
@@ -41,28 +50,43 @@ impl Cell {
         self.thread.load(Ordering::Relaxed)
     }
 
-    /// A request begins.
-    pub fn begin(&self, fd: RawFd) {
+    /// A request begins; `behind`: earlier answers of its connection are still on their way.
+    pub fn begin(&self, fd: RawFd, behind: bool) {
         self.earlier.store(self.held.lock().len(), Ordering::Relaxed);
         self.fd.store(fd, Ordering::Relaxed);
-        self.stage.store(RUNNING, Ordering::Release);
+        self.behind.store(behind, Ordering::Relaxed);
+        let serial = (self.state.load(Ordering::Relaxed) >> STAGE_BITS).wrapping_add(1);
+        self.state.store(serial << STAGE_BITS | RUNNING, Ordering::Release);
     }
 
     /// The first byte of an answer is about to leave; false where somebody answered already.
     pub fn begin_answer(&self) -> bool {
-        let now =
-            self.stage.compare_exchange(RUNNING, ANSWERING, Ordering::AcqRel, Ordering::Acquire);
-        now.is_ok() || now == Err(ANSWERING)
+        let now = self.state.load(Ordering::Acquire);
+        let answering = now & !STAGE | ANSWERING;
+        match now & STAGE {
+            ANSWERING => true,
+            RUNNING => self
+                .state
+                .compare_exchange(now, answering, Ordering::AcqRel, Ordering::Acquire)
+                .is_ok(),
+            _ => false,
+        }
     }
 
-    /// The request is over.
-    pub fn end(&self) {
-        self.stage.store(IDLE, Ordering::Release);
+    /// The request is over; true where the control thread has answered it.
+    pub fn end(&self) -> bool {
+        self.state.fetch_and(!STAGE, Ordering::AcqRel) & STAGE == CUT
     }
 
     /// True while a request runs.
     pub fn is_busy(&self) -> bool {
-        self.stage.load(Ordering::Acquire) != IDLE
+        self.request().is_some()
+    }
+
+    /// The request that runs. What its thread wrote before [`Cell::begin`] is seen after this.
+    pub fn request(&self) -> Option<Serial> {
+        let now = self.state.load(Ordering::Acquire);
+        (now & STAGE != IDLE).then_some(Serial(now >> STAGE_BITS))
     }
 
     /// Keeps bytes of an answer back, to be sent together with the next one; false where that would make more
@@ -94,13 +118,19 @@ impl Cell {
         }
     }
 
-    /// Answers in place of a stuck request, from another thread; false where its own answer has begun.
+    /// Answers in place of a stuck request, from another thread; false where it is over, or its own answer has begun.
     ///
     /// The descriptor stays open meanwhile: its owner is the very thread that is stuck in the application,
     /// and it cannot leave without passing `begin_answer`, which fails from now on, or `end`.
-    pub fn cut(&self, answer: &[u8]) -> bool {
-        if self.stage.compare_exchange(RUNNING, CUT, Ordering::AcqRel, Ordering::Acquire).is_err() {
+    pub fn cut(&self, request: Serial, answer: &[u8]) -> bool {
+        let state = |stage| request.0 << STAGE_BITS | stage;
+        let (running, cut) = (state(RUNNING), state(CUT));
+        if self.state.compare_exchange(running, cut, Ordering::AcqRel, Ordering::Acquire).is_err() {
             return false;
+        }
+        if self.behind.load(Ordering::Relaxed) {
+            // The request thread sends what is on its way, and closes.
+            return true;
         }
         let fd = self.fd.load(Ordering::Relaxed);
         let mut whole = std::mem::take(&mut *self.held.lock());
@@ -121,9 +151,10 @@ mod tests {
     #[test]
     fn an_answer_that_has_begun_is_not_cut() {
         let cell = Cell::default();
-        cell.begin(-1);
+        cell.begin(-1, false);
+        let request = cell.request().expect("it runs");
         assert!(cell.begin_answer() && cell.begin_answer());
-        assert!(!cell.cut(b"x"));
+        assert!(!cell.cut(request, b"x"));
         cell.end();
         assert!(!cell.is_busy());
     }
@@ -141,8 +172,23 @@ mod tests {
     #[test]
     fn a_cut_request_sends_nothing_more() {
         let cell = Cell::default();
-        cell.begin(-1);
-        cell.cut(b"x");
+        cell.begin(-1, false);
+        assert!(cell.cut(cell.request().expect("it runs"), b"x"));
         assert!(!cell.begin_answer());
+        assert!(cell.end(), "it was cut");
+        cell.begin(-1, false);
+        assert!(cell.begin_answer() && !cell.end(), "the next one was not");
+    }
+
+    #[test]
+    fn the_next_request_is_not_cut_in_place_of_one_that_is_over() {
+        let cell = Cell::default();
+        cell.begin(-1, false);
+        let over = cell.request().expect("it runs");
+        cell.end();
+        assert!(!cell.cut(over, b"x"), "nothing runs");
+        cell.begin(-1, false);
+        assert!(!cell.cut(over, b"x"));
+        assert!(cell.request() != Some(over) && cell.begin_answer());
     }
 }

@@ -73,6 +73,9 @@ impl Record<'_> {
     }
 
     fn status(&self) -> u16 {
+        if self.sent.cut {
+            return 504;
+        }
         if self.sent.replaced || !self.encoder.started() { 500 } else { self.encoder.status() }
     }
 

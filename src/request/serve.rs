@@ -237,12 +237,15 @@ impl Core {
         };
         let outcome = call(&mut *self.handlers[handler], &mut request, &mut answer);
         let open = body.is_open();
-        let complete = finish(&mut answer);
+        let mut complete = finish(&mut answer);
+        if cell.end() {
+            answer.was_cut();
+            complete = false;
+        }
         *holding = answer.is_holding();
         let sealed = answer.is_sealed();
         let sent = std::mem::take(&mut answer.sent);
         let duration_us = begun.elapsed_us();
-        cell.end();
         let record = Record {
             shared: &shared,
             core: self.id,
@@ -284,7 +287,7 @@ impl Core {
             ]);
         }
         slot.begin(begun.monotonic_us / 1000, deadline_ms, begun.unix_s);
-        cell.begin(connection.fd().as_raw_fd());
+        cell.begin(connection.fd().as_raw_fd(), !connection.spill.is_empty());
     }
 }
 

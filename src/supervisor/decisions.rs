@@ -462,7 +462,8 @@ impl Supervisor {
         for process in &mut self.fleet.0 {
             // At a stop the requests end anyway; the mercy bounds it.
             if !stopping || lame {
-                let next = harakiri::check(process, (now, cores, &self.settings), actions);
+                let look = harakiri::Look { now, cores, settings: &self.settings };
+                let next = harakiri::check(process, look, actions);
                 self.next_tick = next.map_or(self.next_tick, |next| self.next_tick.min(next));
                 check_age(process, now, &self.settings, actions);
                 check_memory(process, (now, cores, &self.settings), actions);

@@ -9,6 +9,7 @@
 
 use uwsgi_plugin_api::{CoreId, WorkerId};
 
+use super::harakiri::Warned;
 use super::{Generation, Millis, Pid, PlaceId, Recycle, Seat};
 
 /// A worker that dies younger than this, unasked, dies "at once".
@@ -31,6 +32,8 @@ pub(super) struct Process {
     /// It is to be replaced.
     pub(super) recycle: Option<Recycle>,
     pub(super) harakiri: Option<Harakiri>,
+    /// What its requests got before that.
+    pub(super) warned: Warned,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +77,7 @@ impl Process {
             quit: false,
             recycle: None,
             harakiri: None,
+            warned: Warned::default(),
         }
     }
 

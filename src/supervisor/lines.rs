@@ -4,7 +4,8 @@ use std::fmt::Write;
 
 use uwsgi_plugin_api::{CoreId, WorkerId};
 
-use super::{Ended, Generation, Millis, Pid, Running};
+use super::grades::Grade;
+use super::{Ended, Generation, Millis, Pid, Running, Signal};
 
 pub(super) const GRACEFUL_RELOAD: &str = "...gracefully killing workers...";
 pub(super) const BRUTAL_RELOAD: &str = "...brutally killing workers...";
@@ -115,8 +116,41 @@ pub(super) fn evil(worker: WorkerId, what: &str, bytes: u64) -> String {
     format!("*** EVIL RELOAD ON WORKER {worker} {what}: {bytes} bytes ***")
 }
 
-pub(super) fn harakiri(worker: WorkerId, pid: Pid) -> String {
-    format!("*** HARAKIRI ON WORKER {worker} (pid: {pid}, try: 1, graceful: yes) ***")
+/// uWSGI calls the first attempt a graceful one even where no signal comes before the kill.
+pub(super) fn harakiri(worker: WorkerId, pid: Pid, attempt: u32) -> String {
+    let graceful = if attempt == 1 { "yes" } else { "no" };
+    format!(
+        "*** HARAKIRI ON WORKER {worker} (pid: {pid}, try: {attempt}, graceful: {graceful}) ***"
+    )
+}
+
+pub(super) fn harakiri_graceful(worker: WorkerId, signal: Signal, next_unix: u64) -> String {
+    format!(
+        "HARAKIRI: graceful termination attempt on worker {worker} with signal {}. Next harakiri: {next_unix}",
+        signal as i32
+    )
+}
+
+pub(super) fn harakiri_skipped(worker: WorkerId, waiting: u64, threshold: u64) -> String {
+    format!(
+        "HARAKIRI: Skipping harakiri on worker {worker}. Listen queue is smaller than the threshold ({waiting} < {threshold})"
+    )
+}
+
+/// Ours: uWSGI has no grades.
+pub(super) fn grade(
+    grade: Grade,
+    (worker, core): (WorkerId, CoreId),
+    running: &Running,
+    now: Millis,
+) -> String {
+    let (option, what) = match grade {
+        Grade::Log => ("harakiri-log", "its stack"),
+        Grade::Interrupt => ("harakiri-interrupt", "it is answered with 504 and interrupted"),
+    };
+    let request = printable(&running.description);
+    let age = seconds_and_tenths(now.since(running.since));
+    format!("{option}: worker {worker} core {core} is in {request} for {age} seconds: {what}")
 }
 
 pub(super) fn harakiri_status(worker: WorkerId) -> String {
@@ -146,12 +180,12 @@ pub(super) fn harakiri_age(
     running: &Running,
     now: Millis,
 ) -> String {
-    let tenths = now.since(running.since) / 100;
-    format!(
-        "HARAKIRI: worker {worker} core {core} was in this request for {}.{} seconds",
-        tenths / 10,
-        tenths % 10
-    )
+    let age = seconds_and_tenths(now.since(running.since));
+    format!("HARAKIRI: worker {worker} core {core} was in this request for {age} seconds")
+}
+
+fn seconds_and_tenths(ms: u64) -> String {
+    format!("{}.{}", ms / 1_000, ms % 1_000 / 100)
 }
 
 fn seconds(ms: u64) -> u64 {

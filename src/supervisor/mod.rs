@@ -20,6 +20,7 @@ mod decisions;
 mod ending;
 pub mod exit_code;
 mod fleet;
+pub mod grades;
 mod harakiri;
 mod lines;
 mod post;
@@ -42,6 +43,7 @@ pub use self::decisions::Supervisor;
 pub use self::saved::{Saved, SavedProcess};
 use crate::config::Config;
 pub use crate::shm::PlaceId;
+pub use crate::sys::backlog::Backlog;
 pub use crate::sys::process::{Ended, Pid};
 pub use crate::sys::signal::Signal;
 
@@ -85,6 +87,8 @@ pub struct Settings {
     pub cores: u16,
     /// `harakiri`; only bounds the wait for other requests of a worker: the deadlines are on the cores.
     pub harakiri_ms: Option<u64>,
+    /// What happens to a request before `harakiri_ms`, and the gentler forms of it.
+    pub timeouts: Timeouts,
     /// `worker-reload-mercy`: how long a worker may take to end.
     pub mercy_ms: u64,
     /// `reload-mercy`: how long everything else may.
@@ -113,14 +117,44 @@ pub struct Settings {
     pub exit_on_reload: bool,
 }
 
+/// See [`crate::config::model::Timeouts`].
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Timeouts {
+    /// The grades before harakiri.
+    pub grades: grades::Limits,
+    /// The signal that comes first, and for how many milliseconds the worker is left alone after it.
+    pub graceful: Option<(Signal, u64)>,
+    /// `harakiri-queue-threshold`.
+    pub queue_threshold: Option<u64>,
+}
+
+impl From<&crate::config::model::Timeouts> for Timeouts {
+    fn from(timeouts: &crate::config::model::Timeouts) -> Self {
+        let graceful = timeouts.graceful.and_then(|graceful| {
+            // The configuration has only numbers of signals.
+            let signal = Signal::try_from(graceful.signal).ok()?;
+            Some((signal, milliseconds(graceful.timeout)))
+        });
+        Self {
+            grades: grades::Limits::from(timeouts),
+            graceful,
+            queue_threshold: timeouts.queue_threshold,
+        }
+    }
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
 impl From<&Config> for Settings {
     fn from(config: &Config) -> Self {
-        let milliseconds = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         let (processes, life) = (&config.processes, &config.life_cycle);
         Self {
             workers: processes.workers,
             cores: processes.threads,
             harakiri_ms: processes.harakiri.map(milliseconds),
+            timeouts: Timeouts::from(&processes.timeouts),
             mercy_ms: milliseconds(processes.worker_mercy),
             reload_mercy_ms: milliseconds(life.reload_mercy),
             throttle_ms: milliseconds(processes.forkbomb_delay),
@@ -144,6 +178,14 @@ pub trait Cores {
     fn due(&self, seat: Seat, core: CoreId) -> Option<Millis>;
     /// The request that runs on the core; `None` while idle.
     fn running(&self, seat: Seat, core: CoreId) -> Option<Running>;
+    /// When the request on the core began; `None` while idle.
+    fn since(&self, seat: Seat, core: CoreId) -> Option<Millis> {
+        self.running(seat, core).map(|running| running.since)
+    }
+    /// Connections that wait at the listeners; `None` where that is not known.
+    fn backlog(&self) -> Option<Backlog> {
+        None
+    }
     /// Resident memory and address space of a process, in bytes; zeros where they are not known.
     fn memory(&self, _pid: Pid) -> (u64, u64) {
         (0, 0)
@@ -272,6 +314,16 @@ pub enum Order {
     /// This core's request is out of time: answer it, finish the others, end.
     Harakiri {
         /// The stuck core.
+        core: CoreId,
+    },
+    /// This core's request takes long: log where it is.
+    LogStack {
+        /// The slow core.
+        core: CoreId,
+    },
+    /// This core's request takes too long: answer it and raise an exception in it.
+    Interrupt {
+        /// The slow core.
         core: CoreId,
     },
 }

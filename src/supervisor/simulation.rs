@@ -253,6 +253,8 @@ impl Kernel {
                 }
                 Order::Harakiri { .. } => process.dead = Some((self.now + 600, Ended::Signal(9))),
                 Order::Pause | Order::Resume | Order::LameDuck => {}
+                // The request may end or not; that is a step of its own.
+                Order::LogStack { .. } | Order::Interrupt { .. } => {}
             }
         }
         let quits = order == Order::Drain && !process.hangs;
@@ -508,12 +510,19 @@ proptest! {
         steps in prop::collection::vec(step(), 1..250),
         need_app in any::<bool>(),
         harakiri in prop::option::of(1_000..4_000_u64),
+        interrupt_ms in prop::option::of(500..4_000_u64),
+        graceful_ms in prop::option::of(500..4_000_u64),
         retries in 0..3_u32,
     ) {
         let mut kernel = Kernel::new(Settings {
             workers: WORKERS,
             cores: 2,
             harakiri_ms: harakiri,
+            timeouts: Timeouts {
+                grades: grades::Limits { log_ms: Some(400), interrupt_ms },
+                graceful: graceful_ms.map(|ms| (Signal::SIGTERM, ms)),
+                queue_threshold: None,
+            },
             mercy_ms: MERCY_MS,
             reload_mercy_ms: MERCY_MS,
             throttle_ms: THROTTLE_MS,

@@ -3,6 +3,7 @@
 pub mod allowance;
 pub mod backlog;
 pub mod capabilities;
+pub mod cgroup;
 pub mod channel;
 pub mod clock;
 pub mod command;

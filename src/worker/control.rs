@@ -16,13 +16,20 @@ use super::message::{FromWorker, MESSAGE_BYTES, ToWorker};
 use super::recycle::Ending;
 use crate::config::Config;
 use crate::plugin::Registry;
+use crate::request::cell::Serial;
 use crate::request::shared::Shared;
+use crate::shm::CoreSlot;
+use crate::supervisor::grades::{self, Given, Grade, Limits};
+use crate::supervisor::{Millis, Running};
 use crate::sys::channel::Channel;
 use crate::sys::signal::SignalPipe;
 use crate::sys::{clock, process};
 
 /// How often a worker without a master looks at its own deadlines.
 const OWN_CHECK: Duration = Duration::from_secs(1);
+
+/// Stack of a thread that interrupts a request, in bytes.
+const INTERRUPTER_STACK_BYTES: usize = 256 * 1024;
 
 /// Signals of a worker, as bytes in a pipe: no signal is blocked, because children of the application would
 /// inherit that.
@@ -46,6 +53,8 @@ pub(super) struct Control {
     orphaned: Arc<dyn Fn() + Send + Sync>,
     /// The master is gone, and what still runs then is given up.
     give_up_at: Option<Instant>,
+    /// Grades of requests, where no master counts them.
+    given: Given,
 }
 
 impl Control {
@@ -56,7 +65,8 @@ impl Control {
         ending: Arc<Ending>,
         (channel, orphaned): (Option<Arc<Channel>>, Arc<dyn Fn() + Send + Sync>),
     ) -> Self {
-        Self { config, shared, plugins, ending, channel, orphaned, give_up_at: None }
+        let given = Given::default();
+        Self { config, shared, plugins, ending, channel, orphaned, give_up_at: None, given }
     }
 
     /// Tells the master; without one, nobody.
@@ -120,6 +130,7 @@ impl Control {
     }
 
     fn end_now(&self) {
+        self.answer_overdue();
         self.plugins.shutdown();
         process::exit_now(exit_code::END);
     }
@@ -149,6 +160,8 @@ impl Control {
                 Some(ToWorker::Pause) => self.pause(true),
                 Some(ToWorker::Resume) => self.pause(false),
                 Some(ToWorker::Harakiri { core }) => self.harakiri(core),
+                Some(ToWorker::LogStack { core }) => self.grade(core, Grade::Log),
+                Some(ToWorker::Interrupt { core }) => self.grade(core, Grade::Interrupt),
                 Some(ToWorker::Stop) => self.end_now(),
                 Some(ToWorker::Stacks) => self.dump_stacks(),
                 Some(ToWorker::ReopenLog) => crate::log::reopen(),
@@ -197,24 +210,59 @@ impl Control {
         }
     }
 
-    /// Without a master nobody else looks at the deadlines.
-    fn check_own_deadlines(&self) {
-        let now_ms = clock::monotonic_ms();
-        for core in 0..self.shared.cells.len() as u16 {
-            let slot = self.shared.board.core(self.shared.place, CoreId(core));
-            let over = |deadline: u64| deadline != 0 && now_ms > deadline;
-            if over(slot.deadline_ms.load(Ordering::Relaxed))
-                || over(slot.user_deadline_ms.load(Ordering::Relaxed))
-            {
-                self.log_harakiri(CoreId(core));
-                self.harakiri(CoreId(core));
+    /// `harakiri-graceful-timeout` with a signal that ends the process: whoever is out of time is answered before.
+    fn answer_overdue(&self) {
+        for (core, cell) in self.shared.cells.iter().enumerate() {
+            let request = cell.request();
+            if let Some(request) = request.filter(|_| self.is_overdue(CoreId(core as u16))) {
+                cell.cut(request, &http1::error_response(504));
             }
+        }
+    }
+
+    fn is_overdue(&self, core: CoreId) -> bool {
+        let due = self.slot(core).due_ms();
+        due.is_some_and(|due_ms| clock::monotonic_ms() >= due_ms)
+    }
+
+    fn slot(&self, core: CoreId) -> &CoreSlot {
+        self.shared.board.core(self.shared.place, core)
+    }
+
+    /// Without a master nobody else looks at the deadlines.
+    fn check_own_deadlines(&mut self) {
+        let limits = Limits::from(&self.config.processes.timeouts);
+        for core in (0..self.shared.cells.len() as u16).map(CoreId) {
+            if self.slot(core).in_request.load(Ordering::Relaxed) {
+                self.give_own_grades(core, &limits);
+            }
+            if self.is_overdue(core) {
+                self.log_harakiri(core);
+                self.harakiri(core);
+            }
+        }
+    }
+
+    /// What the master would say and order.
+    fn give_own_grades(&mut self, core: CoreId, limits: &Limits) {
+        let slot = self.slot(core);
+        let running = Running {
+            since: Millis(slot.started_ms.load(Ordering::Relaxed)),
+            since_unix: slot.started_unix.load(Ordering::Relaxed),
+            description: slot.current.read().unwrap_or_default(),
+        };
+        let now = Millis(clock::monotonic_ms());
+        let (due, _) = self.given.due(core, running.since, now, limits);
+        for grade in due {
+            let line = grades::line(grade, (self.shared.worker, core), &running, now);
+            crate::log::line(format_args!("{line}"));
+            self.grade(core, grade);
         }
     }
 
     /// What the master would say.
     fn log_harakiri(&self, core: CoreId) {
-        let slot = self.shared.board.core(self.shared.place, core);
+        let slot = self.slot(core);
         let request = slot.current.read().unwrap_or_default();
         let since = slot.started_unix.load(Ordering::Relaxed);
         let (worker, pid) = (self.shared.worker, std::process::id());
@@ -227,11 +275,51 @@ impl Control {
         ));
     }
 
+    /// A request takes long: logs where it is, or interrupts it. One that is younger than that is the next one.
+    fn grade(&self, core: CoreId, grade: Grade) {
+        let Some(cell) = self.shared.cells.get(core.0 as usize) else { return };
+        let Some(request) = cell.request() else { return };
+        let since_ms = self.slot(core).started_ms.load(Ordering::Relaxed);
+        let age_ms = clock::monotonic_ms().saturating_sub(since_ms);
+        let limit_ms = Limits::from(&self.config.processes.timeouts).of(grade);
+        if limit_ms.is_none_or(|limit_ms| age_ms < limit_ms) {
+            return;
+        }
+        match grade {
+            Grade::Log => self.plugins.iter().for_each(|plugin| plugin.dump_stack(cell.thread())),
+            Grade::Interrupt => self.interrupt(core, request),
+        }
+    }
+
+    /// Answers a request with 504 where its own answer has not begun, and raises an exception in it.
+    ///
+    /// The plugin may have to wait for a lock that the request holds for ever, and this thread must hear of
+    /// harakiri meanwhile. A core has at most one thread that waits like this: while it does, no request of the
+    /// worker gets on.
+    fn interrupt(&self, core: CoreId, request: Serial) {
+        let (shared, plugins) = (self.shared.clone(), self.plugins.clone());
+        let cell = &shared.cells[core.0 as usize];
+        cell.cut(request, &http1::error_response(504));
+        let thread = cell.thread();
+        let interrupter = std::thread::Builder::new()
+            .name(format!("interrupt {core}"))
+            .stack_size(INTERRUPTER_STACK_BYTES)
+            .spawn(move || {
+                let still_runs = || shared.cells[core.0 as usize].request() == Some(request);
+                plugins.iter().any(|plugin| plugin.interrupt(thread, &still_runs))
+            });
+        if let Err(error) = interrupter {
+            crate::log::line(format_args!("core {core} cannot be interrupted: {error}"));
+        }
+    }
+
     /// A request is stuck: shows where, answers in its place, lets the others finish, and ends the process.
     fn harakiri(&self, core: CoreId) {
         let Some(cell) = self.shared.cells.get(core.0 as usize) else { return };
         self.plugins.iter().for_each(|plugin| plugin.dump_stack(cell.thread()));
-        cell.cut(&http1::error_response(504));
+        if let Some(request) = cell.request() {
+            cell.cut(request, &http1::error_response(504));
+        }
         self.drain(exit_code::RECYCLE, true);
         if self.others_are_stuck(core) {
             // Nobody is left to begin them here.

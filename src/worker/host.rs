@@ -14,7 +14,7 @@ use uwsgi_plugin_api::{CoreId, Host, WorkerId, WorkerStatus};
 use crate::config::Config;
 use crate::request::shared::Shared;
 use crate::shm::{Board, PlaceId};
-use crate::sys::clock;
+use crate::sys::{clock, memory, title};
 
 /// One value for the life of the process; it learns in each worker who it is.
 pub struct ServerHost {
@@ -129,6 +129,23 @@ impl Host for ServerHost {
             };
             self.board.core(place, core).user_deadline_ms.store(deadline_ms, Ordering::Relaxed);
         }
+    }
+
+    fn ready(&self) -> bool {
+        self.shared.get().is_some_and(|shared| shared.process().is_ready())
+    }
+
+    fn memory(&self) -> (u64, u64) {
+        let usage = memory::usage();
+        (usage.rss_bytes, usage.vsz_bytes)
+    }
+
+    fn name_process(&self, name: &str) {
+        title::set(name);
+    }
+
+    fn is_a_reload(&self) -> bool {
+        self.config.life_cycle.replaces
     }
 
     fn reload(&self) -> bool {

@@ -28,6 +28,17 @@ pub enum ToWorker {
         /// The stuck core.
         core: CoreId,
     },
+    /// The request on this core takes long: log its stack. One that is not old enough is another one.
+    LogStack {
+        /// The slow core.
+        core: CoreId,
+    },
+    /// The request on this core takes too long: answer 504 where nothing was sent, and raise an exception in it.
+    /// One that is not old enough is another one.
+    Interrupt {
+        /// The slow core.
+        core: CoreId,
+    },
     /// Log the stacks of all request threads.
     Stacks,
     /// Take nothing new until `Resume`; what runs goes on.
@@ -67,6 +78,8 @@ impl ToWorker {
             Self::Finish => (b'f', 0),
             Self::Stop => (b's', 0),
             Self::Harakiri { core } => (b'h', core.0),
+            Self::LogStack { core } => (b'k', core.0),
+            Self::Interrupt { core } => (b'i', core.0),
             Self::Stacks => (b't', 0),
             Self::Pause => (b'p', 0),
             Self::Resume => (b'r', 0),
@@ -80,11 +93,14 @@ impl ToWorker {
     /// The message in `bytes`; `None` for what no master sends.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         let &[tag, low, high] = bytes else { return None };
+        let core = CoreId(u16::from_le_bytes([low, high]));
         Some(match tag {
             b'd' => Self::Drain,
             b'f' => Self::Finish,
             b's' => Self::Stop,
-            b'h' => Self::Harakiri { core: CoreId(u16::from_le_bytes([low, high])) },
+            b'h' => Self::Harakiri { core },
+            b'k' => Self::LogStack { core },
+            b'i' => Self::Interrupt { core },
             b't' => Self::Stacks,
             b'p' => Self::Pause,
             b'r' => Self::Resume,
@@ -130,8 +146,14 @@ mod tests {
     #[test]
     fn every_message_survives_its_bytes() {
         for core in [0, 1, 255, 256, u16::MAX] {
-            let message = ToWorker::Harakiri { core: CoreId(core) };
-            assert_eq!(ToWorker::decode(&message.encode()), Some(message));
+            let core = CoreId(core);
+            for message in [
+                ToWorker::Harakiri { core },
+                ToWorker::LogStack { core },
+                ToWorker::Interrupt { core },
+            ] {
+                assert_eq!(ToWorker::decode(&message.encode()), Some(message));
+            }
         }
         use ToWorker::{Drain, Finish, LameDuck, Pause, ReopenLog, Resume, Stacks, Stop};
         for message in [Drain, Finish, Stop, Stacks, Pause, Resume, LameDuck, ReopenLog] {

@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI32, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, Ordering};
 
 use uwsgi_plugin_api::{Outcome, WorkerId};
 
@@ -15,7 +15,7 @@ use crate::net::hub::Hub;
 use crate::request::shared::Stile;
 use crate::shm::{Board, PlaceId};
 use crate::sys::channel::Channel;
-use crate::sys::{clock, random};
+use crate::sys::{clock, memory, random};
 
 /// Why a worker asks to be replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,16 +24,22 @@ pub(super) enum Reason {
     Requests,
     /// The application ended (`SystemExit`).
     Application,
+    /// `reload-on-rss`, `reload-on-as`.
+    Size,
+    /// `reload-on-exception` and its family.
+    Exception,
 }
 
 impl Reason {
-    const ALL: [Self; 2] = [Self::Requests, Self::Application];
+    const ALL: [Self; 4] = [Self::Requests, Self::Application, Self::Size, Self::Exception];
 
     /// Its number, never 0.
     fn code(self) -> u8 {
         match self {
             Self::Requests => 1,
             Self::Application => 2,
+            Self::Size => 3,
+            Self::Exception => 4,
         }
     }
 
@@ -44,7 +50,8 @@ impl Reason {
     /// With what a worker ends that was replaced for it.
     fn exit_code(self) -> i32 {
         match self {
-            Self::Requests | Self::Application => exit_code::RECYCLE,
+            Self::Requests | Self::Application | Self::Size => exit_code::RECYCLE,
+            Self::Exception => exit_code::EXCEPTION,
         }
     }
 }
@@ -88,12 +95,19 @@ impl Ending {
 /// What decides whether a worker goes on after a request.
 pub(super) struct Recycling {
     board: Arc<Board>,
+    worker: WorkerId,
     place: PlaceId,
     /// Requests of this process after which it asks.
     requests_max: u64,
+    /// `reload-on-rss`.
+    rss_bytes_max: Option<u64>,
+    /// `reload-on-as`.
+    vsz_bytes_max: Option<u64>,
     /// Not before this moment of the monotonic clock, in milliseconds.
     earliest_ms: u64,
     ending: Arc<Ending>,
+    /// The master knows the reason.
+    asked: AtomicBool,
     channel: Option<Arc<Channel>>,
     hub: Arc<Hub>,
     stile: Arc<Stile>,
@@ -111,10 +125,14 @@ impl Recycling {
         let lifetime_ms = config.processes.min_worker_lifetime.as_millis() as u64;
         Self {
             board,
+            worker,
             place,
             requests_max: requests_max(config, worker),
+            rss_bytes_max: config.processes.reload_on_rss_bytes,
+            vsz_bytes_max: config.processes.reload_on_as_bytes,
             earliest_ms: clock::monotonic_ms() + lifetime_ms,
             ending,
+            asked: AtomicBool::new(false),
             channel,
             hub,
             stile,
@@ -123,11 +141,13 @@ impl Recycling {
 
     /// Called after each request, by its thread.
     pub(super) fn after_request(&self, outcome: &Outcome) {
-        if self.ending.reason().is_some() {
-            return;
+        if self.ending.reason().is_none() {
+            let Some(reason) = self.due(outcome) else { return };
+            if self.ending.want(reason) {
+                self.say(reason);
+            }
         }
-        let Some(reason) = self.due(outcome) else { return };
-        if self.ending.want(reason) {
+        if !self.asked.swap(true, Ordering::AcqRel) {
             match &self.channel {
                 Some(channel) => self.ask(channel),
                 None => self.end(),
@@ -135,21 +155,46 @@ impl Recycling {
         }
     }
 
+    /// The others are said at the worker's end.
+    fn say(&self, reason: Reason) {
+        if reason == Reason::Exception {
+            let (worker, pid) = (self.worker, std::process::id());
+            crate::log::line(format_args!(
+                "... monitored exception detected, respawning worker {worker} (pid: {pid})..."
+            ));
+        }
+    }
+
     fn due(&self, outcome: &Outcome) -> Option<Reason> {
         if outcome.end_worker {
             return Some(Reason::Application);
         }
+        if outcome.replace_worker {
+            return Some(Reason::Exception);
+        }
         let all_served = self.requests_max != u64::MAX
-            && self.board.process_requests(self.place) >= self.requests_max
-            && clock::monotonic_ms() >= self.earliest_ms;
-        all_served.then_some(Reason::Requests)
+            && self.board.process_requests(self.place) >= self.requests_max;
+        let reason = match all_served {
+            true => Some(Reason::Requests),
+            false => self.is_too_large().then_some(Reason::Size),
+        };
+        reason.filter(|_| clock::monotonic_ms() >= self.earliest_ms)
+    }
+
+    fn is_too_large(&self) -> bool {
+        if self.rss_bytes_max.is_none() && self.vsz_bytes_max.is_none() {
+            return false;
+        }
+        let usage = memory::usage();
+        self.rss_bytes_max.is_some_and(|most| usage.rss_bytes >= most)
+            || self.vsz_bytes_max.is_some_and(|most| usage.vsz_bytes >= most)
     }
 
     fn ask(&self, channel: &Channel) {
         match channel.send(&FromWorker::Spent.encode()) {
             Ok(()) => self.board.process(self.place).spent.store(true, Ordering::Relaxed),
             // The master does not listen just now, or is gone: asked again after the next request.
-            Err(_) => self.ending.reason.store(0, Ordering::Release),
+            Err(_) => self.asked.store(false, Ordering::Release),
         }
     }
 

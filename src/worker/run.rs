@@ -11,7 +11,7 @@ use super::check;
 use super::control::{self, Control};
 use super::host::ServerHost;
 use super::message::{FromWorker, exit_code};
-use super::recycle::{Ending, Recycling};
+use super::recycle::{Ending, Reason, Recycling};
 use crate::config::Config;
 use crate::config::model::Check;
 use crate::config::model::hooks::Phase;
@@ -72,7 +72,9 @@ pub fn run(boot: Boot) -> i32 {
         return end_instance(stop, boot.channel.as_ref());
     }
     if boot.config.processes.lazy_apps {
-        let must_load = boot.trial != Trial::None;
+        // Later its generation is the one that serves.
+        let first = boot.config.life_cycle.replaces && boot.first_life;
+        let must_load = boot.trial != Trial::None || first;
         match load_apps(&boot.config, &boot.plugins, must_load) {
             Ok(()) => {}
             Err(Unloaded::Status(status)) => return status,
@@ -256,7 +258,8 @@ fn serve(boot: Boot) -> io::Result<i32> {
         // A core that panicked outside of a request has logged it; the worker ends all the same.
         let _ = thread.join();
     }
-    if ending.reason().is_some() {
+    // An exception was told when it was seen.
+    if ending.reason().is_some_and(|reason| reason != Reason::Exception) {
         let pid = std::process::id();
         crate::log::line(format_args!("...The work of process {pid} is done. Seeya!"));
     }

@@ -89,6 +89,20 @@ def hang(environ, start_response):
         time.sleep(60)
 
 
+@path("/naps")
+def naps(environ, start_response):
+    """Hangs, but runs Python code in between."""
+    while True:
+        time.sleep(0.01)
+
+
+@path("/half-and-hang")
+def half_and_hang(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    yield b"half"
+    time.sleep(60)
+
+
 @path("/big")
 def big(environ, start_response):
     """So many bytes in one piece."""

@@ -244,7 +244,6 @@ fn second_upgrade_waits_for_the_end_of_the_first() {
 }
 
 #[test]
-#[ignore = "gap: without need-app the new generation answers with errors"]
 fn upgrade_onto_a_broken_application_leaves_the_first_master_serving() {
     ours_only!("it has no such signals");
     let server = setup().start();

@@ -7,12 +7,14 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod autoreload;
 mod body;
 mod commands;
 mod daemon;
 mod environ;
 mod errors;
 mod fifo;
+mod forking;
 mod frameworks;
 mod gunicorn_signals;
 mod handover;
@@ -27,6 +29,7 @@ mod nginx;
 mod notify;
 mod processes;
 mod pythons;
+mod recycling;
 mod reload;
 mod resilience;
 mod signals;

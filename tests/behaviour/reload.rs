@@ -277,7 +277,6 @@ fn ask_for_reload(server: &Server) -> (std::process::ExitStatus, String) {
 }
 
 #[test]
-#[ignore = "gap: without need-app the new generation answers with errors"]
 fn reload_onto_an_import_error_does_no_harm() {
     ours_only!("it ends its workers first, and then answers with errors");
     let wrong = |server: &Server| deploy(server, "import no_such_module\n");
@@ -296,7 +295,6 @@ fn reload_onto_an_application_that_exits_does_no_harm() {
 }
 
 #[test]
-#[ignore = "gap: without need-app the new generation answers with errors"]
 fn reload_onto_a_missing_application_does_no_harm() {
     ours_only!("it ends its workers first, and then answers with errors");
     let wrong = |server: &Server| std::fs::remove_file(server.path("app.py")).unwrap();
@@ -332,7 +330,6 @@ fn reload_onto_a_taken_port_does_no_harm() {
 }
 
 #[test]
-#[ignore = "gap: without need-app the new generation answers with errors"]
 fn reload_works_after_one_that_failed() {
     ours_only!("there is nobody left to reload");
     let server = configured().start();

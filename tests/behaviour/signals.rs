@@ -422,3 +422,21 @@ fn hook_makes_terminate_a_graceful_stop() {
     assert_eq!(server.wait().code(), Some(0));
     server.wait_for("<*>graceful shutdown triggered...");
 }
+
+#[test]
+fn application_that_does_not_load_any_more_leaves_the_old_one_serving() {
+    ours_only!("it serves without an application then");
+    let code = "def application(e, s):\n    s('200 OK', [])\n    return [b'works']\n";
+    for lazy in ["--lazy-apps=false", "--lazy-apps"] {
+        let setup = Setup::new(crate::support::Wire::Uwsgi).file("app.py", code);
+        let args = ["-s", "127.0.0.1:0", "--wsgi-file", "app.py", lazy];
+        let server = setup.args(args).master(2).start();
+        std::fs::write(server.path("app.py"), "import no_such_module\n").unwrap();
+        server.signal(Signal::SIGHUP);
+        server.wait_for("reload FAILED: <*>");
+        assert_eq!(server.get("/").text(), "works");
+        std::fs::write(server.path("app.py"), code.replace("works", "anew")).unwrap();
+        server.signal(Signal::SIGHUP);
+        eventually("the new application", || server.get("/").text() == "anew");
+    }
+}

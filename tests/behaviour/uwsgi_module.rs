@@ -80,6 +80,33 @@ fn reload_of_the_application_reloads() {
 }
 
 #[test]
+fn worker_knows_that_it_serves_and_how_large_it_is() {
+    let server = Setup::uwsgi().master(1).start();
+    assert_eq!(evaluate(&server, "uwsgi.ready()"), "True");
+    assert_eq!(evaluate(&server, "uwsgi.mule_id()"), "0");
+    assert_eq!(evaluate(&server, "0 < uwsgi.mem()[0] < uwsgi.mem()[1]"), "True");
+}
+
+#[test]
+fn application_sees_that_it_was_reloaded() {
+    let server = Setup::uwsgi().master(1).start();
+    assert_eq!(evaluate(&server, "uwsgi.is_a_reload"), "False");
+    server.signal(nix::sys::signal::Signal::SIGHUP);
+    eventually("the next generation", || {
+        let answer = server.raw(&crate::support::Request::get("/module?uwsgi.is_a_reload"));
+        String::from_utf8_lossy(&answer).ends_with("True")
+    });
+}
+
+#[test]
+fn application_names_its_process() {
+    let server = Setup::uwsgi().master(1).start();
+    assert_eq!(evaluate(&server, "uwsgi.setprocname('shop worker')"), "None");
+    let command = std::fs::read(format!("/proc/{}/cmdline", server.worker(1))).unwrap();
+    assert!(command.starts_with(b"shop worker"), "{}", String::from_utf8_lossy(&command));
+}
+
+#[test]
 fn stop_of_the_application_stops() {
     let mut server = Setup::uwsgi().master(1).start();
     server.raw(&crate::support::Request::get("/module?uwsgi.stop()"));

@@ -60,6 +60,22 @@ pub trait Host: Send + Sync {
     fn stop(&self) -> bool;
     /// Closes the core's current connection once its answer is out, before the application returns.
     fn disconnect(&self, core: CoreId) -> bool;
+    /// Whether this worker serves (`uwsgi.ready()`).
+    fn ready(&self) -> bool {
+        self.accepting()
+    }
+    /// Resident memory and address space of this process in bytes; zeros where they cannot be had.
+    fn memory(&self) -> (u64, u64) {
+        (0, 0)
+    }
+    /// Names this process in `ps`.
+    fn name_process(&self, name: &str) {
+        let _ = name;
+    }
+    /// Whether this instance came from a reload.
+    fn is_a_reload(&self) -> bool {
+        false
+    }
     /// Whether an option is a flag, so that its value `1` stands for "set" (`uwsgi.opt` shows `True`).
     fn option_is_flag(&self, name: &str) -> bool {
         let _ = name;

@@ -38,6 +38,10 @@ pub struct Outcome {
     pub exception: bool,
     /// The worker must end after this request (`SystemExit`).
     pub end_worker: bool,
+    /// The worker must be replaced after this request (`reload-on-exception` and its family).
+    pub replace_worker: bool,
+    /// The exception was the one of [`Plugin::interrupt`].
+    pub interrupted: bool,
     /// How often the handler was entered for this answer: uWSGI's "switches".
     pub switches: u32,
 }
@@ -94,6 +98,15 @@ pub trait Plugin: Send + Sync {
     /// Writes the stack of a request thread to the log, without waiting for locks the thread may hold.
     /// `thread` is its kernel thread id.
     fn dump_stack(&self, thread: i32);
+    /// Raises an exception in the request that runs on this thread (its kernel thread id), so that the thread is
+    /// free for others. `still_runs` is asked at a moment when the request cannot end, and false from it leaves
+    /// everything as it is: the request that was meant is over. Called by another thread of the worker; may wait
+    /// for locks, but not for the request. False where nothing was raised.
+    ///
+    /// Code that waits in the system or in C sees the exception when it comes back.
+    fn interrupt(&self, _thread: i32, _still_runs: &dyn Fn() -> bool) -> bool {
+        false
+    }
     /// Runs exit hooks (`atexit`); must return within its own bound.
     fn shutdown(&self);
 }

@@ -135,8 +135,24 @@ def mounted(module, place, point, value):
     return point, value
 
 
+FAILED_FILES_MAX = 100
+failed_files = []
+
+
+def remember_failed_files(source, value):
+    """For py-autoreload: what may be changed so that it loads the next time."""
+    files = [split_source(source)[0], getattr(value, "filename", None)]
+    traceback = value.__traceback__
+    while traceback is not None:
+        files.append(traceback.tb_frame.f_code.co_filename)
+        traceback = traceback.tb_next
+    failed_files.extend(file for file in files if isinstance(file, str) and os.path.isfile(file))
+    del failed_files[FAILED_FILES_MAX:]
+
+
 def report_load_failure(source, value):
     """Traceback, search path and what to do."""
+    remember_failed_files(source, value)
     if isinstance(value, NotFound):
         print(value, file=sys.stderr)
     else:
@@ -200,11 +216,73 @@ def name_thread(name):
     threading.current_thread().name = name
 
 
+def module_file(module):
+    """The source of a module, without asking one that makes its attributes on demand."""
+    try:
+        file = object.__getattribute__(module, "__dict__").get("__file__")
+    except AttributeError:
+        return None
+    if not isinstance(file, str):
+        return None
+    if file.endswith(".pyc"):
+        folder, name = os.path.split(file)
+        if os.path.basename(folder) == "__pycache__":
+            return os.path.join(os.path.dirname(folder), name.split(".")[0] + ".py")
+        return file[:-1]
+    return file
+
+
+def module_files(ignored):
+    """The files of all modules, and of those that could not be loaded, but for ignored modules and files."""
+    modules = list(sys.modules.items())
+    files = {module_file(module) for name, module in modules if name not in ignored}
+    files.update(failed_files)
+    files.discard(None)
+    paths = {os.path.abspath(file) for file in files}
+    return [os.fsencode(path) for path in paths - {os.path.abspath(file) for file in ignored}]
+
+
+def module_count():
+    return len(sys.modules)
+
+
+def syntax_error(path):
+    """What is wrong with a file of Python, None where it could be compiled."""
+    if not path.endswith(".py"):
+        return None
+    try:
+        with open(path, "rb") as file:
+            compile(file.read(), path, "exec", dont_inherit=True)
+    except (SyntaxError, ValueError) as error:
+        return "%s: %s" % (type(error).__name__, error)
+    except OSError:
+        pass  # it is gone; the reload shows what becomes of that
+    return None
+
+
 def arm_stack_dump(number):
     import faulthandler
 
     faulthandler.unregister(number)
     faulthandler.register(number, file=2, all_threads=False, chain=False)
+
+
+class RequestTimeout(BaseException):
+    """Raised in a request that takes longer than harakiri-interrupt.
+
+    Not an Exception, so that frameworks do not answer it: the client has its answer.
+    """
+
+    __module__ = "uwsgi"
+
+    def __str__(self):
+        return "the request took longer than harakiri-interrupt"
+
+
+def arm_interrupt(number):
+    import signal
+
+    signal.signal(number, interrupted)  # noqa: F821, a native function of this module
 
 
 def run_hook(name):

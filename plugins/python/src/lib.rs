@@ -4,11 +4,13 @@
 //! contact with libpython, everything else is safe Rust over it; `boot.py` is what is easier said in Python.
 #![deny(unsafe_code)]
 
+mod autoreload;
 mod embed;
 mod environ;
 mod ffi;
 mod find;
 mod input;
+mod interrupt;
 mod load;
 mod module;
 mod names;
@@ -47,6 +49,8 @@ struct Shared {
     host_name: Vec<u8>,
     running: Kept<Running>,
     apps: Kept<Apps>,
+    /// Its request threads.
+    marks: interrupt::Marks,
     /// The first fork froze the garbage collector.
     frozen: AtomicBool,
     /// Process that has run its `post_fork_hook`.
@@ -58,6 +62,8 @@ struct Shared {
 /// Python objects that exist once.
 struct Running {
     boot: Object,
+    /// `uwsgi.RequestTimeout`.
+    timeout: Object,
     file_wrapper: Object,
     starts: start_response::StartClass,
     writers: start_response::WriterClass,
@@ -69,6 +75,7 @@ impl Running {
         let name = py.interned("FileWrapper")?;
         Ok(Self {
             file_wrapper: boot.borrowed().attribute(py, name.borrowed())?,
+            timeout: interrupt::install(py, &boot)?,
             boot,
             starts: ffi::Class::new(py)?,
             writers: ffi::Class::new(py)?,
@@ -98,6 +105,18 @@ impl Shared {
                 self.host.log(&format!("python: {name}: {}", raised.describe(py)));
                 None
             }
+        }
+    }
+
+    /// Sets the signal handlers that a fork may have lost.
+    fn arm(&self, py: Py<'_>, running: &Running) {
+        if let Err(raised) = embed::arm_stack_dump(py, &running.boot) {
+            self.host.log(&format!("python: no stack dumps: {}", raised.describe(py)));
+        }
+        if self.options.interrupts
+            && let Err(raised) = interrupt::arm(py, &running.boot)
+        {
+            interrupt::report(raised, py);
         }
     }
 
@@ -159,6 +178,7 @@ impl Plugin for PythonPlugin {
             host_name: load::host_name(),
             running: Kept::new(),
             apps: Kept::new(),
+            marks: interrupt::Marks::default(),
             frozen: AtomicBool::new(false),
             hooked: parking_lot::Mutex::new(0),
             forked: AtomicU32::new(0),
@@ -168,7 +188,11 @@ impl Plugin for PythonPlugin {
             &shared.host,
             |py| module::install(py, &shared.host, settings, &shared.host_name),
             |py, boot| {
-                shared.running.set(py, Running::new(py, boot)?);
+                let running = Running::new(py, boot)?;
+                if shared.options.interrupts {
+                    interrupt::arm(py, &running.boot)?;
+                }
+                shared.running.set(py, running);
                 Ok(())
             },
         )
@@ -227,10 +251,8 @@ impl Plugin for PythonPlugin {
         ffi::after_fork_child(); // reseeds `random` as well, by its own fork hook
         shared.forked.store(std::process::id(), Ordering::Relaxed);
         let loaded = ffi::with(|py| {
-            let armed =
-                shared.running.get(py).map(|running| embed::arm_stack_dump(py, &running.boot));
-            if let Some(Err(raised)) = armed {
-                shared.host.log(&format!("python: no stack dumps: {}", raised.describe(py)));
+            if let Some(running) = shared.running.get(py) {
+                shared.arm(py, running);
             }
             shared.apps.get(py).is_some()
         });
@@ -243,9 +265,14 @@ impl Plugin for PythonPlugin {
         match self.shared() {
             Ok(shared) => {
                 ffi::let_through(ffi::stack_dump_signal());
+                ffi::let_through(ffi::interrupt_signal());
                 shared.run_post_fork_hook();
                 name_thread(shared, core);
-                Box::new(wsgi::WsgiHandler::new(Arc::clone(shared), core))
+                let mark = ffi::with(|py| shared.marks.add(py, core));
+                if core.0 == 0 {
+                    autoreload::start(shared);
+                }
+                Box::new(wsgi::WsgiHandler::new(Arc::clone(shared), core, mark))
             }
             Err(_) => Box::new(Unstarted),
         }
@@ -256,6 +283,16 @@ impl Plugin for PythonPlugin {
             ffi::send_to_thread(thread, ffi::stack_dump_signal());
             await_dump(thread);
         }
+    }
+
+    fn interrupt(&self, thread: i32, still_runs: &dyn Fn() -> bool) -> bool {
+        let Ok(shared) = self.shared() else { return false };
+        let raised = ffi::keep(|py| {
+            let Some(running) = shared.running.get(py) else { return false };
+            shared.marks.interrupt(py, thread, running.timeout.borrowed(), still_runs)
+        });
+        ffi::leave_thread();
+        raised
     }
 
     fn shutdown(&self) {

@@ -69,6 +69,10 @@ pub(crate) fn install(
         functions.add::<ConnectionFd>();
         functions.add::<Accepting>();
         functions.add::<Micros>();
+        functions.add::<Ready>();
+        functions.add::<Mem>();
+        functions.add::<SetProcName>();
+        functions.add::<MuleId>();
     })?;
     let own_version = env!("CARGO_PKG_VERSION");
     let compatible = version_info(py)?;
@@ -86,6 +90,7 @@ pub(crate) fn install(
         ("started_on", py.unsigned(host.started_on())?),
         ("applications", py.none().own(py)),
         ("loop", py.none().own(py)),
+        ("is_a_reload", py.boolean(host.is_a_reload()).own(py)),
         ("opt", opt(py, host, settings)?),
         ("sockets", sockets(py, host)?),
     ] {
@@ -222,6 +227,21 @@ functions! {
     };
     Accepting = c"accepting", c"Whether this worker accepts; tells the master that it is ready.", |py, _arguments|
         success(py, host().is_some_and(|host| host.accepting()));
+    Ready = c"ready", c"True where this worker serves, else None.", |py, _arguments|
+        success(py, host().is_some_and(|host| host.ready()));
+    Mem = c"mem", c"Resident memory and address space of this process, in bytes.", |py, _arguments| {
+        let (rss, vsz) = host().map_or((0, 0), |host| host.memory());
+        py.tuple(vec![py.unsigned(rss)?, py.unsigned(vsz)?])
+    };
+    SetProcName = c"setprocname", c"Names this process in ps.", |py, arguments| {
+        let name = text_argument(py, arguments)?;
+        if let Some(host) = host() {
+            host.name_process(&name);
+        }
+        Ok(py.none().own(py))
+    };
+    MuleId = c"mule_id", c"Number of this mule; 0 in a process that is none.", |py, _arguments|
+        py.integer(0);
     Micros = c"micros", c"Microseconds since 1970.", |py, _arguments| {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         py.unsigned(u64::try_from(now.as_micros()).unwrap_or(u64::MAX))

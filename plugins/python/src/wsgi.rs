@@ -6,10 +6,12 @@ use uwsgi_plugin_api::{CoreId, Handler, Known, Outcome, Request, Response};
 
 use crate::embed::call;
 use crate::environ::{Environs, Facts};
-use crate::ffi::{self, Exception, Exchange, Loan, Object, Py, Raised, Ref};
+use crate::ffi::{self, Caught, Exception, Exchange, Loan, Object, Py, Raised, Ref};
 use crate::input::Input;
+use crate::interrupt::Mark;
 use crate::load::Apps;
 use crate::module::{self, Current};
+use crate::options::Description;
 use crate::respond::{Delivery, Stop};
 use crate::start_response::{StartResponse, Writer};
 use crate::{Running, Shared};
@@ -18,6 +20,7 @@ use crate::{Running, Shared};
 pub(crate) struct WsgiHandler {
     shared: Arc<Shared>,
     core: CoreId,
+    mark: Arc<Mark>,
     /// `None` once it is dropped: its objects need the GIL.
     parts: Option<Parts>,
 }
@@ -61,8 +64,9 @@ impl Callables {
 }
 
 impl WsgiHandler {
-    pub(crate) fn new(shared: Arc<Shared>, core: CoreId) -> Self {
-        Self { shared, core, parts: None }
+    /// For the calling thread, which `mark` is of.
+    pub(crate) fn new(shared: Arc<Shared>, core: CoreId, mark: Arc<Mark>) -> Self {
+        Self { shared, core, mark, parts: None }
     }
 }
 
@@ -80,7 +84,11 @@ impl Handler for WsgiHandler {
             core: request.core,
             connection: request.connection_fd,
         }));
-        let outcome = ffi::keep(|py| self.serve(py, request, response));
+        let outcome = ffi::keep(|py| {
+            let outcome = self.serve(py, request, response);
+            self.mark.leave(py);
+            outcome
+        });
         module::set_current(None);
         outcome
     }
@@ -267,6 +275,8 @@ impl Run<'_> {
             module::log_line("the application called sys.exit(): this worker ends");
             return None;
         }
+        outcome.interrupted |= caught.is_a(py, self.running.timeout.borrowed());
+        outcome.replace_worker |= self.is_monitored(py, &caught, outcome.interrupted);
         let value = caught.value.borrowed();
         if let Err(raised) = call(py, &self.running.boot, "print_exception", &[value]) {
             module::log_line(&format!(
@@ -279,6 +289,31 @@ impl Run<'_> {
         }
         let text = call(py, &self.running.boot, "format_exception", &[value]);
         text.map_err(|raised| raised.forget(py)).ok()
+    }
+
+    /// Whether a worker is replaced for this exception (`reload-on-exception` and its family). The one that spares
+    /// the worker only counts where it is named.
+    fn is_monitored(&self, py: Py<'_>, caught: &Caught, interrupted: bool) -> bool {
+        let monitored = &self.shared.options.monitored;
+        if monitored.takes_all() && !interrupted {
+            return true;
+        }
+        monitored.looks_closer() && {
+            let class = |name| {
+                let attribute = py
+                    .interned(name)
+                    .and_then(|name| caught.kind.borrowed().attribute(py, name.borrowed()));
+                attribute.map_or_else(
+                    |raised| {
+                        raised.forget(py);
+                        String::new()
+                    },
+                    |value| value.borrowed().text(py),
+                )
+            };
+            let (name, module) = (class("__name__"), class("__module__"));
+            monitored.matches(&Description { name, module, text: caught.value.borrowed().text(py) })
+        }
     }
 
     /// Answers with a traceback (`catch-exceptions`); false where the head is out.

@@ -11,6 +11,7 @@ mod monitoring;
 mod processes;
 mod runtime;
 mod sockets;
+mod timeouts;
 
 pub use sockets::SOCKETS;
 

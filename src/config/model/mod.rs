@@ -4,6 +4,7 @@ pub mod hooks;
 pub mod isolation;
 mod life_cycle;
 mod monitoring;
+mod timeouts;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -14,6 +15,7 @@ use crate::config::Variable;
 
 pub use life_cycle::{Check, LifeCycle};
 pub use monitoring::{EndpointSpec, Monitoring};
+pub use timeouts::{Graceful, Timeouts};
 
 /// Everything that was configured, checked.
 #[derive(Clone, Debug)]
@@ -90,6 +92,12 @@ pub struct Processes {
     pub no_orphans: bool,
     /// `limit-as` in bytes.
     pub limit_as_bytes: Option<u64>,
+    /// What happens to a request that takes too long, besides `harakiri`.
+    pub timeouts: Timeouts,
+    /// `reload-on-rss` in bytes.
+    pub reload_on_rss_bytes: Option<u64>,
+    /// `reload-on-as` in bytes.
+    pub reload_on_as_bytes: Option<u64>,
 }
 
 /// Bounds of connections, requests and bodies.

@@ -56,6 +56,7 @@ const SAMPLES: &[(&str, &str)] = &[
     ("pivot-root", "new old"),
     ("cap", "setgid"),
     ("prio", "7"),
+    ("harakiri-graceful-signal", "10"),
 ];
 
 fn sample(row: &OptionRow) -> &'static str {
@@ -118,6 +119,8 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("print", "tests/configuration, answers"),
     ("plugins-list", "tests/configuration, answers"),
     ("ping-timeout", "control"),
+    ("reload-on-exception", "tests/behaviour, recycling"),
+    ("harakiri-graceful-signal", "tests/behaviour, harakiri"),
     ("plugins", "config::tests, built_in_plugins_are_accepted_by_their_usual_names"),
     ("allow-unsupported", "config::tests::table"),
 ];

@@ -5,7 +5,6 @@ use uwsgi_plugin_api::option::{chapter, flag, integer, list, megabytes, text, un
 use uwsgi_plugin_api::{OptionRow, Section};
 
 const MEMORY: &str = "replace workers after a number of requests (max-requests) and bound the memory of the service (MemoryMax= of systemd)";
-const FORGIVING: &str = "the stuck request is answered with 504 after its Python stack was logged, and other requests of the worker finish; a larger harakiri gives it more time";
 const NO_MULES: &str = "there are no mules that could be reloaded";
 const TOUCH: &str =
     "send SIGHUP to the master after the change, by hand or by a systemd path unit (PathChanged=)";
@@ -14,7 +13,6 @@ const WATCH: &str =
 const TOUCH_COMMAND: &str = "let a systemd path unit (PathChanged=) run the command";
 const NO_SIGNALS: &str = "there are no uwsgi signals; let the application look at the file, or run the work from a systemd path unit (PathChanged=)";
 const DESCRIPTOR: &str = "send SIGHUP to the master from the program that knows of the event";
-const EXCEPTION: &str = "call uwsgi.reload() where the application catches the exception";
 
 #[rustfmt::skip] // a table
 pub(super) const ROWS: &[OptionRow] = &chapter(
@@ -22,18 +20,19 @@ pub(super) const ROWS: &[OptionRow] = &chapter(
     [
         integer("harakiri", "SECONDS",
             "Longest time of a request; its worker is replaced after it. 0 is no limit (default).").short('t').reload(Workers),
+        integer("harakiri-log", "SECONDS",
+            "Log the Python stack of a request that takes longer than this, and let it run. 0 is never (default).").reload(Workers).extra(),
+        integer("harakiri-interrupt", "SECONDS",
+            "Answer a request that takes longer than this with 504 and raise uwsgi.RequestTimeout in it, so that its worker lives. 0 is never (default).").reload(Workers).extra(),
         flag("harakiri-verbose",
             "Log where the process was in the kernel and in Python before harakiri ends it.").reload(Live)
             .no_effect("the Python stack of a request that is out of time is always logged; the place in the kernel is not"),
         integer("harakiri-graceful-timeout", "SECONDS",
-            "First send the worker a signal, and kill it only this much later (default 0: kill at once).").reload(Live)
-            .missing(FORGIVING),
+            "First send the worker a signal, and kill it only this much later (default 0: kill at once).").reload(Live),
         integer("harakiri-graceful-signal", "N",
-            "The signal that harakiri-graceful-timeout sends first (default 15, SIGTERM).").reload(Live)
-            .missing(FORGIVING),
+            "The signal that harakiri-graceful-timeout sends first (default 15, SIGTERM: end at once; 1, SIGHUP: finish the other requests).").reload(Live),
         integer("harakiri-queue-threshold", "N",
-            "Let requests run on while fewer than N connections wait in the listen queue.").reload(Live)
-            .missing("harakiri ends a request whatever the listen queue holds; a larger harakiri gives it more time"),
+            "Let requests run on while fewer than N connections wait in the listen queue.").reload(Live),
         flag("harakiri-no-arh",
             "Do not count the time of after-request hooks in harakiri.").aliases(&["no-harakiri-arh", "no-harakiri-after-req-hook"])
             .no_effect("harakiri ends with the request, and there are no after-request hooks"),
@@ -50,11 +49,9 @@ pub(super) const ROWS: &[OptionRow] = &chapter(
         integer("max-worker-lifetime-delta", "SECONDS",
             "Add SECONDS times (worker number - 1) to max-worker-lifetime, so that workers do not end together.").reload(Live),
         megabytes("reload-on-rss", "MEBIBYTES",
-            "Replace a worker after a request where its resident memory is at least this.").reload(Workers).implies(&["memory-report"])
-            .missing(MEMORY),
+            "Replace a worker after a request where its resident memory is at least this, but not before min-worker-lifetime.").reload(Workers).implies(&["memory-report"]),
         megabytes("reload-on-as", "MEBIBYTES",
-            "Replace a worker after a request where its address space is at least this.").reload(Workers).implies(&["memory-report"])
-            .missing(MEMORY),
+            "Replace a worker after a request where its address space is at least this, but not before min-worker-lifetime.").reload(Workers).implies(&["memory-report"]),
         megabytes("reload-on-uss", "MEBIBYTES",
             "Replace a worker after a request where the memory it shares with nobody (USS) is at least this.").reload(Workers).implies(&["memory-report"]).extra()
             .missing(MEMORY),
@@ -69,17 +66,13 @@ pub(super) const ROWS: &[OptionRow] = &chapter(
             "How often memory is measured for evil-reload-on-rss and evil-reload-on-as (default 3).").reload(Live)
             .no_effect("the master measures once a second"),
         flag("reload-on-exception",
-            "Replace a worker after a request that raised an exception.").reload(Workers)
-            .missing(EXCEPTION),
+            "Replace a worker after a request that raised an exception.").reload(Workers),
         list("reload-on-exception-type", "CLASS",
-            "Replace a worker after a request that raised an exception of this class.").reload(Workers)
-            .missing(EXCEPTION),
+            "Replace a worker after a request that raised an exception of this class (ValueError or shop.errors.Broken; not of a subclass).").reload(Workers),
         list("reload-on-exception-value", "TEXT",
-            "Replace a worker after a request that raised an exception with this text.").reload(Workers)
-            .missing(EXCEPTION),
+            "Replace a worker after a request that raised an exception with this text.").reload(Workers),
         list("reload-on-exception-repr", "CLASS: TEXT",
-            "Replace a worker after a request that raised an exception of this class with this text.").reload(Workers)
-            .missing(EXCEPTION),
+            "Replace a worker after a request that raised an exception of this class with this text.").reload(Workers),
         list("exception-handler", "NAME[:ARGUMENT]",
             "Hand exceptions of requests over to a handler of a plugin.").reload(Workers).implies(&["master"])
             .missing("report exceptions from the application, by a WSGI middleware or by its framework"),

@@ -9,10 +9,17 @@ mod generations;
 mod harakiri;
 mod life;
 
+const NO_TIMEOUTS: Timeouts = Timeouts {
+    grades: grades::Limits { log_ms: None, interrupt_ms: None },
+    graceful: None,
+    queue_threshold: None,
+};
+
 const SERVING: Settings = Settings {
     workers: 2,
     cores: 2,
     harakiri_ms: Some(3_000),
+    timeouts: NO_TIMEOUTS,
     mercy_ms: 60_000,
     reload_mercy_ms: 30_000,
     throttle_ms: 2_000,
@@ -47,6 +54,7 @@ struct World {
 struct FakeCores {
     requests: HashMap<(Seat, CoreId), (Millis, Running)>,
     memory: HashMap<i32, (u64, u64)>,
+    backlog: Option<Backlog>,
 }
 
 impl Cores for FakeCores {
@@ -55,6 +63,9 @@ impl Cores for FakeCores {
     }
     fn running(&self, seat: Seat, core: CoreId) -> Option<Running> {
         self.requests.get(&(seat, core)).map(|(_, running)| running.clone())
+    }
+    fn backlog(&self) -> Option<Backlog> {
+        self.backlog
     }
     fn memory(&self, pid: Pid) -> (u64, u64) {
         self.memory.get(&pid.as_raw()).copied().unwrap_or_default()

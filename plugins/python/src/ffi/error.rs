@@ -56,6 +56,14 @@ impl Caught {
             (table().PyErr_GivenExceptionMatches)(self.kind.borrowed().raw(), exception.raw()) != 0
         }
     }
+
+    /// As [`Caught::is`], for any class.
+    pub(crate) fn is_a(&self, _py: Py<'_>, class: Ref<'_>) -> bool {
+        // SAFETY: borrowed call under the lock.
+        unsafe {
+            (table().PyErr_GivenExceptionMatches)(self.kind.borrowed().raw(), class.raw()) != 0
+        }
+    }
 }
 
 impl Raised {

@@ -8,6 +8,7 @@
 use std::mem::ManuallyDrop;
 use std::sync::OnceLock;
 
+mod asynchronous;
 mod error;
 mod exchange;
 mod gil;
@@ -20,7 +21,8 @@ mod operations;
 mod system;
 mod table;
 
-pub(crate) use error::{Exception, Raised};
+pub(crate) use asynchronous::{Ident, raise_in, this_thread, withdraw};
+pub(crate) use error::{Caught, Exception, Raised};
 pub(crate) use exchange::{Absent, Exchange, Loan};
 pub(crate) use exchange::{fill, wait};
 pub(crate) use gil::{
@@ -29,7 +31,9 @@ pub(crate) use gil::{
 pub(crate) use init::{Start, start};
 pub(crate) use native::{Class, Function, Method, Methods, Payload, add_functions};
 pub(crate) use object::{Object, Ref};
-pub(crate) use system::{duplicate, let_through, send_to_thread, stack_dump_signal};
+pub(crate) use system::{
+    duplicate, interrupt_signal, kernel_thread, let_through, send_to_thread, stack_dump_signal,
+};
 
 /// A value that is set once and read under the GIL, wherever it lives. Dropped without the GIL (at the end of
 /// the process) it leaves its objects to the interpreter.

@@ -2,12 +2,24 @@
 
 use libc::c_int;
 
-/// Distance from `SIGRTMIN`; the first ones are left to applications.
-const OFFSET: c_int = 7;
+/// Distances from `SIGRTMIN`; the first ones are left to applications.
+const STACK_DUMP_OFFSET: c_int = 7;
+const INTERRUPT_OFFSET: c_int = 8;
 
-/// Number of the signal.
+/// Number of the signal at which a thread writes its stack.
 pub(crate) fn stack_dump_signal() -> c_int {
-    libc::SIGRTMIN() + OFFSET
+    libc::SIGRTMIN() + STACK_DUMP_OFFSET
+}
+
+/// Number of the signal that fetches Python's main thread out of a system call.
+pub(crate) fn interrupt_signal() -> c_int {
+    libc::SIGRTMIN() + INTERRUPT_OFFSET
+}
+
+/// Kernel id of the calling thread.
+pub(crate) fn kernel_thread() -> i32 {
+    // SAFETY: a plain system call without pointers.
+    unsafe { libc::gettid() }
 }
 
 /// Lets a signal through to this thread, whatever mask it was started with.

@@ -2,7 +2,7 @@
 //!
 //! Only what CPython 3.9 to 3.13 export alike is required, so one binary serves all of them.
 
-use std::ffi::{c_char, c_int, c_longlong, c_ulonglong, c_void};
+use std::ffi::{c_char, c_int, c_longlong, c_ulong, c_ulonglong, c_void};
 use std::sync::OnceLock;
 
 use super::library::Library;
@@ -140,6 +140,8 @@ table! {
         PyThreadState_New: fn(*mut c_void) -> State;
         PyThreadState_Clear: fn(State);
         PyThreadState_DeleteCurrent: fn();
+        PyThreadState_SetAsyncExc: fn(c_ulong, Obj) -> c_int;
+        PyThread_get_thread_ident: fn() -> c_ulong;
         PyEval_SaveThread: fn() -> State;
         PyEval_RestoreThread: fn(State);
         PyOS_BeforeFork: fn();

@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 
+mod monitored;
 mod rows;
 
+pub(crate) use monitored::{Description, Monitored};
 pub(crate) use rows::ROWS;
 use uwsgi_plugin_api::Settings;
 
@@ -32,6 +34,14 @@ pub(crate) struct Options {
     /// `disable-write-exception`, a row of the core.
     pub(crate) forgiving_writes: bool,
     pub(crate) accept_buffer: bool,
+    /// `reload-on-exception` and its family, rows of the core.
+    pub(crate) monitored: Monitored,
+    /// `py-autoreload`: pause in seconds between looks for new modules.
+    pub(crate) autoreload: Option<u32>,
+    /// Modules and files that do not count for it.
+    pub(crate) autoreload_ignored: Vec<String>,
+    /// `harakiri-interrupt` is set, a row of the core.
+    pub(crate) interrupts: bool,
 }
 
 impl Options {
@@ -61,8 +71,19 @@ impl Options {
             forgiving_writes: settings.flag("disable-write-exception"),
             file_wrapper: !settings.flag("wsgi-disable-file-wrapper"),
             accept_buffer: settings.flag("wsgi-accept-buffer"),
+            monitored: Monitored::read(settings),
+            autoreload: settings.number("py-autoreload").and_then(seconds),
+            autoreload_ignored: list("py-auto-reload-ignore"),
+            interrupts: settings.number("harakiri-interrupt").is_some_and(|seconds| seconds > 0),
         })
     }
+}
+
+/// A positive number of seconds, cut where it is out of all reason; `None` for 0.
+fn seconds(number: u64) -> Option<u32> {
+    /// A day.
+    const SECONDS_MAX: u64 = 86_400;
+    u32::try_from(number.min(SECONDS_MAX)).ok().filter(|seconds| *seconds > 0)
 }
 
 /// Splits `POINT=APP`; blanks around both do not count.

@@ -59,12 +59,10 @@ pub(crate) const ROWS: &[OptionRow] = &chapter(
         flag("python-version",
             "Print the version of the Python that would be loaded and exit.").immediate(),
         integer("py-autoreload", "SECONDS",
-            "Look at loaded modules this often, and reload where a file changed. Only for development.")
-            .aliases(&["py-auto-reload", "python-autoreload", "python-auto-reload"]).implies(&["master"])
-            .missing("send SIGHUP, or run uwsgi --reload PIDFILE from an editor or a file watcher"),
-        list("py-auto-reload-ignore", "FILE",
-            "Leave this module's file out of py-autoreload.").implies(&["master"])
-            .no_effect("there is no py-autoreload"),
+            "Reload when the file of a loaded module changes. Seen at once; this often it is looked what was loaded meanwhile. Only for development.").reload(Workers)
+            .aliases(&["py-auto-reload", "python-autoreload", "python-auto-reload"]).implies(&["master"]),
+        list("py-auto-reload-ignore", "MODULE",
+            "Leave this module, or this file, out of py-autoreload.").reload(Workers).implies(&["master"]),
         text("py-tracebacker", "PREFIX",
             "Write the Python stacks of a worker to whoever connects to the unix socket PREFIX and its number.").implies(&["master"])
             .missing("look into the running worker with py-spy; harakiri writes the stack of a stuck request to the log"),

@@ -2,6 +2,7 @@
 
 mod environ;
 mod input;
+mod interrupt;
 mod lifecycle;
 mod loading;
 mod reuse;
@@ -47,6 +48,8 @@ const GROUPS: &[Group] = &[
     ("stack_dump", lifecycle::stack_dump),
     ("dump_after_fork", lifecycle::dump_after_fork),
     ("shutdown", lifecycle::shutdown),
+    ("interrupt", interrupt::run),
+    ("monitored", interrupt::monitored),
 ];
 
 /// Names of all groups.
