@@ -135,10 +135,7 @@ impl Control {
         match channel.receive(&mut buffer) {
             Ok(Some(len)) => match ToWorker::decode(&buffer[..len]) {
                 Some(ToWorker::Drain) => self.drain(exit_code::RECYCLE, true),
-                Some(ToWorker::Finish) => {
-                    self.drain(exit_code::END, false);
-                    self.shared.take_last_calls();
-                }
+                Some(ToWorker::Finish) => self.drain(exit_code::END, false),
                 Some(ToWorker::LameDuck) => self.shared.hub.become_lame_duck(),
                 Some(ToWorker::Pause) => self.pause(true),
                 Some(ToWorker::Resume) => self.pause(false),
@@ -174,7 +171,6 @@ impl Control {
             "worker {worker}: the master is gone; what runs is finished within {seconds} seconds"
         ));
         self.drain(exit_code::END, false);
-        self.shared.take_last_calls();
     }
 
     /// Without exit hooks: a request that is stuck could hold them up.
