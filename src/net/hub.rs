@@ -44,6 +44,8 @@ pub struct Hub {
     pub table: Table,
     /// A [`Course`]: where the worker stands.
     pub(super) course: AtomicU8,
+    /// Nobody comes after this worker. Never taken back.
+    pub(super) last: AtomicBool,
     /// The worker has left the listeners for a while.
     pub(super) paused: AtomicBool,
     /// Something came to rest while the worker began to hand over: it must be looked for again.
@@ -74,6 +76,7 @@ impl Hub {
             times,
             table: Table::new(connections_max),
             course: AtomicU8::new(Course::Serving as u8),
+            last: AtomicBool::new(false),
             paused: AtomicBool::new(false),
             came_late: AtomicBool::new(false),
             refused: AtomicU64::new(0),

@@ -83,40 +83,39 @@ impl Hub {
         }
     }
 
-    /// Nothing new is accepted from now on, by no thread. With `heirs`, other workers take what rests; requests that
-    /// must run here all the same are put into `jobs`.
+    /// Nothing new is accepted from now on, by no thread. With `heirs`, other workers take what rests; without, what
+    /// waits in the queues is taken here. Requests that must run here are put into `jobs`. Where the worker's threads
+    /// end already when nothing is left, the caller must hold them (`Turnstile::hold`).
     pub fn drain(&self, heirs: bool, jobs: &mut VecDeque<Box<Connection>>) {
         // Before anything is given away: this worker must not be the one that is woken for it.
         self.doors.close(true);
-        let heirs = heirs && self.doors.rescue.is_some();
-        self.take_course(if heirs { Course::HandingOver } else { Course::Finishing });
-        match &self.doors.rescue {
-            // The kernel wakes one worker for a connection. Where it woke this one, nobody else knows.
-            Some(rescue) if self.doors.something_waits() => rescue.nudge(),
-            Some(_) => {}
+        let Some(rescue) = self.doors.rescue.as_ref().filter(|_| heirs && !self.is_last()) else {
+            self.last.store(true, Ordering::SeqCst);
+            self.take_course(Course::Finishing);
             // Nobody else will ever look.
-            None => self.take_last_calls(jobs),
+            return self.take_last_calls(jobs);
+        };
+        self.take_course(Course::HandingOver);
+        if self.doors.something_waits() {
+            // The kernel wakes one worker for a connection. Where it woke this one, nobody else knows.
+            rescue.nudge();
         }
         if self.course() == Course::HandingOver {
             self.hand_over_resting(self.now_ms(), jobs);
         }
     }
 
+    /// Nobody comes after: what is given away now, nobody takes.
+    pub(super) fn is_last(&self) -> bool {
+        self.last.load(Ordering::SeqCst)
+    }
+
     /// There is no other process any more: takes all that waits in the queues, so that nobody is turned away, and
     /// closes the listening sockets below their descriptors, so that a new instance finds the addresses free. At most
     /// as many as the table holds. The worker must be draining.
-    pub fn take_last_calls(&self, jobs: &mut VecDeque<Box<Connection>>) {
+    fn take_last_calls(&self, jobs: &mut VecDeque<Box<Connection>>) {
         let now_ms = self.now_ms();
-        let mut buffer = Vec::new();
-        let mut room = self.table.capacity().saturating_sub(self.table.len());
-        while room > 0 {
-            match self.adopt(now_ms, &mut buffer) {
-                Adopted::Connection(connection) => self.progress(connection, now_ms, jobs),
-                Adopted::Nudge | Adopted::Refused => {}
-                Adopted::Nothing => break,
-            }
-            room -= 1;
-        }
+        let mut room = self.take_back(now_ms, jobs);
         for (index, listener) in self.listeners.iter().enumerate() {
             while room > 0
                 && let Ok((fd, address)) = socket::accept(listener.fd.as_fd())
@@ -132,6 +131,21 @@ impl Hub {
                 crate::log::line(format_args!("cannot close listener {name}: {error}"));
             }
         }
+    }
+
+    /// Takes what was given away and nobody has taken; returns how many more the table holds.
+    pub(super) fn take_back(&self, now_ms: u64, jobs: &mut VecDeque<Box<Connection>>) -> usize {
+        let mut buffer = Vec::new();
+        let mut room = self.table.capacity().saturating_sub(self.table.len());
+        while room > 0 {
+            match self.adopt(now_ms, &mut buffer) {
+                Adopted::Connection(connection) => self.progress(connection, now_ms, jobs),
+                Adopted::Nudge | Adopted::Refused => {}
+                Adopted::Nothing => break,
+            }
+            room -= 1;
+        }
+        room
     }
 
     /// Gives a connection whose next request is here to another worker; back where it must be served here.

@@ -166,8 +166,11 @@ impl Reactor {
             Course::Finishing if self.cleared && !hub.came_late.load(Ordering::Relaxed) => {}
             Course::Finishing => {
                 self.cleared = true;
-                hub.came_late.store(false, Ordering::Relaxed);
+                hub.came_late.store(false, Ordering::SeqCst);
                 hub.doors.await_room(false);
+                if hub.is_last() {
+                    hub.take_back(hub.now_ms(), jobs);
+                }
                 hub.clear_resting(hub.now_ms(), jobs);
             }
         }

@@ -9,6 +9,7 @@ use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use mio::unix::SourceFd;
 use nix::sys::socket::{setsockopt, sockopt};
@@ -130,6 +131,11 @@ impl Hub {
                 }
                 connection.input.consume(usize::MAX);
                 self.close(connection);
+                if self.is_last() {
+                    // Told so meanwhile: perhaps the queue was looked into before this came there.
+                    self.came_late.store(true, Ordering::Release);
+                    self.wake();
+                }
                 Ok(())
             }
             Err(error) => {
@@ -160,8 +166,11 @@ impl Hub {
     }
 
     /// Gives away the unstarted jobs and every connection that is waiting for input; returns the jobs that nobody
-    /// else can take.
+    /// else can take. Without heirs that are all.
     pub fn pass_on_all(&self, unstarted: VecDeque<Box<Connection>>) -> VecDeque<Box<Connection>> {
+        if self.course() != Course::HandingOver {
+            return unstarted;
+        }
         let mut kept: VecDeque<_> =
             unstarted.into_iter().filter_map(|job| self.offer(job)).collect();
         self.hand_over_resting(self.now_ms(), &mut kept);

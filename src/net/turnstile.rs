@@ -52,6 +52,8 @@ struct Queue<J> {
     followers: usize,
     /// A thread turns the reactor.
     turning: bool,
+    /// Nothing was left and nobody ran: the threads end.
+    over: bool,
     watch: Watch,
 }
 
@@ -70,6 +72,21 @@ pub struct Turnstile<J, R> {
     running: AtomicUsize,
     /// Jobs that wait, for threads that ask without the lock.
     waiting: AtomicU32,
+    /// Threads from outside that have connections in their hands; changed under the queue's lock.
+    held: AtomicUsize,
+}
+
+/// While it lives, the request threads do not end: see [`Turnstile::hold`].
+pub struct Held<'a, J, R: Turn<J>>(&'a Turnstile<J, R>);
+
+impl<J, R: Turn<J>> Drop for Held<'_, J, R> {
+    fn drop(&mut self) {
+        let _queue = self.0.queue.lock();
+        self.0.held.fetch_sub(1, Ordering::Release);
+        // Whoever found nothing left has waited for this, and there may be jobs now.
+        self.0.bell.notify_all();
+        (self.0.wake_poller)();
+    }
 }
 
 impl<J, R: Turn<J>> Turnstile<J, R> {
@@ -81,6 +98,7 @@ impl<J, R: Turn<J>> Turnstile<J, R> {
                 taken: 0,
                 followers: 0,
                 turning: false,
+                over: false,
                 watch: Watch::Nobody,
             }),
             bell: Condvar::new(),
@@ -91,6 +109,7 @@ impl<J, R: Turn<J>> Turnstile<J, R> {
             draining: AtomicBool::new(false),
             running: AtomicUsize::new(0),
             waiting: AtomicU32::new(0),
+            held: AtomicUsize::new(0),
         }
     }
 
@@ -118,11 +137,21 @@ impl<J, R: Turn<J>> Turnstile<J, R> {
             queue.turning = false;
             queue.taken = 0;
             queue.ready.append(found);
-            if drained && queue.ready.is_empty() {
+            if drained && self.is_over(&mut queue) {
                 self.bell.notify_all();
                 return None;
             }
         }
+    }
+
+    /// Whether this thread may end: under the lock once more, because a thread from outside may have come and gone
+    /// since the reactor was asked.
+    fn is_over(&self, queue: &mut Queue<J>) -> bool {
+        let nothing_left = queue.ready.is_empty()
+            && self.held.load(Ordering::Relaxed) == 0
+            && self.reactor.lock().is_drained();
+        queue.over |= nothing_left && self.running.load(Ordering::Relaxed) == 0;
+        nothing_left
     }
 
     /// Turns the reactor until there is a job or the worker is drained (true).
@@ -134,7 +163,8 @@ impl<J, R: Turn<J>> Turnstile<J, R> {
         }
         reactor.turn(false, found, rest);
         while found.is_empty() {
-            if self.draining.load(Ordering::Acquire) && reactor.is_drained() {
+            let held = self.held.load(Ordering::Acquire) > 0;
+            if self.draining.load(Ordering::Acquire) && !held && reactor.is_drained() {
                 return true;
             }
             if self.waiting.load(Ordering::Relaxed) > 0 {
@@ -267,6 +297,17 @@ impl<J, R: Turn<J>> Turnstile<J, R> {
         self.running.load(Ordering::Relaxed)
     }
 
+    /// For a thread from outside that is about to take connections into its hands: until it lets go, no request
+    /// thread finds that nothing is left. `None` where they have found it already: what is taken then is lost.
+    pub fn hold(&self) -> Option<Held<'_, J, R>> {
+        let queue = self.queue.lock();
+        if queue.over {
+            return None;
+        }
+        self.held.fetch_add(1, Ordering::Relaxed);
+        Some(Held(self))
+    }
+
     /// From now on threads end when nothing is left to do.
     pub fn drain(&self) {
         self.draining.store(true, Ordering::Release);
@@ -289,103 +330,4 @@ impl<J, R: Turn<J>> Turnstile<J, R> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::sync::Arc;
-    use std::sync::mpsc::{Receiver, Sender, channel};
-
-    /// A reactor whose events come through a channel; an empty message wakes it.
-    struct Script {
-        events: Receiver<Option<u32>>,
-        closed: bool,
-    }
-
-    impl Turn<u32> for Script {
-        fn turn(&mut self, block: bool, jobs: &mut VecDeque<u32>, rest: &mut dyn FnMut()) {
-            if block {
-                rest();
-                match self.events.recv() {
-                    Ok(event) => jobs.extend(event),
-                    Err(_) => self.closed = true,
-                }
-            }
-            while let Ok(event) = self.events.try_recv() {
-                jobs.extend(event);
-            }
-        }
-
-        fn is_drained(&self) -> bool {
-            true
-        }
-    }
-
-    fn turnstile() -> (Arc<Turnstile<u32, Script>>, Sender<Option<u32>>) {
-        let (sender, events) = channel();
-        let waker = sender.clone();
-        let wake = Box::new(move || waker.send(None).unwrap_or_default());
-        (Arc::new(Turnstile::new(Script { events, closed: false }, wake)), sender)
-    }
-
-    #[test]
-    fn a_long_call_does_not_hold_up_the_next_job() {
-        let (turnstile, sender) = turnstile();
-        let (release, hold) = channel::<()>();
-        let (done, finished) = channel();
-        let slow = {
-            let turnstile = turnstile.clone();
-            std::thread::spawn(move || {
-                while let Some(job) = turnstile.next(&mut VecDeque::new(), &mut || {}) {
-                    if job == 0 {
-                        hold.recv().unwrap();
-                    }
-                }
-            })
-        };
-        sender.send(Some(0)).unwrap();
-        let fast = {
-            let turnstile = turnstile.clone();
-            std::thread::spawn(move || {
-                while let Some(job) = turnstile.next(&mut VecDeque::new(), &mut || {}) {
-                    done.send(job).unwrap();
-                }
-            })
-        };
-        // Whichever thread got job 0 first: if it was `fast`, it is sent on at once and the next goes on.
-        sender.send(Some(1)).unwrap();
-        sender.send(Some(2)).unwrap();
-        let mut seen = Vec::new();
-        while !seen.contains(&2) {
-            seen.push(finished.recv().unwrap());
-            if !seen.contains(&2) && seen.contains(&0) {
-                break;
-            }
-        }
-        release.send(()).ok();
-        turnstile.drain();
-        slow.join().unwrap();
-        fast.join().unwrap();
-    }
-
-    #[test]
-    fn every_job_runs_once_and_all_threads_end() {
-        let (turnstile, sender) = turnstile();
-        let ran = Arc::new(AtomicUsize::new(0));
-        let threads: Vec<_> = (0..4)
-            .map(|_| {
-                let (turnstile, ran) = (turnstile.clone(), ran.clone());
-                std::thread::spawn(move || {
-                    while turnstile.next(&mut VecDeque::new(), &mut || {}).is_some() {
-                        ran.fetch_add(1, Ordering::Relaxed);
-                        turnstile.called(10);
-                    }
-                })
-            })
-            .collect();
-        for job in 0..10_000 {
-            sender.send(Some(job)).unwrap();
-        }
-        turnstile.drain();
-        threads.into_iter().for_each(|thread| thread.join().unwrap());
-        assert_eq!(ran.load(Ordering::Relaxed), 10_000);
-    }
-}
+mod tests;

@@ -55,6 +55,8 @@ impl Shared {
 
     /// Nothing new is accepted, and the request threads end when nothing is left; see [`Hub::drain`].
     pub fn drain(&self, heirs: bool) {
+        // A second word may come to a worker whose threads end already.
+        let Some(_held) = self.stile.hold() else { return };
         let mut jobs = VecDeque::new();
         self.hub.drain(heirs, &mut jobs);
         jobs.into_iter().for_each(|job| self.stile.push(job));
@@ -65,16 +67,10 @@ impl Shared {
         self.stile.drain();
     }
 
-    /// Takes all that waits in the listeners' queues and closes them in this process; see [`Hub::take_last_calls`].
-    pub fn take_last_calls(&self) {
-        let mut jobs = VecDeque::new();
-        self.hub.take_last_calls(&mut jobs);
-        jobs.into_iter().for_each(|job| self.stile.push(job));
-        self.stile.drain();
-    }
-
-    /// Gives what was not begun to another worker.
+    /// Gives what was not begun to another worker, where there is one.
     pub fn hand_over(&self) {
+        // While it is in this thread's hands, the others must not find that nothing is left.
+        let Some(_held) = self.stile.hold() else { return };
         let kept = self.hub.pass_on_all(self.stile.take_unstarted());
         kept.into_iter().for_each(|job| self.stile.push(job));
     }

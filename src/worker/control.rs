@@ -152,10 +152,7 @@ impl Control {
                     // A reload is over only when no worker of the old generation takes requests.
                     self.tell(FromWorker::Draining);
                 }
-                Some(ToWorker::Finish) => {
-                    self.drain(exit_code::END, false);
-                    self.shared.take_last_calls();
-                }
+                Some(ToWorker::Finish) => self.drain(exit_code::END, false),
                 Some(ToWorker::LameDuck) => self.shared.hub.become_lame_duck(),
                 Some(ToWorker::Pause) => self.pause(true),
                 Some(ToWorker::Resume) => self.pause(false),
@@ -194,7 +191,6 @@ impl Control {
             "worker {worker}: the master is gone; what runs is finished within {seconds} seconds"
         ));
         self.drain(exit_code::END, false);
-        self.shared.take_last_calls();
     }
 
     /// Without exit hooks: a request that is stuck could hold them up.

@@ -254,7 +254,6 @@ fn the_last_worker_serves_all_that_waits_and_frees_the_address() {
     let mut worker = Worker::new(vec![http], None);
     let _waiting: Vec<_> = (0..5).map(|_| client(address, REQUEST)).collect();
     worker.drain(false);
-    worker.hub.take_last_calls(&mut worker.jobs);
     assert_eq!(worker.jobs.len(), 5);
     assert!(TcpStream::connect(address).is_err(), "nobody listens");
 }
@@ -275,6 +274,50 @@ fn without_heirs_kept_connections_close_and_new_ones_get_their_time() {
     assert_eq!(worker.hub.table.len(), 1);
     assert!(!worker.hub.keeps_connections());
     fresh.write_all(REQUEST).unwrap();
+    worker.until("its request", |worker| worker.jobs.len() == 1);
+}
+
+/// The only worker of a master, and two clients: one has begun to ask, the other rests after a request.
+fn with_two_that_rest(rescue: &Rescue) -> (Worker, [TcpStream; 2]) {
+    let (http, address) = listening(WireProtocol::Http);
+    let mut worker = Worker::new(vec![http], Some(rescue));
+    let half = client(address, &REQUEST[..10]);
+    worker.until("half a head", |worker| worker.heads() == [10]);
+    let kept = client(address, b"");
+    worker.wait_for(2);
+    let mut connection = worker.hub.table.take(Wait::KeepAlive).unwrap();
+    connection.requests = 1;
+    assert!(worker.hub.rest(connection, Wait::KeepAlive, worker.hub.now_ms()).is_none());
+    (worker, [half, kept])
+}
+
+#[test]
+fn without_heirs_nothing_is_given_away_also_by_a_busy_worker() {
+    let rescue = Rescue::new().unwrap();
+    let (mut worker, [mut half, kept]) = with_two_that_rest(&rescue);
+    worker.hub.drain(false, &mut worker.jobs);
+    // What the control thread does where all request threads are busy.
+    assert!(worker.hub.pass_on_all(VecDeque::new()).is_empty());
+    assert_eq!(worker.hub.table.len(), 2, "both are still here");
+    assert!(matches!(worker.hub.adopt(0, &mut Vec::new()), Adopted::Nothing));
+    worker.look();
+    assert_eq!(rest(kept), "");
+    half.write_all(&REQUEST[10..]).unwrap();
+    worker.until("its request", |worker| worker.jobs.len() == 1);
+}
+
+#[test]
+fn what_was_given_away_comes_back_when_there_are_no_heirs_any_more() {
+    let rescue = Rescue::new().unwrap();
+    let (mut worker, [mut half, kept]) = with_two_that_rest(&rescue);
+    let late = worker.hub.table.take(Wait::Head).unwrap();
+    worker.drain(true);
+    assert_eq!(worker.hub.table.len(), 1, "but for what a thread is about to give away");
+    worker.drain(false);
+    assert!(worker.hub.pass_on(late).is_ok());
+    worker.look();
+    assert_eq!(rest(kept), "");
+    half.write_all(&REQUEST[10..]).unwrap();
     worker.until("its request", |worker| worker.jobs.len() == 1);
 }
 
