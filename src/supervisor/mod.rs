@@ -21,6 +21,7 @@ mod ending;
 pub mod exit_code;
 mod fleet;
 mod harakiri;
+pub mod jobs;
 mod lines;
 mod post;
 mod reconcile;
