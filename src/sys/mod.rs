@@ -20,6 +20,8 @@ pub mod random;
 pub mod refork;
 pub mod signal;
 pub mod socket;
+pub mod spawn;
 pub mod time;
 pub mod title;
+pub mod watch;
 pub mod will;
