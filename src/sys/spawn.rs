@@ -4,7 +4,7 @@
 
 use std::io;
 use std::os::unix::process::CommandExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use nix::errno::Errno;
@@ -16,14 +16,6 @@ use nix::unistd::setsid;
 use super::privileges::{Identity, PrivilegesError};
 use super::process::{self, Fork, Pid};
 use super::signal;
-
-/// The shell where none that was asked for is there.
-const SHELL: &str = "/bin/sh";
-
-/// The first of `candidates` (`binsh`) that is there.
-pub fn shell(candidates: &[PathBuf]) -> &Path {
-    candidates.iter().find(|path| path.exists()).map_or(Path::new(SHELL), PathBuf::as_path)
-}
 
 /// A command, and the surroundings it is to have.
 #[derive(Clone, Debug)]
@@ -161,7 +153,7 @@ mod tests {
 
     fn program(command: &str) -> Program<'_> {
         Program {
-            shell: Path::new(SHELL),
+            shell: Path::new("/bin/sh"),
             command,
             directory: None,
             identity: Identity::default(),
@@ -183,13 +175,6 @@ mod tests {
         let pid = program.start().unwrap();
         let status = waitpid(pid, None).unwrap();
         (status, std::fs::read_to_string(file).unwrap_or_default())
-    }
-
-    #[test]
-    fn the_first_shell_that_is_there_is_taken() {
-        let candidates = ["/nonexistent".into(), "/proc/self/exe".into()];
-        assert_eq!(shell(&candidates), Path::new("/proc/self/exe"));
-        assert_eq!(shell(&candidates[..1]), Path::new(SHELL));
     }
 
     #[test]
@@ -228,7 +213,7 @@ mod tests {
         if !geteuid().is_root() {
             return;
         }
-        let identity = Identity { user: Some((54321, None)), group: Some(54322) };
+        let identity = Identity::resolve(Some("54321"), Some("54322")).unwrap();
         let (_, text) = output("id -u; id -g; id -G", |program| program.identity = identity);
         assert_eq!(text, "54321\n54322\n54322\n");
         assert!(Uid::current().is_root() && Gid::current().as_raw() == 0);

@@ -14,8 +14,6 @@ pub struct Jobs {
     pub daemons: Vec<Daemon>,
     /// `touch-*` and `fs-*`.
     pub touches: Vec<Touch>,
-    /// `binsh`: shells, the first that is there runs the commands.
-    pub shells: Vec<PathBuf>,
     /// `reload-mercy`: how long a daemon may take to end; uWSGI's 3 seconds where it is not given.
     pub mercy: Duration,
 }

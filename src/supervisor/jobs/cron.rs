@@ -82,6 +82,11 @@ impl CronTab {
         lines.chain(self.orphans.iter().map(|(_, run)| run)).filter_map(|run| run.kill_at).min()
     }
 
+    pub(super) fn begin(&self, crons: &[Cron], actions: &mut Vec<JobAction>) {
+        let line = |cron: &Cron| JobAction::Log(lines::cron_registered(&cron.command));
+        actions.extend(crons.iter().map(line));
+    }
+
     /// Starts what is due.
     pub(super) fn look(&mut self, crons: &[Cron], time: LocalTime, actions: &mut Vec<JobAction>) {
         for (index, (line, cron)) in self.lines.iter_mut().zip(crons).enumerate() {

@@ -72,25 +72,29 @@ impl Daemon {
         self.is_smart() || !running
     }
 
-    pub(super) fn wake(&self) -> Option<Millis> {
+    /// `starts`: it is started when its pause is over.
+    pub(super) fn wake(&self, starts: bool) -> Option<Millis> {
         match self.state {
             // Whether one with a pid file is started is found out when the file is looked at.
-            State::Down { start_at } => (!self.is_smart()).then_some(start_at),
+            State::Down { start_at } => (starts && !self.is_smart()).then_some(start_at),
             State::Ending { kill_at, .. } => kill_at,
             State::Asked | State::Up { .. } | State::Over => None,
         }
     }
 
+    /// `job`: what to start, where something may be started.
     pub(super) fn tick(
         &mut self,
-        job: Job,
+        job: Option<Job>,
         spec: &Spec,
         now: Millis,
         actions: &mut Vec<JobAction>,
     ) {
         match self.state {
             State::Down { start_at } if now >= start_at => {
-                if self.smart.as_mut().is_none_or(Smart::take_wish) {
+                if let Some(job) = job
+                    && self.smart.as_mut().is_none_or(Smart::take_wish)
+                {
                     self.state = State::Asked;
                     actions.push(JobAction::Start { job, again: self.again });
                 }

@@ -5,6 +5,10 @@ use std::path::Path;
 
 use super::{Ended, Pid};
 
+pub(super) fn cron_registered(command: &str) -> String {
+    format!("[uwsgi-cron] command \"{command}\" registered as cron task")
+}
+
 pub(super) fn cron_running(command: &str, pid: Pid) -> String {
     format!("[uwsgi-cron] running \"{command}\" (pid {pid})")
 }

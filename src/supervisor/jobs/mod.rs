@@ -118,8 +118,12 @@ pub enum JobEvent<'a> {
         /// The path as it is configured.
         path: &'a Path,
     },
-    /// The instance ends. A second time: whoever asked does not want to wait.
+    /// The instance ends when its requests are done: nothing is started any more, but what they may need stays.
+    Draining,
+    /// The instance ends.
     Stopping,
+    /// Whoever asked for the end does not want to wait for it.
+    Hurry,
     /// Time has passed.
     Tick(&'a dyn Surroundings),
 }
@@ -164,6 +168,8 @@ enum Phase {
     New,
     Running,
     /// Nothing is started any more.
+    Draining,
+    /// And daemons end.
     Stopping,
 }
 
@@ -218,8 +224,9 @@ impl Jobs {
             return None;
         }
         let look = self.has_to_look().then_some(self.next_look);
-        let events = self.touches.wake().filter(|_| self.phase == Phase::Running);
-        let daemons = self.daemons.iter().filter_map(Daemon::wake);
+        let running = self.phase == Phase::Running;
+        let events = self.touches.wake().filter(|_| running);
+        let daemons = self.daemons.iter().filter_map(|daemon| daemon.wake(running));
         let leaving = self.leaving.iter().filter_map(|one| one.kill_at);
         let others = [look, events, self.crons.wake()];
         daemons.chain(leaving).chain(others.into_iter().flatten()).min()
@@ -229,6 +236,11 @@ impl Jobs {
         let smart = self.daemons.iter().any(Daemon::is_smart);
         self.phase == Phase::Running
             && (smart || !self.crons.is_empty() || !self.touches.is_empty())
+    }
+
+    /// What ends has been told to.
+    pub fn is_stopping(&self) -> bool {
+        self.phase == Phase::Stopping
     }
 
     /// No process is left whose end is waited for.
@@ -244,7 +256,11 @@ impl Jobs {
             JobEvent::StartFailed { job, error } => self.on_start_failed(job, error, now, actions),
             JobEvent::Exited { pid, ended } => self.on_exited(pid, ended, now, actions),
             JobEvent::Changed { path } => self.touches.notice(path, now),
-            JobEvent::Stopping => self.stop(now, actions),
+            JobEvent::Draining if self.phase == Phase::Stopping => {}
+            JobEvent::Draining => self.phase = Phase::Draining,
+            JobEvent::Stopping if self.phase == Phase::Stopping => {}
+            JobEvent::Stopping => self.stop(now + self.mercy_ms(), actions),
+            JobEvent::Hurry => self.stop(now, actions),
             JobEvent::Tick(world) => self.tick(world, now, actions),
         }
     }
@@ -254,6 +270,7 @@ impl Jobs {
             return;
         }
         self.phase = Phase::Running;
+        self.crons.begin(&self.config.crons, actions);
         self.touches.begin(world, actions);
         let mercy_ms = self.mercy_ms();
         for (daemon, spec) in self.daemons.iter_mut().zip(&self.config.daemons) {
@@ -273,13 +290,14 @@ impl Jobs {
     }
 
     fn tick(&mut self, world: &dyn Surroundings, now: Millis, actions: &mut Vec<JobAction>) {
-        let looks = now >= self.next_look && self.phase == Phase::Running;
+        let running = self.phase == Phase::Running;
+        let looks = now >= self.next_look && running;
         if looks {
             self.next_look = now + LOOK_MS;
             self.crons.look(&self.config.crons, world.local(), actions);
         }
         self.crons.tick(&self.config.crons, now, actions);
-        if self.phase == Phase::Running {
+        if running {
             for effect in self.touches.tick(looks, world, now, actions) {
                 self.follow(&effect, actions);
             }
@@ -289,7 +307,7 @@ impl Jobs {
             if looks {
                 daemon.look(spec, world, now, actions);
             }
-            daemon.tick(Job::Daemon(index), spec, now, actions);
+            daemon.tick(running.then_some(Job::Daemon(index)), spec, now, actions);
         }
         for one in self.leaving.iter_mut().filter(|one| one.kill_at.is_some_and(|due| now >= due)) {
             one.kill_at = None;
@@ -381,10 +399,8 @@ impl Jobs {
         }
     }
 
-    fn stop(&mut self, now: Millis, actions: &mut Vec<JobAction>) {
-        let again = self.phase == Phase::Stopping;
+    fn stop(&mut self, kill_at: Millis, actions: &mut Vec<JobAction>) {
         self.phase = Phase::Stopping;
-        let kill_at = if again { now } else { now + self.mercy_ms() };
         for (daemon, spec) in self.daemons.iter_mut().zip(&self.config.daemons) {
             daemon.stop(spec, kill_at, actions);
         }

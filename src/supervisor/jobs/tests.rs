@@ -26,7 +26,6 @@ pub(super) fn config() -> Config {
         crons: Vec::new(),
         daemons: Vec::new(),
         touches: Vec::new(),
-        shells: Vec::new(),
         mercy: Duration::from_secs(3),
     }
 }

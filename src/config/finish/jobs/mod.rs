@@ -22,7 +22,6 @@ pub(super) fn jobs(values: &mut Values<'_>, reload_mercy: Duration) -> Jobs {
         crons: cron::crons(values),
         daemons: daemon::daemons(values),
         touches: touches(values),
-        shells: values.all("binsh").iter().map(|directive| directive.text().into()).collect(),
         mercy: if given { reload_mercy } else { DAEMON_MERCY },
     }
 }

@@ -43,6 +43,7 @@ fn a_command_runs_once_a_minute_from_the_minute_of_the_start_on() {
     assert_eq!(
         world.log(),
         [
+            "[uwsgi-cron] command \"a\" registered as cron task",
             "[uwsgi-cron] running \"a\" (pid 101)",
             "[uwsgi-cron] command \"a\" running with pid 101 exited after 10 second(s)"
         ]
@@ -95,7 +96,7 @@ fn harakiri_kills_the_whole_session() {
     assert_eq!(world.done(), Vec::<String>::new());
     world.pass(1);
     assert_eq!(world.done(), ["SIGKILL 101"]);
-    assert_eq!(world.log()[1], "*** HARAKIRI ON CRON \"a\" (pid: 101) ***");
+    assert_eq!(world.log()[2], "*** HARAKIRI ON CRON \"a\" (pid: 101) ***");
     world.pass(5_000);
     assert_eq!(world.done(), Vec::<String>::new(), "once");
 }
@@ -121,7 +122,7 @@ fn a_command_that_cannot_be_started_is_tried_in_its_next_minute() {
     world.begin();
     world.pass(5_000);
     assert_eq!(world.done(), ["start Cron(0)"]);
-    assert!(world.log()[0].starts_with("[uwsgi-cron] cannot run \"a\": "));
+    assert!(world.log()[1].starts_with("[uwsgi-cron] cannot run \"a\": "));
     world.outside.local = local(1_001);
     world.pass(1_000);
     assert_eq!(world.done(), ["start Cron(0)"]);

@@ -78,6 +78,24 @@ fn a_stop_ends_daemons_with_all_they_have_started() {
 }
 
 #[test]
+fn daemons_stay_while_requests_are_finished_but_none_is_started() {
+    let control = Spec { control: true, ..daemon("c") };
+    let mut world = World::of(Config { daemons: vec![daemon("d"), control], ..config() });
+    world.done();
+    world.send(JobEvent::Draining);
+    world.pass(10_000);
+    assert_eq!(world.done(), NOTHING);
+    world.exits(101, 1);
+    world.pass(10_000);
+    assert_eq!(world.done(), NOTHING);
+    world.send(JobEvent::Stopping);
+    assert_eq!(world.done(), ["SIGTERM 102"]);
+    world.send(JobEvent::Draining);
+    world.exits(102, 0);
+    assert!(world.jobs.is_quiet());
+}
+
+#[test]
 fn mercy_is_limited_and_a_second_stop_has_none() {
     let mut world = plain();
     world.send(JobEvent::Stopping);
@@ -89,6 +107,9 @@ fn mercy_is_limited_and_a_second_stop_has_none() {
     let mut world = plain();
     world.send(JobEvent::Stopping);
     world.send(JobEvent::Stopping);
+    world.pass(0);
+    assert_eq!(world.done, ["SIGTERM 101"]);
+    world.send(JobEvent::Hurry);
     world.pass(0);
     assert_eq!(world.done(), ["SIGTERM 101", "SIGKILL 101"]);
 }

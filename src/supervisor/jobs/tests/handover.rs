@@ -19,8 +19,8 @@ fn crons_go_on_and_do_not_run_again_in_their_minute() {
     world.killed(101);
     world.exits(103, 0);
     let log = world.log();
-    assert!(log[1].ends_with(": killed by signal 9"), "{log:?}");
-    assert!(log[3].contains("gone\" running with pid 103 exited after 30"), "{log:?}");
+    assert!(log[3].ends_with(": killed by signal 9"), "{log:?}");
+    assert!(log[5].contains("gone\" running with pid 103 exited after 30"), "{log:?}");
 }
 
 #[test]
