@@ -23,7 +23,7 @@ pub(super) fn is_due(schedule: &Schedule, time: LocalTime) -> bool {
 fn matches(field: Field, number: u8) -> bool {
     match field {
         Field::At(at) => at == number,
-        Field::Every(every) => number % every.max(1) == 0,
+        Field::Every(every) => number.is_multiple_of(every.max(1)),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Random events against a small kernel: whatever happens, the promises of the module hold.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -8,6 +9,7 @@ use proptest::sample::Index;
 use super::tests::{Outside, config, cron, daemon, stamp};
 use super::*;
 use crate::config::model::jobs::{Cron, Daemon as Spec, Jobs as Config, Then, Touch};
+use crate::supervisor::Command;
 
 const MERCY_MS: u64 = 3_000;
 /// A killed process is collected within this time.
@@ -168,11 +170,11 @@ impl Kernel {
         let dead = |(pid, process): (&i32, &Process)| {
             process.dead.filter(|(at, _)| *at <= self.now).map(|(_, ended)| (*pid, ended))
         };
-        while let Some((pid, ended)) = self.processes.iter().find_map(dead) {
+        if let Some((pid, ended)) = self.processes.iter().find_map(dead) {
             self.processes.remove(&pid);
             self.last_buried = pid;
             self.send(JobEvent::Exited { pid: Pid::from_raw(pid), ended });
-            return self.reap();
+            self.reap();
         }
     }
 
