@@ -120,6 +120,7 @@ impl Master {
             // One that cannot be heard gets its answer all the same.
             let _ = hands.ears.listen(asker.stream.as_fd(), Source::Asker(asker.number));
         }
+        self.open_jobs();
         // Those belong to the old master, as long as it is there.
         if self.context.succession.is_none() {
             self.open_fifos();

@@ -34,6 +34,8 @@ pub(super) enum Source {
     Endpoint(Endpoint),
     /// A connection to one.
     Client(u32),
+    /// Files that are watched.
+    Files,
 }
 
 /// See the module.

@@ -79,6 +79,7 @@ pub struct Handover {
     pub(super) fifos: Fifos,
     pub(super) asks: Asks,
     pub(super) upgrade: Upgrade,
+    pub(super) jobs: Vec<String>,
     /// The master that the last image was started beside of.
     parent: Option<Pid>,
     pub(super) told: Told,
@@ -179,6 +180,9 @@ impl Master {
         if let Some(succession) = &self.context.succession {
             text.push_str(&format!("beside {}\n", succession.parent));
         }
+        for line in hands.jobs.save() {
+            text.push_str(&format!("job {line}\n"));
+        }
         hands.fifos.save(&mut text, &mut passed);
         hands.asks.save(&mut text, &mut passed);
         hands.notifier.save(&mut text);
@@ -245,6 +249,7 @@ impl Handover {
             fifos: Fifos::default(),
             asks: Asks::default(),
             upgrade: Upgrade::default(),
+            jobs: Vec::new(),
             parent: None,
             told: Told::default(),
         };
@@ -283,6 +288,7 @@ impl Handover {
             Some("worker") => self.take_worker(&mut words, passed)?,
             Some("upgrade") => self.upgrade.child = Some(Pid::from_raw(next(&mut words)?)),
             Some("beside") => self.parent = Some(Pid::from_raw(next(&mut words)?)),
+            Some("job") => self.jobs.extend(line.strip_prefix("job ").map(str::to_owned)),
             Some("fifo") => self.fifos.restore(line, passed),
             Some("asker") => self.asks.restore(line, passed),
             Some("stored") => self.told.stored.push(next(&mut words)?),

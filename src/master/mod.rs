@@ -15,6 +15,7 @@ mod endpoints;
 mod fifo;
 mod handover;
 mod hooks;
+mod jobs;
 mod message;
 mod mold;
 mod molds;

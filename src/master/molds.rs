@@ -167,6 +167,9 @@ impl Master {
             self.write_safe_pidfiles();
             let pid = self.pid;
             log::line(format_args!("spawned uWSGI master process (pid: {pid})"));
+            self.send(Event::MoldLoaded { generation, workers });
+            // As in uWSGI, workers come first.
+            return self.begin_jobs();
         }
         self.send(Event::MoldLoaded { generation, workers });
     }

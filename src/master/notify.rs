@@ -248,7 +248,7 @@ impl Master {
                     notifier.status(&format!("uWSGI is ready; the last reload failed: {why}"));
                 }
             }
-            Action::Stopping => match self.upgrade.child {
+            Action::Stopping { .. } => match self.upgrade.child {
                 Some(child) => self.hands_mut().notifier.succeeded(child),
                 None => self.hands_mut().notifier.stopping(),
             },

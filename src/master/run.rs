@@ -15,6 +15,7 @@ use super::ears::{Ears, Source};
 use super::fifo::Fifos;
 use super::handover::Handover;
 use super::hooks::MasterHooks;
+use super::jobs::Jobs;
 use super::molds::MoldHandle;
 use super::notify::Notifier;
 use super::upgrade::Upgrade;
@@ -22,7 +23,7 @@ use super::vacuum;
 use super::workers::WorkerHandle;
 use crate::log;
 use crate::supervisor::{
-    Action, Command, Ended, Event, Generation, Millis, Order, Pid, Seat, Settings, Signal,
+    Action, Command, Ended, Event, GOODBYE, Generation, Millis, Order, Pid, Seat, Settings, Signal,
     Supervisor, exit_code,
 };
 use crate::sys::clock;
@@ -76,6 +77,7 @@ pub(super) struct Hands {
     pub(super) asks: Asks,
     pub(super) answering: Answering,
     pub(super) notifier: Notifier,
+    pub(super) jobs: Jobs,
     /// Children that ended while a mold had yet to say who it had forked.
     strangers: HashMap<Pid, Ended>,
 }
@@ -106,6 +108,7 @@ impl Master {
         let mut master = Self::with(context, supervisor, handover.asks, handover.fifos)?;
         master.hands_mut().boards = handover.boards;
         master.upgrade = handover.upgrade;
+        master.hands_mut().jobs.restore(&handover.jobs);
         for (generation, mold) in handover.molds {
             master.keep_mold(generation, mold);
         }
@@ -118,6 +121,7 @@ impl Master {
         master.notify_ready();
         let pid = master.pid;
         log::line(format_args!("gracefully (RE)spawned uWSGI master process (pid: {pid})"));
+        master.begin_jobs();
         Ok(master)
     }
 
@@ -139,6 +143,7 @@ impl Master {
             asks,
             answering: Answering::default(),
             notifier: Notifier::from_env(),
+            jobs: Jobs::new(context.config.clone()),
             strangers: HashMap::new(),
         };
         let hooks = MasterHooks::new(&context.config.hooks, now());
@@ -159,7 +164,10 @@ impl Master {
         self.reap();
         self.start_hooks();
         loop {
-            if let Some(code) = self.exit {
+            if let Some(code) = self.exit
+                && self.hands().jobs.is_quiet()
+            {
+                log::line(format_args!("{GOODBYE}"));
                 if !self.is_succeeded() {
                     self.context.vacuum.remove();
                     self.end_hooks();
@@ -173,6 +181,7 @@ impl Master {
             if self.supervisor.next_wake().is_some_and(|wake| wake <= now()) {
                 self.tick();
             }
+            self.tick_jobs();
             self.look_at_touched();
             self.look_after_clients(now());
             self.hands_mut().notifier.beat(now());
@@ -181,7 +190,8 @@ impl Master {
 
     fn next_wake(&self) -> Option<Millis> {
         let hands = self.hands();
-        let others = [hands.answering.next_wake(), hands.notifier.next_wake()];
+        let jobs = hands.jobs.next_wake();
+        let others = [hands.answering.next_wake(), hands.notifier.next_wake(), jobs];
         let first = [self.supervisor.next_wake(), self.hooks.next_wake()];
         others.into_iter().chain(first).flatten().min()
     }
@@ -199,11 +209,15 @@ impl Master {
             Source::Asker(number) => self.hear_asker(number),
             Source::Endpoint(endpoint) => self.hear_endpoint(endpoint),
             Source::Client(number) => self.hear_client(number),
+            Source::Files => self.hear_files(),
         }
         Ok(())
     }
 
     pub(super) fn send(&mut self, event: Event<'_>) {
+        if matches!(event, Event::Command(Command::Stop)) {
+            self.hurry_jobs();
+        }
         let mut actions = Vec::new();
         self.supervisor.step(now(), event, &mut actions);
         self.perform(actions);
@@ -268,8 +282,11 @@ impl Master {
                 let error = self.reexec();
                 self.send(Event::ReexecFailed { error: &error });
             }
-            Action::Stopping => {}
-            Action::Exit { code } => self.exit = Some(self.hooks.status().unwrap_or(code)),
+            Action::Stopping { gracefully } => self.stop_jobs(gracefully),
+            Action::Exit { code } => {
+                self.exit = Some(self.hooks.status().unwrap_or(code));
+                self.stop_jobs(false);
+            }
         }
     }
 
@@ -323,7 +340,7 @@ impl Master {
             if hands.workers.values().any(|worker| worker.pid.is_none()) {
                 hands.strangers.insert(pid, ended);
             }
-            return;
+            return self.job_ended(pid, ended);
         };
         self.hear_worker(seat);
         self.forget_worker(seat);

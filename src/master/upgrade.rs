@@ -113,5 +113,6 @@ impl Master {
         self.write_pidfiles();
         self.open_fifos();
         self.notify_succession();
+        self.begin_jobs();
     }
 }

@@ -13,7 +13,8 @@ pub(super) const GRACEFUL_STOP: &str = "graceful shutdown triggered...";
 pub(super) const CHAIN_COMPLETE: &str = "chain reloading complete";
 pub(super) const STOP: &str = "SIGINT/SIGTERM received...killing workers...";
 pub(super) const REEXEC: &str = "binary reloading uWSGI...";
-pub(super) const GOODBYE: &str = "goodbye to uWSGI.";
+/// The last line of an instance.
+pub const GOODBYE: &str = "goodbye to uWSGI.";
 pub(super) const NEED_APP: &str = "need-app requested, destroying the instance...";
 
 pub(super) fn spawned(worker: WorkerId, pid: Pid, cores: u16) -> String {

@@ -22,6 +22,7 @@ pub mod exit_code;
 mod fleet;
 pub mod grades;
 mod harakiri;
+pub mod jobs;
 mod lines;
 mod post;
 mod reconcile;
@@ -40,6 +41,7 @@ use uwsgi_plugin_api::{CoreId, WorkerId};
 
 pub use self::command::Command;
 pub use self::decisions::Supervisor;
+pub use self::lines::GOODBYE;
 pub use self::saved::{Saved, SavedProcess};
 use crate::config::Config;
 pub use crate::shm::PlaceId;
@@ -399,7 +401,10 @@ pub enum Action {
     /// fails.
     Reexec,
     /// The instance ends: nothing is to be started any more.
-    Stopping,
+    Stopping {
+        /// Requests are finished first, and may need what runs beside the workers.
+        gracefully: bool,
+    },
     /// End the master with this status. Nothing follows.
     Exit {
         /// The status.

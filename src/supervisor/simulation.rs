@@ -206,7 +206,7 @@ impl Kernel {
                 }
                 Action::Log(_) | Action::Report(_) | Action::Perform(_) | Action::Seated { .. } => {
                 }
-                Action::Stopping => {
+                Action::Stopping { .. } => {
                     self.stopped.get_or_insert(self.now);
                 }
                 Action::Reexec => self.reexec(),

@@ -22,6 +22,8 @@ pub mod random;
 pub mod refork;
 pub mod signal;
 pub mod socket;
+pub mod spawn;
 pub mod time;
 pub mod title;
+pub mod watch;
 pub mod will;

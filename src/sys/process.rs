@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sys::prctl;
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{
     self, ForkResult, dup2_stderr, dup2_stdin, dup2_stdout, getpid, getppid, setsid,
@@ -83,6 +83,19 @@ pub fn reap() -> Option<(Pid, Ended)> {
 /// `NotFound`-like (`ESRCH`) when it is gone, `EPERM`.
 pub fn send_signal(pid: Pid, signal: Signal) -> io::Result<()> {
     Ok(kill(pid, signal)?)
+}
+
+/// Sends a signal to all processes of the group that `leader` has made.
+///
+/// # Errors
+/// `ESRCH` when there is no such group, `EPERM`.
+pub fn send_group_signal(leader: Pid, signal: Signal) -> io::Result<()> {
+    Ok(killpg(leader, signal)?)
+}
+
+/// Whether there is such a process, anybody's.
+pub fn exists(pid: Pid) -> bool {
+    matches!(kill(pid, None), Ok(()) | Err(Errno::EPERM))
 }
 
 /// This process.

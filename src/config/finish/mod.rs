@@ -5,6 +5,7 @@
 mod actions;
 mod hooks;
 mod isolation;
+mod jobs;
 mod life_cycle;
 mod limits;
 mod monitoring;
@@ -46,10 +47,12 @@ pub fn finish(
     let processes = processes::processes(&mut values);
     let isolation = isolation::isolation(&mut values);
     let descriptors = isolation.descriptors_max.unwrap_or(machine.descriptors_max);
+    let life_cycle = life_cycle::life_cycle(&mut values, processes.workers, machine);
     let config = Config {
         sockets: sockets::sockets(&reading, registry, default_protocol),
         default_protocol,
-        life_cycle: life_cycle::life_cycle(&mut values, processes.workers, machine),
+        jobs: jobs::jobs(&mut values, life_cycle.reload_mercy),
+        life_cycle,
         processes,
         monitoring: monitoring::monitoring(&mut values),
         limits: limits::limits(&mut values, descriptors),

@@ -2,6 +2,7 @@
 
 pub mod hooks;
 pub mod isolation;
+pub mod jobs;
 mod life_cycle;
 mod monitoring;
 mod timeouts;
@@ -30,6 +31,8 @@ pub struct Config {
     pub life_cycle: LifeCycle,
     /// How the instance tells of itself.
     pub monitoring: Monitoring,
+    /// What runs and is watched beside them.
+    pub jobs: jobs::Jobs,
     /// Sizes, times and counts that bound a request.
     pub limits: Limits,
     /// `add-header`: names and values that every answer gets.

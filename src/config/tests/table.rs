@@ -28,6 +28,13 @@ const SAMPLES: &[(&str, &str)] = &[
     ("http-keepalive", "9"),
     ("stats", "127.0.0.1:0"),
     ("health", "127.0.0.1:0"),
+    ("cron", "1 2 3 4 5 x"),
+    ("unique-cron", "1 2 3 4 5 x"),
+    ("cron2", "minute=1 x"),
+    ("smart-attach-daemon", "a.pid x"),
+    ("smart-attach-daemon2", "a.pid x"),
+    ("attach-daemon2", "cmd=x"),
+    ("touch-exec", "a.file x"),
     ("signals", "gunicorn"),
     ("reload-check", "GET / 200"),
     ("hook-asap", "print:x"),
@@ -123,6 +130,8 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("harakiri-graceful-signal", "tests/behaviour, harakiri"),
     ("plugins", "config::tests, built_in_plugins_are_accepted_by_their_usual_names"),
     ("allow-unsupported", "config::tests::table"),
+    ("cron-harakiri", "config::finish::jobs"),
+    ("daemons-honour-stdin", "config::finish::jobs"),
 ];
 
 #[test]

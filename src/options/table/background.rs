@@ -4,11 +4,6 @@ use uwsgi_plugin_api::Reload::Live;
 use uwsgi_plugin_api::option::{chapter, flag, integer, key_values, list, text};
 use uwsgi_plugin_api::{Argument, OptionRow, Section};
 
-const DAEMON: &str = "start it as a systemd service of its own";
-const CONTROL_DAEMON: &str =
-    "start it as a systemd service of its own, and bind the server to it with BindsTo=";
-const CRON: &str = "run the command from cron(8) or a systemd timer";
-const UNIQUE_CRON: &str = "run the command from a systemd timer, which starts nothing that still runs, or from cron(8) through flock(1)";
 const CURL_CRON: &str = "call curl from cron(8) or a systemd timer";
 const LEGION_CRON: &str = "run the command from cron(8) or a systemd timer of one machine";
 const LEGION_CURL: &str = "call curl from cron(8) or a systemd timer of one machine";
@@ -24,35 +19,25 @@ pub(super) const ROWS: &[OptionRow] = &chapter(
     Section::Background,
     [
         list("attach-daemon", "COMMAND",
-            "Run this program, which must stay in the foreground, beside the server; it is started again when it ends.").implies(&["master"])
-            .missing(DAEMON),
+            "Run this program, which must stay in the foreground, beside the server; it is started again when it ends.").implies(&["master"]),
         key_values("attach-daemon2", "KEY=VALUE,...",
-            "As attach-daemon, by keys: cmd, pidfile, freq, control, daemonize, touch, stopsignal, reloadsignal, stdin, uid, gid, ...").implies(&["master"])
-            .missing(DAEMON),
+            "As attach-daemon, by keys: cmd, pidfile, freq, control, daemonize, touch (files, with ; between), stopsignal, reloadsignal, notifypid, stdin, uid, gid, chdir, ns_pid, max_throttle; a comma in a value is written \\,.").implies(&["master"]),
         list("attach-control-daemon", "COMMAND",
-            "As attach-daemon; when the program ends, the server stops.").implies(&["master"])
-            .missing(CONTROL_DAEMON),
+            "As attach-daemon; when the program ends, the server stops.").implies(&["master"]),
         list("smart-attach-daemon", "PIDFILE[,SECONDS] COMMAND",
-            "Run a program that goes to the background and writes PIDFILE; it survives reloads and is started again when it is gone.").implies(&["master"])
-            .missing(DAEMON),
+            "Run a program that goes to the background and writes PIDFILE; it survives reloads and is started again when it is gone.").implies(&["master"]),
         list("smart-attach-daemon2", "PIDFILE[,SECONDS] COMMAND",
-            "As smart-attach-daemon, for a program that stays in the foreground.").implies(&["master"])
-            .missing(DAEMON),
+            "As smart-attach-daemon, for a program that stays in the foreground.").implies(&["master"]),
         flag("daemons-honour-stdin",
-            "Leave the standard input of attached daemons as it is instead of replacing it by /dev/null.").implies(&["master"])
-            .no_effect("there are no attached daemons"),
+            "Leave the standard input of attached daemons as it is instead of replacing it by /dev/null.").implies(&["master"]),
         list("cron", "MINUTE HOUR DAY MONTH WEEKDAY COMMAND",
-            "Run a command at these times (local time); -1 is every, -N every N-th.").implies(&["master"]).reload(Live)
-            .missing(CRON),
+            "Run a command at these times (local time); -1 is every, -N every N-th.").implies(&["master"]).reload(Live),
         key_values("cron2", "KEY=VALUE,... COMMAND",
-            "As cron, by keys: minute, hour, day, month, week, unique, harakiri, legion.").implies(&["master"]).reload(Live)
-            .missing(CRON),
+            "As cron, by keys: minute, hour, day, month, week, unique, harakiri.").implies(&["master"]).reload(Live),
         list("unique-cron", "MINUTE HOUR DAY MONTH WEEKDAY COMMAND",
-            "As cron, but the command is not started while it still runs.").implies(&["master"]).reload(Live)
-            .missing(UNIQUE_CRON),
+            "As cron, but the command is not started while it still runs.").implies(&["master"]).reload(Live),
         integer("cron-harakiri", "SECONDS",
-            "Longest time of a command of cron; it is killed after it. 0 is no limit (default).").reload(Live)
-            .missing("run the command through timeout(1)"),
+            "Longest time of a command of cron; it is killed after it, with what it has started. 0 is no limit (default).").reload(Live),
         list("legion-cron", "LEGION MINUTE HOUR DAY MONTH WEEKDAY COMMAND",
             "As cron, but only while this instance is the lord of the legion.").aliases(&["cron-legion"]).implies(&["master"]).reload(Live)
             .missing(LEGION_CRON),

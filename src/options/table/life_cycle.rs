@@ -6,11 +6,6 @@ use uwsgi_plugin_api::{OptionRow, Section};
 
 const MEMORY: &str = "replace workers after a number of requests (max-requests) and bound the memory of the service (MemoryMax= of systemd)";
 const NO_MULES: &str = "there are no mules that could be reloaded";
-const TOUCH: &str =
-    "send SIGHUP to the master after the change, by hand or by a systemd path unit (PathChanged=)";
-const WATCH: &str =
-    "send SIGHUP to the master from a systemd path unit (PathChanged=) or inotifywait";
-const TOUCH_COMMAND: &str = "let a systemd path unit (PathChanged=) run the command";
 const NO_SIGNALS: &str = "there are no uwsgi signals; let the application look at the file, or run the work from a systemd path unit (PathChanged=)";
 const DESCRIPTOR: &str = "send SIGHUP to the master from the program that knows of the event";
 
@@ -81,7 +76,7 @@ pub(super) const ROWS: &[OptionRow] = &chapter(
         integer("worker-reload-mercy", "SECONDS",
             "How long a worker may take to end before it is killed (default 60).").reload(Live),
         integer("reload-mercy", "SECONDS",
-            "How long attached daemons and the process that has the application loaded may take to end (default 60); workers have worker-reload-mercy.").reload(Live),
+            "How long attached daemons and the process that has the application loaded may take to end (default 60, attached daemons 3); workers have worker-reload-mercy.").reload(Live),
         integer("mule-reload-mercy", "SECONDS",
             "How long a mule may take to end before it is killed (default 60).").reload(Live)
             .no_effect(NO_MULES),
@@ -104,14 +99,11 @@ pub(super) const ROWS: &[OptionRow] = &chapter(
         flag("exit-on-reload",
             "Exit where a reload is asked for, so that a service manager starts the server anew."),
         list("touch-reload", "PATH",
-            "Reload the instance when this file changes, appears or disappears; seen within a second.").implies(&["master"]).reload(Live)
-            .missing(TOUCH),
+            "Reload the instance when this file changes, appears or disappears; seen within a second.").implies(&["master"]).reload(Live),
         list("touch-workers-reload", "PATH",
-            "Replace all workers, but not the master, when this file changes.").implies(&["master"]).reload(Live)
-            .missing(TOUCH),
+            "Replace all workers, but not the master, when this file changes.").implies(&["master"]).reload(Live),
         list("touch-chain-reload", "PATH",
-            "Replace the workers one after the other when this file changes; of use with lazy-apps.").implies(&["master"]).reload(Live)
-            .missing("send SIGHUP to the master after the change: clients wait during a reload and lose nothing"),
+            "Replace the workers one after the other when this file changes; of use with lazy-apps.").implies(&["master"]).reload(Live),
         list("touch-mules-reload", "PATH",
             "Replace the mules when this file changes.").implies(&["master"]).reload(Live)
             .no_effect(NO_MULES),
@@ -119,17 +111,14 @@ pub(super) const ROWS: &[OptionRow] = &chapter(
             "Replace the spoolers when this file changes.").implies(&["master"]).reload(Live)
             .no_effect("there are no spoolers that could be reloaded"),
         list("touch-exec", "FILE COMMAND",
-            "Run a command in the master when this file changes.").implies(&["master"]).reload(Live)
-            .missing(TOUCH_COMMAND),
+            "Run a command in the master when this file changes.").implies(&["master"]).reload(Live),
         list("touch-signal", "FILE N",
             "Raise uwsgi signal N when this file changes.").implies(&["master"]).reload(Live)
             .missing(NO_SIGNALS),
         list("fs-reload", "PATH",
-            "As touch-reload for a file or directory, but by inotify, so at once.").implies(&["master"]).reload(Live)
-            .missing(WATCH),
+            "As touch-reload for a file or directory, but by inotify, so at once.").implies(&["master"]).reload(Live),
         list("fs-brutal-reload", "PATH",
-            "As fs-reload, but workers end without finishing their requests.").implies(&["master"]).reload(Live)
-            .missing(WATCH),
+            "As fs-reload, but workers end without finishing their requests.").implies(&["master"]).reload(Live),
         list("fs-signal", "PATH N",
             "Raise uwsgi signal N when this file or directory changes, seen by inotify.").implies(&["master"]).reload(Live)
             .missing(NO_SIGNALS),

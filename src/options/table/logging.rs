@@ -149,11 +149,9 @@ pub(super) const ROWS: &[OptionRow] = &chapter(
             "As daemonize, but go to the background only when the applications are loaded.")
             .unsupported("use daemonize; where the caller must know that the start went well, run in the foreground under systemd"),
         list("touch-logreopen", "PATH",
-            "Open the log file anew when this file changes.").implies(&["master", "log-master"]).reload(Live)
-            .missing(ROTATION),
+            "Open the log file anew when this file changes.").implies(&["master", "log-master"]).reload(Live),
         list("touch-logrotate", "PATH",
-            "Rename the log file and begin a new one when this file changes.").implies(&["master", "log-master"]).reload(Live)
-            .missing(ROTATION),
+            "Rename the log file and begin a new one when this file changes.").implies(&["master", "log-master"]).reload(Live),
         flag("threaded-logger",
             "Let a thread of the master write the log that it collects from the workers.").implies(&["master", "log-master"])
             .no_effect("each process writes its lines itself, so that the master has none to write for others"),

@@ -161,7 +161,6 @@ fn a_stop_ends_the_workers_and_then_the_master() {
             "SIGINT/SIGTERM received...killing workers...",
             "worker 1 buried after 1 seconds",
             "worker 2 buried after 2 seconds",
-            "goodbye to uWSGI."
         ]
     );
     assert_eq!(world.end(), Some(&Action::Exit { code: 0 }));
@@ -339,7 +338,6 @@ fn need_app_ends_the_instance_at_its_first_start_only() {
         [
             "OOPS ! failed loading app in worker 1 (pid 101)",
             "need-app requested, destroying the instance...",
-            "goodbye to uWSGI."
         ]
     );
     assert_eq!(world.end(), Some(&Action::Exit { code: 22 }));
