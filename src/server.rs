@@ -138,8 +138,11 @@ fn first(
         Some(rescue) => rescue.descriptors().map_err(failed("share a socket pair"))?,
         None => Vec::new(),
     };
-    // Those that are written later too.
-    let mut leftovers = vacuum.clone();
+    // Those that are written later too; sockets belong to the other master as long as there is one.
+    let mut leftovers = match &succession {
+        None => vacuum.clone(),
+        Some(_) => Vacuum::new(process::current()),
+    };
     watch_pidfiles(&config, &mut leftovers);
     let generation = generation(&config, &plugins, (&board, &listeners), (rescue, leftovers))?;
     if !config.processes.master {

@@ -22,6 +22,7 @@ use super::upgrade::Upgrade;
 use super::vacuum;
 use super::workers::WorkerHandle;
 use crate::log;
+use crate::stats::counters;
 use crate::supervisor::{
     Action, Command, Ended, Event, GOODBYE, Generation, Millis, Order, Pid, Seat, Settings, Signal,
     Supervisor, exit_code,
@@ -168,10 +169,7 @@ impl Master {
                 && self.hands().jobs.is_quiet()
             {
                 log::line(format_args!("{GOODBYE}"));
-                if !self.is_succeeded() {
-                    self.context.vacuum.remove();
-                    self.end_hooks();
-                }
+                self.remove_files();
                 return Ok(code);
             }
             let timeout = self.next_wake().map(|wake| Duration::from_millis(wake.since(now())));
@@ -306,7 +304,9 @@ impl Master {
             if signal == Signal::SIGCHLD {
                 continue;
             }
-            if let Some(command) = self.context.signals.meaning(signal) {
+            // On a terminal, where a person changes the size of a window, it means nothing.
+            let resized = signal == Signal::SIGWINCH && !self.is_succeeded();
+            if let Some(command) = self.context.signals.meaning(signal).filter(|_| !resized) {
                 self.send(Event::Command(command));
             }
         }
@@ -429,15 +429,10 @@ impl Master {
 
     fn print_status(&mut self) {
         let generation = self.supervisor.generation();
-        let Some(board) = self.hands_mut().boards.get(&generation).cloned() else { return };
-        log::line(format_args!("*** uWSGI master process {} ***", self.pid));
-        log::line(format_args!("total requests: {}", board.requests_total()));
-        for id in board.worker_ids() {
-            let status = board.status(id);
-            log::line(format_args!(
-                "worker {id} (pid: {}): {}, {} requests, {} exceptions, {} respawns",
-                status.pid, status.status, status.requests, status.exceptions, status.respawn_count
-            ));
+        if let Some(board) = self.hands().boards.get(&generation) {
+            for line in counters::of_instance(board) {
+                log::line(format_args!("{line}"));
+            }
         }
     }
 

@@ -96,6 +96,24 @@ impl Master {
         self.upgrade.child.is_some()
     }
 
+    /// At the end: what belongs to another master stays, and what is only for the time beside one goes.
+    pub(super) fn remove_files(&mut self) {
+        if self.context.succession.is_some() {
+            self.remove_pidfiles();
+        } else if !self.is_succeeded() {
+            self.context.vacuum.remove();
+            self.end_hooks();
+        }
+    }
+
+    fn remove_pidfiles(&self) {
+        let files = &self.context.files;
+        for (_, path) in files.pidfiles.iter().chain(&files.safe_pidfiles) {
+            // Somebody may have been faster.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+
     /// Takes the old master's place once that has ended.
     pub(super) fn look_for_succession(&mut self) {
         let Some(succession) = &self.context.succession else { return };
@@ -105,11 +123,8 @@ impl Master {
         let Some(succession) = self.context.succession.take() else { return };
         let pid = self.pid;
         log::line(format_args!("the old master has ended: uWSGI master {pid} takes its place"));
-        let old = std::mem::replace(&mut self.context.files, succession.files);
-        for (_, path) in old.pidfiles.iter().chain(&old.safe_pidfiles) {
-            // Somebody may have been faster; the new name counts.
-            let _ = std::fs::remove_file(path);
-        }
+        self.remove_pidfiles();
+        self.context.files = succession.files;
         self.write_pidfiles();
         self.open_fifos();
         self.notify_succession();

@@ -83,7 +83,7 @@ fn average(cores: &[CoreSlot]) -> u64 {
     sum.checked_div(count).unwrap_or(0)
 }
 
-fn apps(board: &Board, place: PlaceId) -> Vec<App> {
+pub(super) fn apps(board: &Board, place: PlaceId) -> Vec<App> {
     let cores = board.cores_of(place);
     let listed = board.process(place).apps.read();
     let counted = listed.into_iter().enumerate().map(|(number, app)| {

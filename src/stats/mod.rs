@@ -7,6 +7,7 @@
 //! Deliberately absent: metrics, caches and spoolers, which this server does not have.
 
 mod collect;
+pub mod counters;
 mod document;
 mod health;
 mod json;

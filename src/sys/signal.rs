@@ -19,7 +19,7 @@ use nix::unistd::getpid;
 pub use nix::sys::signal::Signal;
 
 /// Signals that a process of the server gives a meaning to; a new child gets their defaults back.
-pub const OURS: [Signal; 12] = [
+pub const OURS: [Signal; 14] = [
     Signal::SIGHUP,
     Signal::SIGINT,
     Signal::SIGQUIT,
@@ -31,6 +31,8 @@ pub const OURS: [Signal; 12] = [
     Signal::SIGTTIN,
     Signal::SIGTTOU,
     Signal::SIGWINCH,
+    Signal::SIGIO,
+    Signal::SIGPWR,
     Signal::SIGCHLD,
 ];
 

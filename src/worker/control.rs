@@ -19,6 +19,7 @@ use crate::plugin::Registry;
 use crate::request::cell::Serial;
 use crate::request::shared::Shared;
 use crate::shm::CoreSlot;
+use crate::stats::counters;
 use crate::supervisor::grades::{self, Given, Grade, Limits};
 use crate::supervisor::{Millis, Running};
 use crate::sys::channel::Channel;
@@ -36,9 +37,10 @@ const INTERRUPTER_STACK_BYTES: usize = 256 * 1024;
 pub(super) struct Signals(SignalPipe);
 
 impl Signals {
-    /// HUP: finish and go. INT and TERM: go.
+    /// HUP: finish and go. INT and TERM: go. USR1: counters. USR2: what runs.
     pub(super) fn install() -> io::Result<Self> {
-        Ok(Self(SignalPipe::install(&[Signal::SIGHUP, Signal::SIGINT, Signal::SIGTERM])?))
+        use Signal::{SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2};
+        Ok(Self(SignalPipe::install(&[SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2])?))
     }
 }
 
@@ -124,9 +126,41 @@ impl Control {
                     // A master starts another worker.
                     self.drain(exit_code::RECYCLE, self.channel.is_some());
                 }
+                Signal::SIGUSR1 => self.print_counters(),
+                Signal::SIGUSR2 => self.print_requests(),
                 _ => self.end_now(),
             }
         }
+    }
+
+    fn print_counters(&self) {
+        let shared = &self.shared;
+        for line in counters::of_worker(&shared.board, shared.worker, shared.place) {
+            crate::log::line(format_args!("{line}"));
+        }
+    }
+
+    /// uWSGI shows the stack of the process in C; here it is Python's, of every request thread.
+    fn print_requests(&self) {
+        let (worker, pid) = (self.shared.worker, std::process::id());
+        for core in 0..self.shared.cells.len() as u16 {
+            let slot = self.shared.board.core(self.shared.place, CoreId(core));
+            let request = slot.current.read().unwrap_or_default();
+            let request = String::from_utf8_lossy(&request).escape_debug().to_string();
+            // Address, method and target.
+            let target = request.rsplit(' ').next().unwrap_or_default();
+            if slot.in_request.load(Ordering::Relaxed) {
+                let since = slot.started_unix.load(Ordering::Relaxed);
+                crate::log::line(format_args!(
+                    "SIGUSR2: --- uWSGI worker {worker} (pid: {pid}) is managing request {target} since {since} (core {core}) ---"
+                ));
+            } else {
+                crate::log::line(format_args!(
+                    "SIGUSR2: --- uWSGI worker {worker} (pid: {pid}) is waiting for a request (core {core}) ---"
+                ));
+            }
+        }
+        self.dump_stacks();
     }
 
     fn end_now(&self) {

@@ -302,7 +302,6 @@ fn minus_leaves_the_last_worker() {
 }
 
 #[test]
-#[ignore = "gap: the words of the state"]
 fn s_writes_the_state_of_the_instance() {
     let server = two().start();
     for _ in 0..3 {

@@ -149,7 +149,6 @@ fn user_signal_1_opens_log_files_again() {
 }
 
 #[test]
-#[ignore = "gap: workers that drain close what they have accepted"]
 fn upgrade_ends_with_the_second_master() {
     ours_only!("it has no such signals");
     let mut server = setup().start();
@@ -173,7 +172,6 @@ fn upgrade_ends_with_the_second_master() {
 }
 
 #[test]
-#[ignore = "gap: workers that drain close what they have accepted"]
 fn upgrade_is_rolled_back() {
     ours_only!("it has no such signals");
     let server = setup().start();
@@ -193,7 +191,6 @@ fn upgrade_is_rolled_back() {
 }
 
 #[test]
-#[ignore = "gap: app.pid.2 stays"]
 fn pid_file_of_the_second_master_goes_with_it() {
     ours_only!("it has no such signals");
     let server = setup().start();
@@ -204,7 +201,6 @@ fn pid_file_of_the_second_master_goes_with_it() {
 }
 
 #[test]
-#[ignore = "gap: the second master removes the first one's files"]
 fn vacuum_of_one_master_leaves_what_the_other_uses() {
     ours_only!("it has no such signals");
     let mut server = setup().arg("--vacuum").start();
@@ -259,7 +255,6 @@ fn upgrade_onto_a_broken_application_leaves_the_first_master_serving() {
 }
 
 #[test]
-#[ignore = "gap: it ends all workers"]
 fn window_change_is_for_an_upgrade() {
     ours_only!("it has no such signals");
     // Gunicorn ignores it on a terminal, where a person changes the size of a window.

@@ -167,7 +167,6 @@ fn reload_in_a_reload_ends_with_the_newest_application() {
 }
 
 #[test]
-#[ignore = "gap: touch-reload"]
 fn touched_file_reloads() {
     // The file is compared once a second by the original, so its time has to differ by more than that.
     let touched = [("touch", true), ("fresh", false)];
@@ -203,7 +202,6 @@ fn old_time(path: &std::path::Path) {
 }
 
 #[test]
-#[ignore = "gap: touch-workers-reload"]
 fn touched_file_replaces_workers_or_one_after_the_other() {
     for option in ["--touch-workers-reload", "--touch-chain-reload"] {
         let setup = setup().arg("--lazy-apps").args([option, "touch"]).file("touch", "");
@@ -379,7 +377,6 @@ fn vacuuming(setup: Setup) -> Setup {
 }
 
 #[test]
-#[ignore = "gap: files of vacuum stay"]
 fn killed_master_leaves_no_process_and_no_file() {
     ours_only!("its workers end, but the files stay");
     for setup in preloaded_and_lazy() {

@@ -226,7 +226,6 @@ fn statistics(server: &Server) {
 }
 
 #[test]
-#[ignore = "gap: the words of the state"]
 fn user_signal_1_writes_the_state_of_the_instance() {
     let server = Setup::uwsgi().master(2).start();
     for _ in 0..3 {
@@ -254,7 +253,6 @@ fn signals_without_a_meaning_change_nothing() {
 }
 
 #[test]
-#[ignore = "gap: SIGIO ends the master"]
 fn signals_that_harm_the_original_change_nothing() {
     ours_only!("they end its master");
     let server = Setup::uwsgi().master(2).start();
@@ -303,7 +301,6 @@ fn terminal_stop_pauses_and_resumes() {
 }
 
 #[test]
-#[ignore = "gap: a reload carries the pause over"]
 fn paused_instance_stops_and_reloads() {
     let mut server = Setup::unix_socket()
         .args(["--wsgi-file".into(), crate::support::setup::app("probe.py").into_os_string()])
@@ -346,7 +343,6 @@ fn worker_ended_by_a_signal_is_replaced() {
 }
 
 #[test]
-#[ignore = "gap: SIGUSR1 of a worker"]
 fn user_signal_1_of_a_worker_writes_its_counters() {
     let server = Setup::uwsgi().master(1).start();
     server.get("/hello");
@@ -356,7 +352,6 @@ fn user_signal_1_of_a_worker_writes_its_counters() {
 }
 
 #[test]
-#[ignore = "gap: SIGUSR2 of a worker"]
 fn user_signal_2_of_a_worker_tells_what_it_does() {
     let server = Setup::uwsgi().master(1).start();
     let mut connection = server.connect();
