@@ -273,7 +273,7 @@ impl Supervisor {
                 if code == 0 {
                     actions.push(Action::Log(lines::STOP.to_owned()));
                 }
-                self.begin_stop(code, (false, None), actions);
+                self.begin_stop((code, false, None), actions);
                 self.dismiss(|_| true, false, now, actions);
             }
             // First of those that were to finish their requests, then of those that were to end at once.
@@ -303,11 +303,11 @@ impl Supervisor {
                 actions.push(Action::Log(lines::GRACEFUL_STOP.to_owned()));
                 let lame_ms = self.settings.lame_duck_ms;
                 if lame_ms == 0 || self.phase == Phase::Booting {
-                    self.begin_stop(0, (true, None), actions);
+                    self.begin_stop((0, true, None), actions);
                     self.dismiss(|_| true, true, now, actions);
                     return;
                 }
-                self.begin_stop(0, (true, Some(now + lame_ms)), actions);
+                self.begin_stop((0, true, Some(now + lame_ms)), actions);
                 for process in self.fleet.0.iter().filter(|one| one.stage == Stage::Serving) {
                     tell(process, Order::LameDuck, actions);
                 }
@@ -323,12 +323,8 @@ impl Supervisor {
         }
     }
 
-    fn begin_stop(
-        &mut self,
-        code: i32,
-        (gracefully, lame_until): (bool, Option<Millis>),
-        actions: &mut Vec<Action>,
-    ) {
+    fn begin_stop(&mut self, stop: (i32, bool, Option<Millis>), actions: &mut Vec<Action>) {
+        let (code, gracefully, lame_until) = stop;
         self.phase = Phase::Stopping { code, lame_until };
         actions.push(Action::Stopping { gracefully });
         self.abandon_reload("the instance stops", actions);
