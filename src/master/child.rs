@@ -7,13 +7,16 @@ use std::sync::atomic::Ordering::Relaxed;
 use super::context::{Birth, Loading, name_process};
 use crate::supervisor::exit_code;
 use crate::sys::process::{self, Pid};
-use crate::sys::signal;
+use crate::sys::signal::{self, Signal};
 
 /// Runs the worker's whole life in the child. Everything that belongs to its maker alone is closed.
 pub(super) fn live(loading: &mut Loading, birth: Birth, parent: Pid) -> ! {
     let worker = birth.worker;
     loading.board.process(birth.place).pid.store(process::current().as_raw(), Relaxed);
-    if let Err(error) = signal::restore_defaults() {
+    // Who asks a worker that is still booting for its state gets no answer, and does no harm.
+    let calm = signal::restore_defaults()
+        .and_then(|()| signal::disregard(&[Signal::SIGUSR1, Signal::SIGUSR2]));
+    if let Err(error) = calm {
         crate::log::line(format_args!("worker {worker}: {error}"));
     }
     let orphan = loading.no_orphans && !process::die_with_parent(parent).unwrap_or(true);
