@@ -16,7 +16,7 @@ use std::sync::atomic::Ordering;
 use super::connection::Connection;
 use super::hub::Hub;
 use super::peer::Peer;
-use super::rescue::Adopted;
+use super::rescue::{Adopted, Rescue};
 use super::table::Wait;
 use crate::sys::socket;
 
@@ -96,12 +96,22 @@ impl Hub {
             return self.take_last_calls(jobs);
         };
         self.take_course(Course::HandingOver);
-        if self.doors.something_waits() {
-            // The kernel wakes one worker for a connection. Where it woke this one, nobody else knows.
-            rescue.nudge();
-        }
+        self.tell_of_what_waits(rescue);
         if self.course() == Course::HandingOver {
             self.hand_over_resting(self.now_ms(), jobs);
+        }
+    }
+
+    /// For a process that ends at once: it accepts nothing more, and others learn of what it was perhaps woken for.
+    pub fn leave(&self) {
+        self.doors.close(true);
+        self.doors.rescue.iter().for_each(|rescue| self.tell_of_what_waits(rescue));
+    }
+
+    /// The kernel wakes one worker for a connection. Where it woke this one, nobody else knows.
+    fn tell_of_what_waits(&self, rescue: &Rescue) {
+        if self.doors.something_waits() {
+            rescue.nudge();
         }
     }
 

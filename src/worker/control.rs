@@ -118,6 +118,7 @@ impl Control {
     }
 
     fn end_now(&self) {
+        self.shared.hub.leave();
         self.plugins.shutdown();
         process::exit_now(exit_code::END);
     }

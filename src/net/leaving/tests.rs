@@ -233,6 +233,22 @@ fn a_worker_that_leaves_tells_of_what_waits() {
 }
 
 #[test]
+fn a_worker_that_ends_at_once_tells_of_what_waits() {
+    let rescue = Rescue::new().unwrap();
+    let (http, address) = listening(WireProtocol::Http);
+    let old = Worker::new(vec![http.clone()], Some(&rescue));
+    let mut heir = Worker::new(vec![http], Some(&rescue));
+    let _waiting = client(address, REQUEST);
+    let start = Instant::now();
+    while !old.hub.doors.something_waits() {
+        assert!(start.elapsed() < PATIENCE, "it connected");
+    }
+    old.hub.leave();
+    assert!(matches!(heir.hub.adopt(0, &mut Vec::new()), Adopted::Nudge));
+    heir.until("the request", |heir| heir.jobs.len() == 1);
+}
+
+#[test]
 fn a_pause_leaves_connections_in_the_queue() {
     let (http, address) = listening(WireProtocol::Http);
     let mut worker = Worker::new(vec![http], None);
