@@ -100,7 +100,11 @@ impl Master {
         let mut master = Self::with(context, supervisor, handover.asks, handover.fifos)?;
         master.hands_mut().boards = handover.boards;
         master.upgrade = handover.upgrade;
-        for (generation, mold) in handover.molds {
+        for (generation, mut mold) in handover.molds {
+            if generation == master.supervisor.generation() {
+                // Both have read the same configuration.
+                mold.listeners = master.listener_names();
+            }
             master.keep_mold(generation, mold);
         }
         for (seat, worker) in handover.workers {

@@ -16,7 +16,7 @@ use super::message::{FromWorker, MESSAGE_BYTES, ToWorker};
 use super::recycle::Ending;
 use crate::config::Config;
 use crate::plugin::Registry;
-use crate::request::shared::Shared;
+use crate::request::shared::{HeldStile, Shared};
 use crate::sys::channel::Channel;
 use crate::sys::signal::SignalPipe;
 use crate::sys::{clock, process};
@@ -42,6 +42,8 @@ pub(super) struct Control {
     plugins: Registry,
     ending: Arc<Ending>,
     channel: Option<Arc<Channel>>,
+    /// Some listeners are this worker's to empty: it stays until nobody else has them.
+    stays: Option<HeldStile>,
     /// The master is gone, and what still runs then is given up.
     give_up_at: Option<Instant>,
 }
@@ -54,7 +56,7 @@ impl Control {
         ending: Arc<Ending>,
         channel: Option<Arc<Channel>>,
     ) -> Self {
-        Self { config, shared, plugins, ending, channel, give_up_at: None }
+        Self { config, shared, plugins, ending, channel, stays: None, give_up_at: None }
     }
 
     /// Tells the master; without one, nobody.
@@ -136,7 +138,9 @@ impl Control {
         match channel.receive(&mut buffer) {
             Ok(Some(len)) => match ToWorker::decode(&buffer[..len]) {
                 Some(ToWorker::Drain) => self.drain(exit_code::RECYCLE, true),
-                Some(ToWorker::Finish) => self.drain(exit_code::END, false),
+                Some(ToWorker::Finish) => self.finish(),
+                Some(ToWorker::Abandon { listener }) => self.abandon(listener),
+                Some(ToWorker::LetGo) => self.let_go(),
                 Some(ToWorker::LameDuck) => self.shared.hub.become_lame_duck(),
                 Some(ToWorker::Pause) => self.pause(true),
                 Some(ToWorker::Resume) => self.pause(false),
@@ -171,7 +175,28 @@ impl Control {
         crate::log::line(format_args!(
             "worker {worker}: the master is gone; what runs is finished within {seconds} seconds"
         ));
+        self.finish();
+    }
+
+    /// Nobody comes after.
+    fn finish(&mut self) {
         self.drain(exit_code::END, false);
+        self.stays = None;
+    }
+
+    /// Heirs will not have this listener.
+    fn abandon(&mut self, listener: u16) {
+        if self.shared.hub.abandon(listener) && self.stays.is_none() {
+            self.stays = self.shared.stile.hold();
+        }
+    }
+
+    /// Nobody but workers has the abandoned listeners any more: takes what waits there.
+    fn let_go(&mut self) {
+        if self.stays.is_some() {
+            self.shared.take_abandoned();
+            self.stays = None;
+        }
     }
 
     /// Without exit hooks: a request that is stuck could hold them up.
