@@ -278,7 +278,8 @@ impl Handover {
                 let (number, pid) = (next(&mut words)?, next(&mut words)?);
                 let channel = Channel::from(take(passed, &format!("mold {number}"))?);
                 let sources = passed.remove(&format!("sources {number}"));
-                let handle = MoldHandle { pid: Pid::from_raw(pid), channel, sources };
+                let listeners = Vec::new();
+                let handle = MoldHandle { pid: Pid::from_raw(pid), channel, sources, listeners };
                 self.molds.insert(Generation(number), handle);
             }
             Some("leaving") => {

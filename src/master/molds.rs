@@ -24,6 +24,8 @@ pub(super) struct MoldHandle {
     pub(super) channel: Channel,
     /// What its configuration was read from; the first one's is that of the master.
     pub(super) sources: Option<OwnedFd>,
+    /// Names of its listeners, in its workers' order; empty where they are not known.
+    pub(super) listeners: Vec<String>,
 }
 
 impl MoldHandle {
@@ -51,7 +53,12 @@ impl Master {
             boards.clear();
             boards.insert(generation, board);
         }
-        self.keep_mold(generation, MoldHandle { pid, channel: ours, sources: None });
+        // One that is executed tells which it has.
+        let listeners = match self.context.first {
+            Some(_) => self.listener_names(),
+            None => Vec::new(),
+        };
+        self.keep_mold(generation, MoldHandle { pid, channel: ours, sources: None, listeners });
         Ok(())
     }
 
@@ -81,6 +88,21 @@ impl Master {
     pub(super) fn shared(&self) -> Vec<(String, RawFd)> {
         let pair = |(name, fd): &(String, Arc<OwnedFd>)| (name.clone(), fd.as_raw_fd());
         self.context.shared.iter().map(pair).collect()
+    }
+
+    pub(super) fn listener_names(&self) -> Vec<String> {
+        self.context.listeners.iter().map(|(name, _)| name.clone()).collect()
+    }
+
+    /// The listeners of a generation that the one in charge has not got, by number.
+    pub(super) fn abandoned(&self, generation: Generation) -> Vec<u16> {
+        let molds = &self.hands().molds;
+        let listeners = |of: &Generation| {
+            molds.get(of).map(|mold| &mold.listeners).filter(|names| !names.is_empty())
+        };
+        let charge = listeners(&self.supervisor.generation());
+        let (Some(old), Some(new)) = (listeners(&generation), charge) else { return Vec::new() };
+        (0..).zip(old).filter(|(_, name)| !new.contains(name)).map(|(index, _)| index).collect()
     }
 
     /// The listening sockets with their names.
@@ -114,6 +136,7 @@ impl Master {
     pub(super) fn forget_mold(&mut self, generation: Generation) {
         self.stop_hearing_mold(generation);
         self.hands_mut().molds.remove(&generation);
+        self.let_go_of_listeners(generation);
         // Whoever it was to fork has no process and no word will come.
         let lost = |seat: &Seat| seat.generation == generation;
         let hands = self.hands_mut();
@@ -141,7 +164,9 @@ impl Master {
             };
             match (message, fd) {
                 (Some(FromMold::Board), Some(fd)) => self.take_board(generation, fd),
-                (Some(FromMold::Listener(name)), Some(fd)) => self.take_listener(name, fd),
+                (Some(FromMold::Listener(name)), Some(fd)) => {
+                    self.take_listener(generation, name, fd);
+                }
                 (Some(FromMold::Sources), fd @ Some(_)) => {
                     if let Some(mold) = self.hands_mut().molds.get_mut(&generation) {
                         mold.sources = fd;
@@ -186,7 +211,10 @@ impl Master {
         }
     }
 
-    fn take_listener(&mut self, name: String, fd: OwnedFd) {
+    fn take_listener(&mut self, generation: Generation, name: String, fd: OwnedFd) {
+        if let Some(mold) = self.hands_mut().molds.get_mut(&generation) {
+            mold.listeners.push(name.clone());
+        }
         if !self.context.listeners.iter().any(|(known, _)| *known == name) {
             self.context.listeners.push((name, Arc::new(fd)));
         }

@@ -110,7 +110,11 @@ impl Master {
         master.hands_mut().boards = handover.boards;
         master.upgrade = handover.upgrade;
         master.hands_mut().jobs.restore(&handover.jobs);
-        for (generation, mold) in handover.molds {
+        for (generation, mut mold) in handover.molds {
+            if generation == master.supervisor.generation() {
+                // Both have read the same configuration.
+                mold.listeners = master.listener_names();
+            }
             master.keep_mold(generation, mold);
         }
         for (seat, worker) in handover.workers {

@@ -10,7 +10,7 @@ use super::ears::Source;
 use super::message::ToMold;
 use super::run::{Master, kill, message};
 use crate::log;
-use crate::supervisor::{Command, Event, Order, Pid, Seat, Trial};
+use crate::supervisor::{Command, Event, Generation, Order, Pid, Seat, Trial};
 use crate::sys::channel::Channel;
 use crate::sys::clock;
 use crate::worker::message::{FromWorker, MESSAGE_BYTES, ToWorker};
@@ -61,10 +61,33 @@ impl Master {
             let count = &board.worker(worker).harakiri_count;
             count.store(count.load(Relaxed) + 1, Relaxed);
         }
+        let abandoned = match order {
+            Order::Drain => self.abandoned(seat.generation),
+            _ => Vec::new(),
+        };
+        for listener in &abandoned {
+            self.tell_worker(seat, ToWorker::Abandon { listener: *listener });
+        }
         let (message, instead) = message(order);
-        let told = self.hands_mut().workers.get(&seat).is_some_and(|worker| worker.tell(message));
+        let told = self.tell_worker(seat, message);
         if let Some(signal) = instead.filter(|_| !told) {
             kill(pid, signal);
+        }
+        if !abandoned.is_empty() && self.supervisor.serves(seat.generation) {
+            // Others see to what comes there from now on.
+            self.tell_worker(seat, ToWorker::LetGo);
+        }
+    }
+
+    fn tell_worker(&self, seat: Seat, message: ToWorker) -> bool {
+        self.hands().workers.get(&seat).is_some_and(|worker| worker.tell(message))
+    }
+
+    /// The generation has no mold any more: its workers alone have those of its listeners that the next has not got.
+    pub(super) fn let_go_of_listeners(&self, generation: Generation) {
+        let workers = &self.hands().workers;
+        for worker in workers.iter().filter(|(seat, _)| seat.generation == generation) {
+            worker.1.tell(ToWorker::LetGo);
         }
     }
 

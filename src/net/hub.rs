@@ -46,6 +46,8 @@ pub struct Hub {
     pub(super) course: AtomicU8,
     /// Nobody comes after this worker. Never taken back.
     pub(super) last: AtomicBool,
+    /// By number: heirs have no such listener. Never taken back.
+    pub(super) abandoned: Box<[AtomicBool]>,
     /// The worker has left the listeners for a while.
     pub(super) paused: AtomicBool,
     /// Something came to rest while the worker began to hand over: it must be looked for again.
@@ -71,6 +73,7 @@ impl Hub {
         Self {
             registry,
             waker,
+            abandoned: listeners.iter().map(|_| AtomicBool::new(false)).collect(),
             listeners,
             bounds,
             times,
@@ -113,7 +116,7 @@ impl Hub {
             let kept = self.pass_on(connection).err()?;
             (connection, until_room) = (kept.connection, kept.until_room);
         }
-        if wait == Wait::KeepAlive && self.course() == Course::Finishing {
+        if wait == Wait::KeepAlive && self.course_of(connection.listener) == Course::Finishing {
             if connection.requests > 0 {
                 self.close(connection);
                 return None;

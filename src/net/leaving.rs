@@ -16,7 +16,7 @@ use std::sync::atomic::Ordering;
 use super::connection::Connection;
 use super::hub::Hub;
 use super::peer::Peer;
-use super::rescue::Adopted;
+use super::rescue::{Adopted, Rescue};
 use super::table::Wait;
 use crate::sys::socket;
 
@@ -50,15 +50,35 @@ impl Hub {
         Course::of(self.course.load(Ordering::SeqCst))
     }
 
+    /// Where it stands for the connections of a listener: those of one that heirs have not got are finished here.
+    pub fn course_of(&self, listener: u16) -> Course {
+        match self.course() {
+            Course::HandingOver if self.is_abandoned(listener) => Course::Finishing,
+            course => course,
+        }
+    }
+
+    /// Heirs have no such listener.
+    pub(super) fn is_abandoned(&self, listener: u16) -> bool {
+        let one = self.abandoned.get(usize::from(listener));
+        one.is_some_and(|abandoned| abandoned.load(Ordering::SeqCst))
+    }
+
+    /// Heirs will have no such listener; the worker is not told to drain yet. False where there is none.
+    pub fn abandon(&self, listener: u16) -> bool {
+        let one = self.abandoned.get(usize::from(listener));
+        one.inspect(|abandoned| abandoned.store(true, Ordering::SeqCst)).is_some()
+    }
+
     /// Nothing new is accepted any more.
     pub fn is_draining(&self) -> bool {
         self.course() >= Course::HandingOver
     }
 
-    /// Whether an answer that is made now may leave its connection open. While the worker pauses it may not: the
-    /// client's next connection then waits in the listener's queue.
-    pub fn keeps_connections(&self) -> bool {
-        let open = matches!(self.course(), Course::Serving | Course::HandingOver);
+    /// Whether an answer that is made now may leave its connection of a listener open. While the worker pauses it may
+    /// not: the client's next connection then waits in the listener's queue.
+    pub fn keeps_connections(&self, listener: u16) -> bool {
+        let open = matches!(self.course_of(listener), Course::Serving | Course::HandingOver);
         open && !self.paused.load(Ordering::Relaxed)
     }
 
@@ -96,12 +116,22 @@ impl Hub {
             return self.take_last_calls(jobs);
         };
         self.take_course(Course::HandingOver);
-        if self.doors.something_waits() {
-            // The kernel wakes one worker for a connection. Where it woke this one, nobody else knows.
-            rescue.nudge();
-        }
+        self.tell_of_what_waits(rescue);
         if self.course() == Course::HandingOver {
             self.hand_over_resting(self.now_ms(), jobs);
+        }
+    }
+
+    /// For a process that ends at once: it accepts nothing more, and others learn of what it was perhaps woken for.
+    pub fn leave(&self) {
+        self.doors.close(true);
+        self.doors.rescue.iter().for_each(|rescue| self.tell_of_what_waits(rescue));
+    }
+
+    /// The kernel wakes one worker for a connection. Where it woke this one, nobody else knows.
+    fn tell_of_what_waits(&self, rescue: &Rescue) {
+        if self.doors.something_waits() {
+            rescue.nudge();
         }
     }
 
@@ -116,20 +146,32 @@ impl Hub {
     fn take_last_calls(&self, jobs: &mut VecDeque<Box<Connection>>) {
         let now_ms = self.now_ms();
         let mut room = self.take_back(now_ms, jobs);
-        for (index, listener) in self.listeners.iter().enumerate() {
-            while room > 0
-                && let Ok((fd, address)) = socket::accept(listener.fd.as_fd())
-            {
-                let deadline_ms = now_ms + self.times.head_ms;
-                let peer = Peer::new(address);
-                let connection = Connection::new(fd, index as u16, peer, deadline_ms);
-                self.progress(connection, now_ms, jobs);
-                room -= 1;
-            }
-            if let Err(error) = socket::close_below(listener.fd.as_fd()) {
-                let name = &listener.info.name;
-                crate::log::line(format_args!("cannot close listener {name}: {error}"));
-            }
+        (0..self.listeners.len()).for_each(|index| self.empty(index as u16, &mut room, jobs));
+    }
+
+    /// The same for the listeners that heirs have not got.
+    pub fn take_abandoned(&self, jobs: &mut VecDeque<Box<Connection>>) {
+        let mut room = self.table.capacity().saturating_sub(self.table.len());
+        let all = 0..self.listeners.len() as u16;
+        let abandoned = all.filter(|&index| self.is_abandoned(index));
+        abandoned.for_each(|index| self.empty(index, &mut room, jobs));
+    }
+
+    /// Takes what waits in a listener's queue, and closes the socket below its descriptor.
+    fn empty(&self, index: u16, room: &mut usize, jobs: &mut VecDeque<Box<Connection>>) {
+        let Some(listener) = self.listeners.get(usize::from(index)) else { return };
+        let now_ms = self.now_ms();
+        while *room > 0
+            && let Ok((fd, address)) = socket::accept(listener.fd.as_fd())
+        {
+            let deadline_ms = now_ms + self.times.head_ms;
+            let connection = Connection::new(fd, index, Peer::new(address), deadline_ms);
+            self.progress(connection, now_ms, jobs);
+            *room -= 1;
+        }
+        if let Err(error) = socket::close_below(listener.fd.as_fd()) {
+            let name = &listener.info.name;
+            crate::log::line(format_args!("cannot close listener {name}: {error}"));
         }
     }
 
@@ -166,6 +208,10 @@ impl Hub {
         for (wait, connection) in resting {
             let Err(kept) = self.pass_on(connection) else { continue };
             until_room |= kept.until_room;
+            if wait == Wait::KeepAlive && self.is_abandoned(kept.connection.listener) {
+                self.clear(kept.connection, now_ms, jobs);
+                continue;
+            }
             if let Some(back) = self.rest(kept.connection, wait, now_ms) {
                 self.progress(back, now_ms, jobs);
             }
@@ -180,11 +226,18 @@ impl Hub {
     /// those that have not asked yet get the time of one head.
     pub(super) fn clear_resting(&self, now_ms: u64, jobs: &mut VecDeque<Box<Connection>>) {
         let resting: Vec<_> = std::iter::from_fn(|| self.table.take(Wait::KeepAlive)).collect();
-        for mut connection in resting {
-            connection.input_pending = true;
-            self.begin_head(&mut connection, now_ms);
-            self.progress(connection, now_ms, jobs);
-        }
+        resting.into_iter().for_each(|connection| self.clear(connection, now_ms, jobs));
+    }
+
+    fn clear(
+        &self,
+        mut connection: Box<Connection>,
+        now_ms: u64,
+        jobs: &mut VecDeque<Box<Connection>>,
+    ) {
+        connection.input_pending = true;
+        self.begin_head(&mut connection, now_ms);
+        self.progress(connection, now_ms, jobs);
     }
 }
 

@@ -116,7 +116,8 @@ impl Hub {
     /// Gives a connection that runs no request to another worker; back where that is not possible. Where it never
     /// will be, this worker finishes what it has.
     pub(super) fn pass_on(&self, mut connection: Box<Connection>) -> Result<(), Kept> {
-        let Some(rescue) = self.doors.rescue.as_ref().filter(|_| connection.can_move()) else {
+        let has_heirs = !self.is_abandoned(connection.listener) && connection.can_move();
+        let Some(rescue) = self.doors.rescue.as_ref().filter(|_| has_heirs) else {
             return Err(Kept { connection, until_room: false });
         };
         let Some(message) = self.parcel(&connection) else {

@@ -12,6 +12,7 @@
 //! on it. Deliberately absent: a dedicated poller, and work that is handed to a thread by name.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -77,9 +78,9 @@ pub struct Turnstile<J, R> {
 }
 
 /// While it lives, the request threads do not end: see [`Turnstile::hold`].
-pub struct Held<'a, J, R: Turn<J>>(&'a Turnstile<J, R>);
+pub struct Held<J, R: Turn<J>>(Arc<Turnstile<J, R>>);
 
-impl<J, R: Turn<J>> Drop for Held<'_, J, R> {
+impl<J, R: Turn<J>> Drop for Held<J, R> {
     fn drop(&mut self) {
         let _queue = self.0.queue.lock();
         self.0.held.fetch_sub(1, Ordering::Release);
@@ -299,13 +300,13 @@ impl<J, R: Turn<J>> Turnstile<J, R> {
 
     /// For a thread from outside that is about to take connections into its hands: until it lets go, no request
     /// thread finds that nothing is left. `None` where they have found it already: what is taken then is lost.
-    pub fn hold(&self) -> Option<Held<'_, J, R>> {
+    pub fn hold(self: &Arc<Self>) -> Option<Held<J, R>> {
         let queue = self.queue.lock();
         if queue.over {
             return None;
         }
         self.held.fetch_add(1, Ordering::Relaxed);
-        Some(Held(self))
+        Some(Held(self.clone()))
     }
 
     /// From now on threads end when nothing is left to do.

@@ -159,7 +159,7 @@ impl Core {
         match fate {
             Fate::Keep => {
                 // It closes now; what has arrived already is still served.
-                connection.input_pending |= hub.course() == Course::Finishing;
+                connection.input_pending |= hub.course_of(connection.listener) == Course::Finishing;
                 if connection.input.is_empty() && !connection.input_pending {
                     return Step::Wait(Wait::KeepAlive);
                 }
@@ -192,7 +192,7 @@ impl Core {
         let begun = Begun::now();
         self.begin(connection, slot, cell, &begun);
         let hold = connection.next_is_here() && !shared.stile.calls_are_long();
-        let peer = connection.peer;
+        let (peer, number) = (connection.peer, connection.listener);
         let fd = connection.fd().as_raw_fd();
         load_body(connection, &mut self.body);
         let parts = connection.parts();
@@ -203,7 +203,7 @@ impl Core {
             head_request: parts.head.is_head,
             keep_alive: parts.head.keep_alive
                 && shared.hub.times.keep_alive_ms > 0
-                && shared.hub.keeps_connections(),
+                && shared.hub.keeps_connections(number),
         });
         let vars = parts.vars.view(parts.head_bytes);
         let date = self.date.at(begun.unix_s);

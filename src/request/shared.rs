@@ -11,11 +11,14 @@ use crate::config::model::Logging;
 use crate::net::connection::Connection;
 use crate::net::hub::Hub;
 use crate::net::reactor::Reactor;
-use crate::net::turnstile::Turnstile;
+use crate::net::turnstile::{Held, Turnstile};
 use crate::shm::{Board, PlaceId, ProcessSlot};
 
 /// The meeting place of a worker's request threads.
 pub type Stile = Turnstile<Box<Connection>, Reactor>;
+
+/// Keeps them from ending.
+pub type HeldStile = Held<Box<Connection>, Reactor>;
 
 /// What all request threads of a worker share.
 pub struct Shared {
@@ -65,6 +68,14 @@ impl Shared {
             self.hand_over();
         }
         self.stile.drain();
+    }
+
+    /// Takes what waits in the queues of the listeners that heirs have not got; see [`Hub::take_abandoned`].
+    pub fn take_abandoned(&self) {
+        let Some(_held) = self.stile.hold() else { return };
+        let mut jobs = VecDeque::new();
+        self.hub.take_abandoned(&mut jobs);
+        jobs.into_iter().for_each(|job| self.stile.push(job));
     }
 
     /// Gives what was not begun to another worker, where there is one.

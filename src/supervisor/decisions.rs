@@ -144,6 +144,12 @@ impl Supervisor {
         self.fleet.0.iter().find(|process| process.seat == seat).map(|process| process.worker)
     }
 
+    /// Whether a worker of this generation serves that is not to leave.
+    pub fn serves(&self, generation: Generation) -> bool {
+        let serving = |process: &Process| process.stage == Stage::Serving;
+        self.fleet.0.iter().any(|process| process.seat.generation == generation && serving(process))
+    }
+
     /// The seat of a worker process.
     pub fn seat_of(&self, pid: Pid) -> Option<Seat> {
         self.fleet.0.iter().find(|process| process.pid == Some(pid)).map(|process| process.seat)

@@ -17,7 +17,7 @@ use super::recycle::Ending;
 use crate::config::Config;
 use crate::plugin::Registry;
 use crate::request::cell::Serial;
-use crate::request::shared::Shared;
+use crate::request::shared::{HeldStile, Shared};
 use crate::shm::CoreSlot;
 use crate::stats::counters;
 use crate::supervisor::grades::{self, Given, Grade, Limits};
@@ -53,6 +53,8 @@ pub(super) struct Control {
     channel: Option<Arc<Channel>>,
     /// What is to be done when the master was killed.
     orphaned: Arc<dyn Fn() + Send + Sync>,
+    /// Some listeners are this worker's to empty: it stays until nobody else has them.
+    stays: Option<HeldStile>,
     /// The master is gone, and what still runs then is given up.
     give_up_at: Option<Instant>,
     /// Grades of requests, where no master counts them.
@@ -68,7 +70,17 @@ impl Control {
         (channel, orphaned): (Option<Arc<Channel>>, Arc<dyn Fn() + Send + Sync>),
     ) -> Self {
         let given = Given::default();
-        Self { config, shared, plugins, ending, channel, orphaned, give_up_at: None, given }
+        Self {
+            config,
+            shared,
+            plugins,
+            ending,
+            channel,
+            orphaned,
+            stays: None,
+            give_up_at: None,
+            given,
+        }
     }
 
     /// Tells the master; without one, nobody.
@@ -165,6 +177,7 @@ impl Control {
 
     fn end_now(&self) {
         self.answer_overdue();
+        self.shared.hub.leave();
         self.plugins.shutdown();
         process::exit_now(exit_code::END);
     }
@@ -186,7 +199,9 @@ impl Control {
                     // A reload is over only when no worker of the old generation takes requests.
                     self.tell(FromWorker::Draining);
                 }
-                Some(ToWorker::Finish) => self.drain(exit_code::END, false),
+                Some(ToWorker::Finish) => self.finish(),
+                Some(ToWorker::Abandon { listener }) => self.abandon(listener),
+                Some(ToWorker::LetGo) => self.let_go(),
                 Some(ToWorker::LameDuck) => self.shared.hub.become_lame_duck(),
                 Some(ToWorker::Pause) => self.pause(true),
                 Some(ToWorker::Resume) => self.pause(false),
@@ -224,7 +239,28 @@ impl Control {
         crate::log::line(format_args!(
             "worker {worker}: the master is gone; what runs is finished within {seconds} seconds"
         ));
+        self.finish();
+    }
+
+    /// Nobody comes after.
+    fn finish(&mut self) {
         self.drain(exit_code::END, false);
+        self.stays = None;
+    }
+
+    /// Heirs will not have this listener.
+    fn abandon(&mut self, listener: u16) {
+        if self.shared.hub.abandon(listener) && self.stays.is_none() {
+            self.stays = self.shared.stile.hold();
+        }
+    }
+
+    /// Nobody but workers has the abandoned listeners any more: takes what waits there.
+    fn let_go(&mut self) {
+        if self.stays.is_some() {
+            self.shared.take_abandoned();
+            self.stays = None;
+        }
     }
 
     /// Without exit hooks: a request that is stuck could hold them up.

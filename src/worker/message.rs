@@ -16,6 +16,15 @@ pub enum ToWorker {
     /// Take nothing new, finish what runs, give what rests to other workers, end with [`exit_code::RECYCLE`]. What
     /// SIGHUP does.
     Drain,
+    /// Workers that come after have not got this listener: its connections are finished here, and the worker stays until
+    /// `LetGo`. Comes before `Drain`.
+    Abandon {
+        /// Its number, in the order of the worker's generation.
+        listener: u16,
+    },
+    /// Neither master nor mold has the abandoned listeners any more, or another worker sees to them: take what waits
+    /// there, and leave them.
+    LetGo,
     /// Nobody comes after: serve what waits in the listeners' queues and what runs, close what rests, end with
     /// [`exit_code::END`].
     Finish,
@@ -71,10 +80,12 @@ pub enum FromWorker {
 }
 
 impl ToWorker {
-    /// Its bytes: a tag, and for a core its number.
+    /// Its bytes: a tag, and for a core or a listener its number.
     pub fn encode(self) -> [u8; MESSAGE_BYTES] {
         let (tag, number) = match self {
             Self::Drain => (b'd', 0),
+            Self::Abandon { listener } => (b'a', listener),
+            Self::LetGo => (b'g', 0),
             Self::Finish => (b'f', 0),
             Self::Stop => (b's', 0),
             Self::Harakiri { core } => (b'h', core.0),
@@ -93,9 +104,12 @@ impl ToWorker {
     /// The message in `bytes`; `None` for what no master sends.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         let &[tag, low, high] = bytes else { return None };
-        let core = CoreId(u16::from_le_bytes([low, high]));
+        let number = u16::from_le_bytes([low, high]);
+        let core = CoreId(number);
         Some(match tag {
             b'd' => Self::Drain,
+            b'a' => Self::Abandon { listener: number },
+            b'g' => Self::LetGo,
             b'f' => Self::Finish,
             b's' => Self::Stop,
             b'h' => Self::Harakiri { core },
@@ -145,18 +159,19 @@ mod tests {
 
     #[test]
     fn every_message_survives_its_bytes() {
-        for core in [0, 1, 255, 256, u16::MAX] {
-            let core = CoreId(core);
+        for number in [0, 1, 255, 256, u16::MAX] {
+            let core = CoreId(number);
             for message in [
                 ToWorker::Harakiri { core },
                 ToWorker::LogStack { core },
                 ToWorker::Interrupt { core },
+                ToWorker::Abandon { listener: number },
             ] {
                 assert_eq!(ToWorker::decode(&message.encode()), Some(message));
             }
         }
-        use ToWorker::{Drain, Finish, LameDuck, Pause, ReopenLog, Resume, Stacks, Stop};
-        for message in [Drain, Finish, Stop, Stacks, Pause, Resume, LameDuck, ReopenLog] {
+        use ToWorker::{Drain, Finish, LameDuck, LetGo, Pause, ReopenLog, Resume, Stacks, Stop};
+        for message in [Drain, LetGo, Finish, Stop, Stacks, Pause, Resume, LameDuck, ReopenLog] {
             assert_eq!(ToWorker::decode(&message.encode()), Some(message));
         }
         use FromWorker::{Draining, HookFailed, Ready, Reload, Spent, StopInstance};

@@ -3,7 +3,7 @@
 use nix::sys::signal::Signal;
 
 use crate::support::nginx::{Nginx, present};
-use crate::support::{Connection, Request, Server, Setup, Wire, eventually, process};
+use crate::support::{Address, Connection, Request, Server, Setup, Wire, eventually, process};
 
 /// More than one message queue of the kernel's least size holds.
 const IDLE: usize = 200;
@@ -137,14 +137,15 @@ fn pipelined_requests_survive_recycling() {
     let args = ["-R", "50", "--min-worker-lifetime", "0", "-L"];
     let server = Setup::http().master(2).args(args).start();
     let mut connection = server.connect();
-    for _ in 0..20 {
+    let mut rounds = 0;
+    // As many as it takes: while a successor boots, the worker serves on.
+    eventually("several successors", || {
         connection.send(Request::get("/hello").to_http().repeat(30));
         for number in 0..30 {
             assert_eq!(connection.answer(false).text(), "hello", "request {number}");
         }
-    }
-    eventually("several successors", || {
-        server.log.text().matches("Respawned uWSGI worker").count() >= 3
+        rounds += 1;
+        rounds >= 20 && server.log.text().matches("Respawned uWSGI worker").count() >= 3
     });
     assert!(!server.logged("<*>panicked<*>"), "{}", server.log.text());
 }
@@ -321,6 +322,45 @@ fn graceful_stop_serves_whoever_has_begun() {
     let last = half.answer(false);
     assert_eq!((last.status, last.header("Connection")), (200, Some("close")));
     assert_eq!(server.wait().code(), Some(0));
+}
+
+#[test]
+fn clients_of_a_removed_listener_are_served_to_the_last() {
+    ours_only!("a removed listener closes with the old workers, and what waits there is lost");
+    let (kept, gone) = ("http-socket = 127.0.0.1:0", "http-socket = gone.sock");
+    let rest = "wsgi-file = waiting.py\nmaster = true\n";
+    let setup = Setup::new(Wire::Http).file("waiting.py", WAITING);
+    let setup = setup.file("a.ini", &format!("[uwsgi]\n{kept}\n{gone}\n{rest}"));
+    let server = setup.args(["--ini", "a.ini"]).start();
+    let mut busy = server.connect();
+    busy.send(Request::get("/wait").to_http());
+    server.wait_for("begun");
+    let address = Address::Unix(server.path("gone.sock"));
+    let mut clients = Vec::new();
+    let mut come = || {
+        let Ok(mut client) = Connection::try_open(&address) else { return false };
+        client.send(Request::get("/").to_http());
+        clients.push(client);
+        true
+    };
+    for _ in 0..20 {
+        assert!(come());
+    }
+    std::fs::write(server.path("a.ini"), format!("[uwsgi]\n{kept}\n{rest}")).expect("a file");
+    server.signal(Signal::SIGHUP);
+    server.wait_for("gracefully (RE)spawned uWSGI master process (pid: <N>)");
+    // The old worker still runs its request; it has taken all that came in the meantime.
+    eventually("the end of the listener", || !come());
+    go(&server);
+    assert_eq!(busy.answer(false).status, 200);
+    for (number, client) in clients.iter_mut().enumerate() {
+        let answer = client.answer(false);
+        assert_eq!(
+            (answer.status, answer.header("Connection")),
+            (200, Some("close")),
+            "client {number}"
+        );
+    }
 }
 
 #[test]

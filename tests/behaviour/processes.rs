@@ -184,10 +184,14 @@ fn each_worker_gets_a_share_of_connections() {
         seen.insert(server.get("/pid").text());
         seen.len() == 4
     });
-    let mut connections = (0..32).map(|_| server.connect()).collect::<Vec<_>>();
-    let mut pids =
-        connections.iter_mut().map(|c| c.ask(&Request::get("/pid")).text()).collect::<Vec<_>>();
-    pids.sort_unstable();
+    // Each when the one before was taken: a burst goes to whoever the kernel lets run.
+    let mut connections = Vec::new();
+    let mut pids = Vec::new();
+    for _ in 0..32 {
+        let mut connection = server.connect();
+        pids.push(connection.ask(&Request::get("/pid")).text());
+        connections.push(connection);
+    }
     for worker in 1..=4 {
         let pid = server.worker(worker).to_string();
         let count = pids.iter().filter(|&other| *other == pid).count();

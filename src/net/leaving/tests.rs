@@ -122,7 +122,7 @@ fn an_heir_takes_what_rests_with_its_bytes_and_by_the_listeners_name() {
     }
     old.drain(true);
     assert!(old.hub.table.is_empty() && old.jobs.is_empty());
-    assert!(old.hub.keeps_connections(), "nobody is told to close");
+    assert!(old.hub.keeps_connections(0), "nobody is told to close");
     let mut heir = Worker::new(vec![other, http], Some(&rescue));
     heir.wait_for(2);
     idle.write_all(REQUEST).unwrap();
@@ -233,16 +233,65 @@ fn a_worker_that_leaves_tells_of_what_waits() {
 }
 
 #[test]
+fn a_worker_that_ends_at_once_tells_of_what_waits() {
+    let rescue = Rescue::new().unwrap();
+    let (http, address) = listening(WireProtocol::Http);
+    let old = Worker::new(vec![http.clone()], Some(&rescue));
+    let mut heir = Worker::new(vec![http], Some(&rescue));
+    let _waiting = client(address, REQUEST);
+    let start = Instant::now();
+    while !old.hub.doors.something_waits() {
+        assert!(start.elapsed() < PATIENCE, "it connected");
+    }
+    old.hub.leave();
+    assert!(matches!(heir.hub.adopt(0, &mut Vec::new()), Adopted::Nudge));
+    heir.until("the request", |heir| heir.jobs.len() == 1);
+}
+
+#[test]
+fn what_came_by_an_abandoned_listener_is_finished_here() {
+    let rescue = Rescue::new().unwrap();
+    let (kept, here) = listening(WireProtocol::Http);
+    let (gone, there) = listening(WireProtocol::Http);
+    let mut old = Worker::new(vec![kept.clone(), gone], Some(&rescue));
+    let (_stays, mut half) = (client(here, b""), client(there, &REQUEST[..10]));
+    old.until("half a head", |old| old.hub.table.len() == 2 && old.heads() == [10]);
+    let idle = client(there, b"");
+    old.wait_for(3);
+    // The two that rest for a first request, as if they had been served before.
+    for _ in 0..2 {
+        let mut connection = old.hub.table.take(Wait::KeepAlive).unwrap();
+        connection.requests = 1;
+        assert!(old.hub.rest(connection, Wait::KeepAlive, old.hub.now_ms()).is_none());
+    }
+    assert!(old.hub.abandon(1) && !old.hub.abandon(2));
+    assert!(old.hub.keeps_connections(1), "not told to leave yet");
+    old.drain(true);
+    assert!(old.hub.keeps_connections(0) && !old.hub.keeps_connections(1));
+    assert_eq!(old.hub.table.len(), 1, "half a head");
+    assert_eq!(rest(idle), "");
+    let mut heir = Worker::new(vec![kept], Some(&rescue));
+    heir.wait_for(1);
+    half.write_all(&REQUEST[10..]).unwrap();
+    old.until("its request", |old| old.jobs.len() == 1);
+    let _waiting: Vec<_> = (0..3).map(|_| client(there, REQUEST)).collect();
+    old.hub.take_abandoned(&mut old.jobs);
+    assert_eq!(old.jobs.len(), 4);
+    assert!(TcpStream::connect(there).is_err(), "nobody listens");
+    assert!(TcpStream::connect(here).is_ok());
+}
+
+#[test]
 fn a_pause_leaves_connections_in_the_queue() {
     let (http, address) = listening(WireProtocol::Http);
     let mut worker = Worker::new(vec![http], None);
     worker.hub.pause(true);
     let _client = client(address, REQUEST);
     worker.look();
-    assert!(worker.jobs.is_empty() && !worker.hub.keeps_connections());
+    assert!(worker.jobs.is_empty() && !worker.hub.keeps_connections(0));
     worker.hub.pause(false);
     worker.until("the request", |worker| worker.jobs.len() == 1);
-    assert!(worker.hub.keeps_connections());
+    assert!(worker.hub.keeps_connections(0));
     worker.drain(false);
     worker.hub.pause(false);
     assert!(!worker.hub.doors.are_open(), "a drained worker does not come back");
@@ -272,7 +321,7 @@ fn without_heirs_kept_connections_close_and_new_ones_get_their_time() {
     worker.drain(true); // nobody could be an heir
     assert_eq!(rest(kept), "");
     assert_eq!(worker.hub.table.len(), 1);
-    assert!(!worker.hub.keeps_connections());
+    assert!(!worker.hub.keeps_connections(0));
     fresh.write_all(REQUEST).unwrap();
     worker.until("its request", |worker| worker.jobs.len() == 1);
 }
@@ -328,5 +377,5 @@ fn a_lame_duck_accepts_and_lets_go() {
     worker.hub.become_lame_duck();
     let _client = client(address, REQUEST);
     worker.until("its request", |worker| worker.jobs.len() == 1);
-    assert!(!worker.hub.keeps_connections() && !worker.hub.is_draining());
+    assert!(!worker.hub.keeps_connections(0) && !worker.hub.is_draining());
 }

@@ -1,7 +1,6 @@
 //! Several threads, and a reactor whose events come through a channel.
 
 use super::*;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 /// A reactor whose events come through a channel; an empty message wakes it.
