@@ -109,16 +109,18 @@ impl Jobs {
     fn step(&mut self, event: JobEvent<'_>) {
         let mut actions = Vec::new();
         self.machine.step(now(), event, &mut actions);
+        if let (JobEvent::Tick(_), false, Some(watch)) =
+            (event, actions.is_empty(), &mut self.watch)
+        {
+            // Perhaps a file has changed because of another link on the way to it.
+            watch.renew();
+        }
         for action in actions {
             match action {
                 JobAction::Start { job, again } => self.start(job, again),
                 JobAction::Signal { pid, signal, whom } => send(pid, signal, whom),
                 JobAction::Log(line) => log::line(format_args!("{line}")),
-                JobAction::Ask(command) => {
-                    self.asked.push(command);
-                    // A change that was found by looking may be one of a link on the way.
-                    self.watch.iter_mut().for_each(Watch::renew);
-                }
+                JobAction::Ask(command) => self.asked.push(command),
             }
         }
     }

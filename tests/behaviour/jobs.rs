@@ -200,6 +200,22 @@ fn a_daemon_that_is_configured_no_more_ends_at_the_reload() {
 }
 
 #[test]
+fn a_new_master_beside_the_old_one_leaves_daemons_to_it() {
+    ours_only!("it has no second master");
+    let arguments = ["--signals", "gunicorn", "--attach-daemon", &stays("daemon")];
+    let mut server = master().args(arguments).start();
+    let first = pid_of(&server, 0, "daemon");
+    let mark = server.log.mark();
+    server.signal(Signal::SIGUSR2);
+    server.log.wait_for_since(mark, "spawned uWSGI worker 1 (<*>");
+    assert!(process::alive(first));
+    assert_eq!(server.log.text().matches("[uwsgi-daemons] spawning").count(), 1);
+    assert_eq!(server.stop().code(), Some(0));
+    gone(first);
+    pid_of(&server, mark, "daemon");
+}
+
+#[test]
 fn signals_and_surroundings_of_a_daemon_are_as_its_keys_say() {
     let command = "trap 'echo got interrupt; exit' INT; trap 'echo got hangup; exit' HUP; \
                    echo starts in $PWD; while :; do sleep 0.1; done";
@@ -288,7 +304,7 @@ fn a_program_that_goes_to_the_background_by_itself_is_attached() {
 fn a_running_program_is_found_by_its_pid_file() {
     let setup = master();
     // Its own parent is not to be asked for it: a zombie would look alive.
-    let start = "sleep 1000 > /dev/null & echo $!";
+    let start = "sleep 1000 > /dev/null 2>&1 & echo $!";
     let started = std::process::Command::new("sh").args(["-c", start]).output().unwrap();
     let pid = String::from_utf8_lossy(&started.stdout).trim().parse();
     let survivor = Survivor(pid.unwrap());

@@ -100,6 +100,10 @@ pub(super) fn touch_running(command: &str) -> String {
     format!("[uwsgi-touch-exec] running {command}")
 }
 
+pub(super) fn touch_went_wrong(pid: Pid, ended: Ended) -> String {
+    format!("[uwsgi-touch-exec] the command (pid: {pid}) {ended}")
+}
+
 pub(super) fn touch_failed(command: &str, error: &io::Error) -> String {
     format!("[uwsgi-touch-exec] cannot run {command}: {error}")
 }

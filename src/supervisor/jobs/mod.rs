@@ -269,7 +269,7 @@ impl Jobs {
             actions.push(kill(pid));
             actions.push(JobAction::Log(lines::annihilated(pid, &gone.text)));
         }
-        self.touches.ended(pid);
+        self.touches.ended(pid, ended, actions);
         self.crons.ended(pid, ended, &self.config.crons, now, actions);
         for (daemon, spec) in self.daemons.iter_mut().zip(&self.config.daemons) {
             if daemon.ended(pid, ended, spec, now, actions) {

@@ -6,7 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Job, JobAction, Millis, Pid, RUNS_MAX, Stamp, Surroundings, lines};
+use super::{Ended, Job, JobAction, Millis, Pid, RUNS_MAX, Stamp, Surroundings, lines};
 use crate::config::model::jobs::{Jobs, Then};
 use crate::supervisor::Command;
 
@@ -164,8 +164,12 @@ impl Touches {
         self.runs.push(pid);
     }
 
-    pub(super) fn ended(&mut self, pid: Pid) {
-        self.runs.retain(|run| *run != pid);
+    pub(super) fn ended(&mut self, pid: Pid, ended: Ended, actions: &mut Vec<JobAction>) {
+        let Some(at) = self.runs.iter().position(|run| *run == pid) else { return };
+        self.runs.swap_remove(at);
+        if ended != Ended::Code(0) {
+            actions.push(JobAction::Log(lines::touch_went_wrong(pid, ended)));
+        }
     }
 }
 

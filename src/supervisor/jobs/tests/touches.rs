@@ -142,7 +142,9 @@ fn commands_that_run_are_bounded() {
         world.pass(1_000);
     }
     assert_eq!(world.done().len(), RUNS_MAX);
-    world.exits(101, 0);
+    world.log();
+    world.exits(101, 3);
+    assert_eq!(world.log(), ["[uwsgi-touch-exec] the command (pid: 101) exited with 3"]);
     set(&mut world, Some(60));
     world.pass(1_000);
     assert_eq!(world.done().len(), 1);
