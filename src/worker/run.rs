@@ -230,15 +230,16 @@ fn serve(boot: Boot) -> io::Result<i32> {
         // Nobody but the check gets in before it was passed.
         shared.hub.pause(true);
     } else {
+        // Before its threads run: a request may ask.
+        shared.process().set_ready();
         control.tell(FromWorker::Ready);
     }
     let control = thread::Builder::new().name("control".into()).stack_size(256 * 1024).spawn({
-        let (shared, board) = (shared.clone(), board.clone());
+        let shared = shared.clone();
         move || {
             if let Some(check) = check {
                 pass(&check, &shared, &control);
             }
-            board.process(place).set_ready();
             control.run(&signals);
         }
     })?;
@@ -273,6 +274,7 @@ fn pass(check: &Check, shared: &Shared, control: &Control) {
     match check::run(shared, check) {
         Ok(()) => {
             shared.hub.pause(false);
+            shared.process().set_ready();
             control.tell(FromWorker::Ready);
         }
         Err(why) => {
