@@ -31,6 +31,7 @@ mod saved;
 pub mod signals;
 #[cfg(test)]
 mod simulation;
+mod stopping;
 #[cfg(test)]
 mod tests;
 

@@ -4,4 +4,5 @@
 pub mod claim;
 
 #[path = "../../../src/shm/seq_bytes.rs"]
+#[allow(dead_code)] // what only the server uses
 pub mod seq_bytes;
