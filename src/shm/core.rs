@@ -113,7 +113,7 @@ impl CoreSlot {
         self.avg_rt_us.store(0, Relaxed);
     }
 
-    fn counters(&self) -> [(fn(&CoreTotals) -> &AtomicU64, &AtomicU64); 6] {
+    fn counters(&self) -> [(Total, &AtomicU64); 6] {
         [
             (|totals| &totals.requests, &self.requests),
             (|totals| &totals.exceptions, &self.exceptions),
@@ -124,6 +124,9 @@ impl CoreSlot {
         ]
     }
 }
+
+/// The total that a counter is added to.
+type Total = fn(&CoreTotals) -> &AtomicU64;
 
 /// What the ended processes of a worker did on one of its cores. Writer: the master.
 #[derive(Debug, Default)]

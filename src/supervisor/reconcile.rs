@@ -107,7 +107,7 @@ impl Supervisor {
         let vacant = self.fleet.serving(worker).is_none();
         let post = &mut self.posts[usize::from(worker.0) - 1];
         // A successor of another generation is the first of its kind, as it is for uWSGI's new master.
-        let respawn = post.manned && !(self.reload.is_new(seat.generation) && !vacant);
+        let respawn = post.manned && (vacant || !self.reload.is_new(seat.generation));
         post.manned = true;
         self.fleet.0.push(Process::new(seat, worker, respawn, now));
         actions.push(Action::Spawn { seat, worker, trial });
