@@ -55,7 +55,7 @@ impl Nginx {
             http {{
                 access_log off; client_body_temp_path {dir}/body; uwsgi_temp_path {dir}/uwsgi;
                 proxy_temp_path {dir}/proxy; fastcgi_temp_path {dir}/fastcgi; scgi_temp_path {dir}/scgi;
-                client_max_body_size 64m; large_client_header_buffers 4 64k;
+                client_max_body_size 64m; keepalive_requests 1000000000; large_client_header_buffers 4 64k;
                 server {{ listen {listen}; server_name example.test;
                     location / {{ {PARAMS} uwsgi_pass {pass}; {location} }} }}
             }}",
