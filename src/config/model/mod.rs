@@ -6,6 +6,7 @@ pub mod jobs;
 mod life_cycle;
 mod monitoring;
 mod timeouts;
+mod scaling;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -17,6 +18,7 @@ use crate::config::Variable;
 pub use life_cycle::{Check, LifeCycle};
 pub use monitoring::{EndpointSpec, Monitoring};
 pub use timeouts::{Graceful, Timeouts};
+pub use scaling::{Algorithm, Busyness, Scaling};
 
 /// Everything that was configured, checked.
 #[derive(Clone, Debug)]
@@ -27,6 +29,8 @@ pub struct Config {
     pub default_protocol: WireProtocol,
     /// Processes and threads.
     pub processes: Processes,
+    /// How many workers run.
+    pub scaling: Scaling,
     /// What reloads, recycles and stops them.
     pub life_cycle: LifeCycle,
     /// How the instance tells of itself.
