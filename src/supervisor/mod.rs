@@ -28,6 +28,7 @@ mod post;
 mod reconcile;
 mod reload;
 mod saved;
+mod scaling;
 pub mod signals;
 #[cfg(test)]
 mod simulation;
@@ -50,7 +51,7 @@ pub use crate::sys::process::{Ended, Pid};
 pub use crate::sys::signal::Signal;
 
 /// A moment on the monotonic clock, in milliseconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Millis(pub u64);
 
 impl Millis {
