@@ -7,6 +7,8 @@ use super::fleet::{Fleet, Process, Stage};
 use super::post::Post;
 use super::reload::{Molds, Reload};
 use super::saved::{Saved, SavedProcess};
+use super::scale::Scale;
+use super::wanted::Wanted;
 use super::{
     Action, Command, Cores, Ended, Event, Generation, Millis, Order, Pid, Recycle, Seat, Settings,
     exit_code, harakiri, lines,
@@ -49,8 +51,10 @@ pub struct Supervisor {
     /// The generation in charge.
     pub(super) target: Generation,
     pub(super) reload: Reload,
-    /// Workers with a number up to this one are to have a process.
-    pub(super) wanted: u16,
+    /// Workers that are to have a process.
+    pub(super) wanted: Wanted,
+    /// What changes their number.
+    pub(super) scale: Scale,
     /// Workers take nothing new until somebody says so.
     pub(super) paused: bool,
     /// Some worker has served since the start: the application can be loaded.
@@ -74,7 +78,8 @@ impl Supervisor {
             molds: Molds::default(),
             target: Generation(0),
             reload: Reload::default(),
-            wanted: settings.workers,
+            wanted: Scale::initial(&settings),
+            scale: Scale::new(&settings, now),
             paused: false,
             ever_ready: false,
             next_tick: now + TICK_MS,
@@ -98,7 +103,8 @@ impl Supervisor {
                 saved.round,
                 saved.again.map(|brutal| (brutal, now + 1)),
             ),
-            wanted: saved.wanted,
+            wanted: saved.wanted(settings.scaling.least.is_some()),
+            scale: Scale::resume(&settings, saved.asleep, now),
             paused: saved.paused,
             ever_ready: true,
             ..Self::new(settings, now)
@@ -111,7 +117,10 @@ impl Supervisor {
             generation: self.target,
             round: self.reload.round,
             workers: self.posts.len() as u16,
-            wanted: self.wanted,
+            wanted: self.wanted.count(),
+            absent: self.wanted.absent(),
+            asleep: self.scale.asleep,
+            automatic: self.scale.is_automatic(),
             paused: self.paused,
             again: self.reload.again(),
             leaving_molds: self.molds.leaving(now, self.settings.reload_mercy_ms),
@@ -165,7 +174,8 @@ impl Supervisor {
             _ => None,
         };
         let kills = self.fleet.0.iter().filter_map(Process::wake);
-        let others = [lame, self.reload.retry_at, self.molds.wake(), Some(self.next_tick)];
+        let scale = self.scale.wake().filter(|_| self.phase == Phase::Serving);
+        let others = [lame, self.reload.retry_at, self.molds.wake(), scale, Some(self.next_tick)];
         kills.chain(self.throttles()).chain(others.into_iter().flatten()).min()
     }
 
@@ -201,6 +211,7 @@ impl Supervisor {
                     process.recycle = Some(Recycle::Done);
                 }
             }
+            Event::Connection => self.on_connection(now, actions),
             Event::Exited { pid, ended } => self.on_exited(pid, ended, now, actions),
             Event::ReexecFailed { error } => self.on_reexec_failed(error, actions),
             Event::Tick(cores) => self.on_tick(cores, now, actions),
@@ -211,6 +222,7 @@ impl Supervisor {
 
     fn start(&mut self, actions: &mut Vec<Action>) {
         self.phase = Phase::Booting;
+        actions.extend(self.scale.greeting().into_iter().map(Action::Log));
         self.boot(actions);
     }
 
@@ -224,12 +236,14 @@ impl Supervisor {
             Command::Stop => self.stop(0, now, actions),
             Command::GracefulStop => self.stop_gracefully(now, actions),
             Command::Pause => self.pause(actions),
-            Command::MoreWorkers => self.want(self.wanted.saturating_add(1), actions),
-            Command::FewerWorkers => self.want(self.wanted.saturating_sub(1).max(1), actions),
-            Command::DrainWorkers | Command::GoCheap => {
-                self.want(0, actions);
+            Command::MoreWorkers => self.change_by_hand(1, now),
+            Command::FewerWorkers => self.change_by_hand(-1, now),
+            Command::DrainWorkers => {
+                self.want(Wanted::first(0, self.posts.len() as u16), actions);
+                self.end_sleep(actions);
                 self.drained = true;
             }
+            Command::GoCheap => self.go_cheap(actions),
             Command::Upgrade
             | Command::ReopenLogs
             | Command::RotateLogs
@@ -238,12 +252,15 @@ impl Supervisor {
         }
     }
 
-    /// Another number of workers, at most `processes`.
-    pub(super) fn want(&mut self, wanted: u16, actions: &mut Vec<Action>) {
-        let wanted = wanted.min(self.posts.len() as u16);
-        if self.phase == Phase::Serving && wanted != self.wanted {
-            actions.push(Action::Log(lines::wanted(self.wanted, wanted)));
-            self.wanted = wanted;
+    /// Other workers, because people want it.
+    pub(super) fn want(&mut self, wanted: Wanted, actions: &mut Vec<Action>) {
+        if self.phase != Phase::Serving || wanted == self.wanted {
+            return;
+        }
+        actions.push(Action::Log(lines::wanted(self.wanted.count(), wanted.count())));
+        self.wanted = wanted;
+        if !self.wanted.is_none() {
+            self.end_sleep(actions);
         }
     }
 
@@ -332,6 +349,7 @@ impl Supervisor {
     fn begin_stop(&mut self, stop: (i32, bool, Option<Millis>), actions: &mut Vec<Action>) {
         let (code, gracefully, lame_until) = stop;
         self.phase = Phase::Stopping { code, lame_until };
+        self.end_sleep(actions);
         actions.push(Action::Stopping { gracefully });
         self.abandon_reload("the instance stops", actions);
         if lame_until.is_none() {
@@ -489,6 +507,7 @@ impl Supervisor {
             self.molds.dismiss_all(actions);
             self.dismiss(|_| true, true, now, actions);
         }
+        self.tick_scale(cores, now, actions);
         self.molds.tick(now, self.settings.reload_mercy_ms, actions);
         self.tick_reload(now, actions);
     }
@@ -527,7 +546,7 @@ impl Supervisor {
 
     /// What a worker is told that may finish its requests.
     fn gentle_order(&self) -> Order {
-        let last = matches!(self.phase, Phase::Stopping { .. }) || self.wanted == 0;
+        let last = matches!(self.phase, Phase::Stopping { .. }) || self.wanted.is_none();
         if last { Order::Finish } else { Order::Drain }
     }
 

@@ -4,6 +4,7 @@ use uwsgi_plugin_api::WorkerId;
 
 use super::fleet::{Fleet, Process, Stage};
 use super::post::Post;
+use super::wanted::Wanted;
 use super::{Generation, Millis, Pid, Seat};
 
 /// Everything that cannot be found out again.
@@ -17,6 +18,12 @@ pub struct Saved {
     pub workers: u16,
     /// How many of them are wanted now.
     pub wanted: u16,
+    /// Those that are not.
+    pub absent: Vec<WorkerId>,
+    /// The next connection is waited for.
+    pub asleep: bool,
+    /// Their number followed the load.
+    pub automatic: bool,
     /// Workers take nothing new.
     pub paused: bool,
     /// Another reload is to follow at once; whether a brutal one.
@@ -45,6 +52,16 @@ pub struct SavedProcess {
 }
 
 impl Saved {
+    /// Who is to run on; `automatic` is whether their number follows the load from now on.
+    pub(super) fn wanted(&self, automatic: bool) -> Wanted {
+        match (self.automatic && !automatic && !self.asleep, self.absent.is_empty()) {
+            (true, _) => Wanted::first(self.workers, self.workers),
+            // As another version of the program left it.
+            (false, true) => Wanted::first(self.wanted, self.workers),
+            (false, false) => Wanted::all_but(&self.absent, self.workers),
+        }
+    }
+
     pub(super) fn fleet(&self, now: Millis) -> Fleet {
         let process = |saved: &SavedProcess| {
             let mut process = Process::new(saved.seat, saved.worker, false, saved.spawned);

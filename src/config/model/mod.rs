@@ -5,8 +5,8 @@ pub mod isolation;
 pub mod jobs;
 mod life_cycle;
 mod monitoring;
-mod timeouts;
 mod scaling;
+mod timeouts;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -17,8 +17,8 @@ use crate::config::Variable;
 
 pub use life_cycle::{Check, LifeCycle};
 pub use monitoring::{EndpointSpec, Monitoring};
-pub use timeouts::{Graceful, Timeouts};
 pub use scaling::{Algorithm, Busyness, Scaling};
+pub use timeouts::{Graceful, Timeouts};
 
 /// Everything that was configured, checked.
 #[derive(Clone, Debug)]

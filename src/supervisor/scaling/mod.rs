@@ -28,9 +28,8 @@ pub(super) use self::by_hand::by_hand;
 pub(super) use self::idle::Idle;
 use self::load::Load;
 use self::regret::Regret;
-use super::Millis;
+use super::{Backlog, Millis};
 use crate::config::model::{Algorithm, Scaling};
-pub(super) use crate::sys::backlog::Backlog;
 
 /// A worker that is wanted, as it is now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -182,6 +181,11 @@ impl Scaler {
             Judge::Busyness(_) => busyness::Busyness::greeting(&self.settings),
             _ => Vec::new(),
         }
+    }
+
+    /// Whether connections that wait matter.
+    pub(super) fn asks_for_backlog(&self) -> bool {
+        matches!(self.judge, Judge::Backlog(_) | Judge::Busyness(_))
     }
 
     pub(super) fn least(&self) -> u16 {
