@@ -1,7 +1,7 @@
 //! The listening sockets, from the master's side: it accepts nothing, but sees how many connections wait, and that one
 //! does while there are no workers (`cheap`, `idle`).
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use super::ears::Source;
@@ -18,6 +18,11 @@ pub(super) struct Queues {
 }
 
 impl Queues {
+    /// The queue of one listener, where the kernel tells it.
+    pub(super) fn one(&mut self, listener: BorrowedFd<'_>) -> Option<Backlog> {
+        self.gauge.read(listener).ok()
+    }
+
     /// The queues of all listeners together; `None` where the kernel does not tell a single one.
     pub(super) fn read(&mut self, listeners: &[(String, Arc<OwnedFd>)]) -> Option<Backlog> {
         let mut sum: Option<Backlog> = None;

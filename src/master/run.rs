@@ -76,7 +76,7 @@ pub(super) struct Hands {
     pub(super) molds: HashMap<Generation, MoldHandle>,
     pub(super) workers: HashMap<Seat, WorkerHandle>,
     pub(super) boards: Boards,
-    queues: RefCell<Queues>,
+    pub(super) queues: RefCell<Queues>,
     pub(super) fifos: Fifos,
     pub(super) asks: Asks,
     pub(super) answering: Answering,

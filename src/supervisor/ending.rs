@@ -45,6 +45,10 @@ fn report_buried(process: &Process, ended: Ended, now: Millis, actions: &mut Vec
         Stage::Killed { since } => (since, true),
     };
     let asked = [Signal::SIGTERM as i32, Signal::SIGINT as i32, Signal::SIGHUP as i32];
+    let went = match ended {
+        Ended::Code(code) => [exit_code::RECYCLE, exit_code::END].contains(&code),
+        Ended::Signal(signal) => asked.contains(&signal),
+    };
     match ended {
         // uWSGI's words for a worker that harakiri ended.
         Ended::Signal(_) if process.harakiri.is_some() => {
@@ -56,9 +60,7 @@ fn report_buried(process: &Process, ended: Ended, now: Millis, actions: &mut Vec
                 "worker {worker} (pid: {pid}) was killed by signal {signal}"
             )));
         }
-        Ended::Code(exit_code::RECYCLE | exit_code::END)
-            if process.recycle == Some(Recycle::Surplus) =>
-        {
+        _ if process.recycle == Some(Recycle::Surplus) && went => {
             actions.push(Action::Log(lines::recycled(worker, pid)));
             actions.push(Action::Log(lines::cheaped(worker)));
             return;

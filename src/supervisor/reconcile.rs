@@ -126,12 +126,16 @@ impl Supervisor {
                 && (!wanted.has(process.worker) || generation != target)
                 && Some(generation) != candidate
         };
+        let unwanted = |process: &&mut Process| {
+            let candidates = Some(process.seat.generation) == candidate;
+            process.stays() && !wanted.has(process.worker) && !candidates
+        };
+        for process in self.fleet.0.iter_mut().filter(unwanted) {
+            process.recycle = Some(Recycle::Surplus);
+        }
         self.dismiss(of_no_use, false, now, actions);
         let surplus =
             |process: &Process| process.stage == Stage::Serving && !wanted.has(process.worker);
-        for process in self.fleet.0.iter_mut().filter(|process| surplus(process)) {
-            process.recycle = Some(Recycle::Surplus);
-        }
         self.dismiss(surplus, true, now, actions);
     }
 

@@ -8,6 +8,9 @@ use super::wanted::Wanted;
 use super::{Action, Cores, Millis, Settings, Supervisor, lines};
 use crate::config::model::Scaling;
 
+/// Changes of mind of people between two ticks that are kept apart.
+const ASKED_MAX: usize = 64;
+
 /// What is known of the number of workers.
 #[derive(Debug)]
 pub(super) struct Scale {
@@ -15,8 +18,8 @@ pub(super) struct Scale {
     idle: Option<Idle>,
     /// When they are asked next.
     next: Millis,
-    /// Workers more or fewer that people have asked for since the last tick.
-    by_hand: i32,
+    /// Workers more or fewer that people have asked for since the last tick, one after the other.
+    by_hand: Vec<i32>,
     /// No workers until the next connection, which the master waits for.
     pub(super) asleep: bool,
 }
@@ -28,7 +31,7 @@ impl Scale {
             scaler: Scaler::new(scaling, settings.workers),
             idle: scaling.idle.map(Idle::new),
             next: now + TICK_MS,
-            by_hand: 0,
+            by_hand: Vec::new(),
             asleep: scaling.cheap,
         }
     }
@@ -58,6 +61,17 @@ impl Scale {
         (decides && !self.asleep).then_some(self.next)
     }
 
+    /// Three fewer and one more are not two fewer where there is only one.
+    fn ask(&mut self, delta: i32) {
+        let full = self.by_hand.len() >= ASKED_MAX;
+        match self.by_hand.last_mut() {
+            Some(last) if full || last.signum() == delta.signum() => {
+                *last = last.saturating_add(delta);
+            }
+            _ => self.by_hand.push(delta),
+        }
+    }
+
     /// The number of workers follows the load.
     pub(super) fn is_automatic(&self) -> bool {
         self.scaler.is_some()
@@ -73,17 +87,17 @@ impl Supervisor {
     /// Workers more or fewer; at the next tick, which is now, because then it is seen who is busy.
     pub(super) fn change_by_hand(&mut self, delta: i32, now: Millis) {
         if self.phase == Phase::Serving {
-            self.scale.by_hand = self.scale.by_hand.saturating_add(delta);
+            self.scale.ask(delta);
             self.next_tick = now;
         }
     }
 
     pub(super) fn tick_scale(&mut self, cores: &dyn Cores, now: Millis, actions: &mut Vec<Action>) {
-        let delta = std::mem::take(&mut self.scale.by_hand);
+        let by_hand = std::mem::take(&mut self.scale.by_hand);
         if self.phase != Phase::Serving {
             return;
         }
-        if delta != 0 {
+        for delta in by_hand {
             self.obey_hand(delta, (cores, now), actions);
         }
         if self.scale.next > now {
