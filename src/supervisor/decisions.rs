@@ -6,7 +6,6 @@ use super::ending::report_death;
 use super::fleet::{Fleet, Process, Stage};
 use super::post::Post;
 use super::reload::{Molds, Reload};
-use super::saved::{Saved, SavedProcess};
 use super::scale::Scale;
 use super::wanted::Wanted;
 use super::{
@@ -87,49 +86,6 @@ impl Supervisor {
             chain: false,
             drained: false,
             settings,
-        }
-    }
-
-    /// Goes on where another image of the master stopped; no `Start` follows.
-    pub fn resume(settings: Settings, saved: &Saved, now: Millis) -> Self {
-        Self {
-            phase: Phase::Serving,
-            fleet: saved.fleet(now),
-            posts: saved.posts(),
-            molds: Molds::resume((saved.generation, saved.workers), &saved.leaving_molds),
-            target: saved.generation,
-            reload: Reload::resume(
-                saved.generation,
-                saved.round,
-                saved.again.map(|brutal| (brutal, now + 1)),
-            ),
-            wanted: saved.wanted(settings.scaling.least.is_some()),
-            scale: Scale::resume(&settings, saved.asleep, now),
-            paused: saved.paused,
-            ever_ready: true,
-            ..Self::new(settings, now)
-        }
-    }
-
-    /// What [`Supervisor::resume`] needs; to be asked when `Reexec` is.
-    pub fn save(&self, now: Millis) -> Saved {
-        Saved {
-            generation: self.target,
-            round: self.reload.round,
-            workers: self.posts.len() as u16,
-            wanted: self.wanted.count(),
-            absent: self.wanted.absent(),
-            asleep: self.scale.asleep,
-            automatic: self.scale.is_automatic(),
-            paused: self.paused,
-            again: self.reload.again(),
-            leaving_molds: self.molds.leaving(now, self.settings.reload_mercy_ms),
-            processes: self
-                .fleet
-                .0
-                .iter()
-                .filter_map(|process| SavedProcess::of(process, now))
-                .collect(),
         }
     }
 
@@ -249,18 +205,6 @@ impl Supervisor {
             | Command::RotateLogs
             | Command::RewritePidfiles
             | Command::PrintStatus => actions.push(Action::Perform(command)),
-        }
-    }
-
-    /// Other workers, because people want it.
-    pub(super) fn want(&mut self, wanted: Wanted, actions: &mut Vec<Action>) {
-        if self.phase != Phase::Serving || wanted == self.wanted {
-            return;
-        }
-        actions.push(Action::Log(lines::wanted(self.wanted.count(), wanted.count())));
-        self.wanted = wanted;
-        if !self.wanted.is_none() {
-            self.end_sleep(actions);
         }
     }
 

@@ -130,6 +130,18 @@ impl Supervisor {
         self.want(wanted, actions);
     }
 
+    /// Other workers, because people want it.
+    pub(super) fn want(&mut self, wanted: Wanted, actions: &mut Vec<Action>) {
+        if self.phase != Phase::Serving || wanted == self.wanted {
+            return;
+        }
+        actions.push(Action::Log(lines::wanted(self.wanted.count(), wanted.count())));
+        self.wanted = wanted;
+        if !self.wanted.is_none() {
+            self.end_sleep(actions);
+        }
+    }
+
     fn follow_load(&mut self, (cores, now): (&dyn Cores, Millis), actions: &mut Vec<Action>) {
         if self.scale.scaler.is_none() {
             return;

@@ -31,7 +31,7 @@ fn setup_on_unix(options: &[&str]) -> Setup {
 
 fn with(setup: Setup, options: &[&str]) -> Setup {
     let setup = setup.file("app.py", APP);
-    setup.args(["--wsgi-file", "app.py", "--master-fifo", "fifo"]).args(options)
+    setup.args(["--wsgi-file", "app.py"]).fifo().args(options)
 }
 
 /// Keeps a worker busy until `release`.
@@ -48,8 +48,13 @@ fn release(server: &Server, held: Vec<Connection>) {
     }
 }
 
-fn tell(server: &Server, command: &str) {
-    std::fs::write(server.path("fifo"), command).expect("the master reads its fifo");
+/// Waits until `uwsgi.workers()` shows just these as stopped.
+#[track_caller]
+fn shows<const N: usize>(server: &Server, cheap: [bool; N]) {
+    eventually("the workers to be shown as they are", || {
+        let text = server.get("/workers").text();
+        text.split(' ').map(|status| status == "cheap").eq(cheap)
+    });
 }
 
 #[track_caller]
@@ -95,9 +100,7 @@ fn initial_workers_are_there_at_the_start() {
     let args = ["-p", "4", "--cheaper", "1", "--cheaper-initial", "3", "--cheaper-algo", "manual"];
     let server = setup(&args).start();
     spawned(&server, 3);
-    let text = server.get("/workers").text();
-    let cheap = text.split(' ').map(|status| status == "cheap").collect::<Vec<_>>();
-    assert_eq!(cheap, [false, false, false, true], "{text}");
+    shows(&server, [false, false, false, true]);
 }
 
 #[track_caller]
@@ -179,29 +182,13 @@ fn many_waiting_connections_start_emergency_workers() {
 fn the_fifo_adds_and_takes_away_workers() {
     let args = ["-p", "3", "--cheaper", "1", "--cheaper-algo", "manual"];
     let server = setup(&args).start();
-    tell(&server, "+");
+    server.fifo("+");
     spawned(&server, 2);
-    tell(&server, "-");
+    server.fifo("-");
     cheaped(&server, 1);
-    assert_eq!(server.get("/workers").text(), "cheap busy cheap");
-    tell(&server, "+");
+    shows(&server, [true, false, true]);
+    server.fifo("+");
     server.wait_for("Respawned uWSGI worker 1 (new pid: <N>)");
-}
-
-#[test]
-fn the_last_worker_is_never_taken_away() {
-    ours_only!("it stops the last worker too, and nobody serves any more");
-    let args = ["-p", "3", "--cheaper", "1", "--cheaper-algo", "manual"];
-    let server = setup(&args).start();
-    tell(&server, "---");
-    tell(&server, "+");
-    spawned(&server, 2);
-    assert!(!server.logged("uWSGI worker <N> cheaped."));
-    tell(&server, "-");
-    cheaped(&server, 1);
-    tell(&server, "--+");
-    server.wait_for("Respawned uWSGI worker 1 (new pid: <N>)");
-    assert!(process::alive(server.worker(2)));
 }
 
 #[test]
@@ -275,7 +262,7 @@ fn a_cheap_server_starts_as_many_workers_as_cheaper_says() {
     let args = ["-p", "3", "--cheap", "--cheaper", "1", "--cheaper-algo", "manual"];
     let server = setup(&args).launch();
     server.wait_for("cheap mode enabled: waiting for socket connection...");
-    assert_eq!(server.get("/workers").text(), "busy cheap cheap");
+    shows(&server, [false, true, true]);
 }
 
 #[test]
@@ -325,32 +312,18 @@ fn an_idle_server_stops_where_it_is_to() {
 }
 
 #[test]
-fn the_fifo_sends_all_workers_away_until_somebody_connects() {
-    let server = setup(&["-p", "2"]).start();
-    spawned(&server, 2);
-    let before = server.worker(1);
-    tell(&server, "C");
-    server.wait_for("cheap mode enabled: waiting for socket connection...");
-    eventually("the end of the workers", || !process::alive(before));
-    assert!(server.get("/").text().starts_with("worker "));
-}
-
-#[test]
 fn a_reload_keeps_the_number_of_workers() {
     ours_only!("it starts again with as many as at the first start");
     let args = ["-p", "3", "--cheaper", "1", "--cheaper-algo", "manual"];
     let server = setup(&args).start();
-    tell(&server, "++");
+    server.fifo("++");
     spawned(&server, 3);
-    tell(&server, "-");
+    server.fifo("-");
     cheaped(&server, 1);
     let mark = server.log.mark();
     server.signal(Signal::SIGHUP);
     server.log.wait_for_since(mark, "gracefully (RE)spawned uWSGI master process (pid: <N>)");
-    let text = server.get("/workers").text();
-    let parts: Vec<_> = text.split(' ').collect();
-    assert_eq!((parts[0], parts.len()), ("cheap", 3), "{text}");
-    assert!(!parts[1..].contains(&"cheap"), "{text}");
+    shows(&server, [true, false, false]);
 }
 
 #[test]
