@@ -5,6 +5,7 @@ use std::fmt::Write;
 use uwsgi_plugin_api::settings::flag_is_true;
 use uwsgi_plugin_api::{OptionRow, WireProtocol};
 
+use crate::config::model::Algorithm;
 use crate::config::{Config, Diagnostic, Directive, Origin, Reading};
 use crate::options::Registry;
 
@@ -87,6 +88,7 @@ fn summary(config: &Config) -> Vec<String> {
     }
     lines.push(applications(config));
     lines.push(workers(config));
+    scaling(config, &mut lines);
     limits(config, &mut lines);
     lines.push(stopping(config));
     logging(config, &mut lines);
@@ -133,6 +135,32 @@ fn workers(config: &Config) -> String {
     match processes.master {
         true => format!("runs {crew}, watched by a master that replaces what dies"),
         false => format!("runs {crew}, without a master: what dies is not replaced"),
+    }
+}
+
+fn scaling(config: &Config, lines: &mut Vec<String>) {
+    let scaling = &config.scaling;
+    if let Some(least) = scaling.least {
+        let follows = match scaling.algorithm {
+            Algorithm::Spare => "so that one of them is idle",
+            Algorithm::Backlog => "by the connections that wait",
+            Algorithm::Busyness => "by how busy they are",
+            Algorithm::Manual => "when somebody asks for more or fewer",
+        };
+        let (initial, most) = (scaling.initial, config.processes.workers);
+        lines.push(format!("runs {initial} of them at first, then {least} to {most}, {follows}"));
+    }
+    if scaling.cheap {
+        lines.push("starts them at the first connection".to_owned());
+    }
+    if let Some(idle) = scaling.idle {
+        let seconds = idle.as_secs();
+        lines.push(match scaling.die_on_idle {
+            true => format!("stops after {seconds} seconds without a request"),
+            false => format!(
+                "stops them after {seconds} seconds without a request, until the next connection"
+            ),
+        });
     }
 }
 

@@ -179,6 +179,7 @@ pub(super) mod tests {
             architecture: "x86_64".to_owned(),
             page_bytes: 4096,
             cores: 2,
+            processors: 3,
             binary: "/usr/bin/uwsgi".into(),
             uid: 1000,
             user: "joe".to_owned(),

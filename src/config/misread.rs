@@ -60,6 +60,9 @@ pub fn comment_behind(row: &OptionRow, directive: &Directive) -> Option<Diagnost
 
 fn number(row: &OptionRow, value: &str) -> Option<String> {
     let text = value.trim();
+    if row.takes_auto() && text == "auto" {
+        return None;
+    }
     let read = leading_number(text);
     let rest = text.trim_start_matches(['+', '-']).trim_start_matches(|c: char| c.is_ascii_digit());
     let rest = rest.trim();

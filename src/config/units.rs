@@ -39,7 +39,12 @@ fn unit(metavar: &str) -> Option<(&'static [(&'static str, u64)], u64)> {
 pub(super) fn number(row: &OptionRow, value: &str) -> Result<String, String> {
     let text = value.trim();
     let placeholder = ["%(", "$(", "@("].iter().any(|opening| text.contains(opening));
-    if !row.kind.is_number() || placeholder || text.bytes().all(|byte| byte.is_ascii_digit()) {
+    let word = row.takes_auto() && text == "auto";
+    if !row.kind.is_number()
+        || word
+        || placeholder
+        || text.bytes().all(|byte| byte.is_ascii_digit())
+    {
         return Ok(value.to_owned());
     }
     let Some((suffixes, own)) = unit(row.metavar) else {

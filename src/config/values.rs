@@ -8,6 +8,9 @@ use uwsgi_plugin_api::settings::{flag_is_true, leading_number};
 use super::{Diagnostic, Directive};
 use crate::options::Registry;
 
+/// As many as suit the machine.
+const AUTO: &str = "auto";
+
 /// The directives of the known options, by canonical name.
 pub(super) struct Values<'a> {
     registry: &'a Registry,
@@ -61,17 +64,41 @@ impl<'a> Values<'a> {
 
     /// A whole number within `range`. All occurrences are checked, the last one counts.
     pub(super) fn number(&mut self, name: &str, range: RangeInclusive<u64>) -> Option<u64> {
+        self.numbers(name, range, None)
+    }
+
+    /// As [`Values::number`], of an option that also takes the word `auto`, which means `auto`.
+    pub(super) fn number_or_auto(
+        &mut self,
+        name: &str,
+        range: RangeInclusive<u64>,
+        auto: u64,
+    ) -> Option<u64> {
+        let auto = auto.clamp(*range.start(), *range.end());
+        self.numbers(name, range, Some(auto))
+    }
+
+    fn numbers(
+        &mut self,
+        name: &str,
+        range: RangeInclusive<u64>,
+        auto: Option<u64>,
+    ) -> Option<u64> {
         let mut result = None;
         for directive in self.all(name).to_vec() {
             let text = directive.text().trim_start();
+            if let (Some(auto), AUTO) = (auto, text.trim_end()) {
+                result = Some(auto);
+                continue;
+            }
             let number = leading_number(text);
             if text.starts_with('-') {
-                let text = format!("must be > 0; {}", accepted(&range));
+                let text = format!("must be > 0; {}", accepted(&range, auto));
                 self.problems.push(Diagnostic::error(directive, text));
             } else if !range.contains(&number) {
                 self.problems.push(Diagnostic::error(
                     directive,
-                    format!("out of range; {}", accepted(&range)),
+                    format!("out of range; {}", accepted(&range, auto)),
                 ));
             } else {
                 result = Some(number);
@@ -90,9 +117,11 @@ impl<'a> Values<'a> {
     }
 }
 
-fn accepted(range: &RangeInclusive<u64>) -> String {
+fn accepted(range: &RangeInclusive<u64>, auto: Option<u64>) -> String {
+    let start = range.start();
+    let word = if auto.is_some() { ", or auto" } else { "" };
     match *range.end() {
-        u64::MAX => format!("accepted: a whole number from {}", range.start()),
-        end => format!("accepted: a whole number from {} to {end}", range.start()),
+        u64::MAX => format!("accepted: a whole number from {start}{word}"),
+        end => format!("accepted: a whole number from {start} to {end}{word}"),
     }
 }

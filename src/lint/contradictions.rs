@@ -64,8 +64,6 @@ fn same_address(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
 
 /// Pairs of options of which the first must not be larger than the second, and what happens then.
 const AT_MOST: &[(&str, &str, &str)] = &[
-    ("cheaper", "processes", "the least number of workers must be below the largest"),
-    ("cheaper-initial", "processes", "more workers at the start than there may be"),
     (
         "min-worker-lifetime",
         "max-worker-lifetime",
@@ -83,8 +81,7 @@ fn larger_than(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
         else {
             continue;
         };
-        let strictly = *small == "cheaper";
-        if first > second || (strictly && first == second) {
+        if first > second {
             let text = format!("contradicts {large} = {second}: {message}");
             found.push(Diagnostic::warning(directive, text));
         }

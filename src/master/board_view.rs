@@ -1,15 +1,17 @@
 //! The scoreboards as the supervisor sees them.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
 
 use uwsgi_plugin_api::CoreId;
 
+use super::listeners::Queues;
 use crate::shm::{Board, CoreSlot};
-use crate::supervisor::{Backlog, Cores, Generation, Millis, Pid, Running, Seat};
-use crate::sys::backlog::Gauge;
+use crate::supervisor::{Backlog, Cores, Generation, Millis, Pid, Running, Seat, Work};
 use crate::sys::memory;
 
 /// By generation. One of another program's layout is missing.
@@ -17,6 +19,7 @@ pub(super) type Boards = HashMap<Generation, Arc<Board>>;
 
 pub(super) struct BoardView<'a> {
     pub(super) boards: &'a Boards,
+    pub(super) queues: &'a RefCell<Queues>,
     pub(super) listeners: &'a [(String, Arc<OwnedFd>)],
 }
 
@@ -46,14 +49,24 @@ impl Cores for BoardView<'_> {
         })
     }
 
-    fn backlog(&self) -> Option<Backlog> {
-        // Only asked for where a request is out of time, so the gauge is not kept.
-        let mut gauge = Gauge::default();
-        let queues = self.listeners.iter().filter_map(|(_, fd)| gauge.read(fd.as_fd()).ok());
-        queues.reduce(|sum, one| Backlog {
-            length: sum.length.saturating_add(one.length),
-            max: sum.max.saturating_add(one.max),
+    fn work(&self, seat: Seat, now: Millis) -> Work {
+        let Some(board) = self.boards.get(&seat.generation) else { return Work::default() };
+        board.cores_of(seat.place).iter().fold(Work::default(), |work, core| {
+            let work = Work {
+                busy_us: work.busy_us.saturating_add(core.running_us.load(Relaxed)),
+                requests: work.requests.saturating_add(core.requests.load(Relaxed)),
+                ..work
+            };
+            if !core.in_request.load(Relaxed) {
+                return work;
+            }
+            let since = Millis(core.started_ms.load(Relaxed));
+            work.running(Duration::from_millis(now.since(since)))
         })
+    }
+
+    fn backlog(&self) -> Option<Backlog> {
+        self.queues.borrow_mut().read(self.listeners)
     }
 
     fn memory(&self, pid: Pid) -> (u64, u64) {

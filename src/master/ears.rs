@@ -36,6 +36,8 @@ pub(super) enum Source {
     Client(u32),
     /// Files that are watched.
     Files,
+    /// A listening socket of the instance, while there are no workers.
+    Listener(usize),
 }
 
 /// See the module.

@@ -17,7 +17,6 @@ use crate::net::listen::Endpoint;
 use crate::shm::Board;
 use crate::stats::{self, Health, Sources, Style};
 use crate::supervisor::Millis;
-use crate::sys::backlog::{Backlog, Gauge};
 
 /// Connections taken in one go; the others come with the next.
 const ACCEPTS_MAX: usize = 16;
@@ -126,21 +125,18 @@ impl Master {
     }
 
     fn sockets_shown(&self) -> Vec<stats::Socket> {
-        let backlog = self.context.config.runtime.backlog;
-        let mut gauge = Gauge::default();
+        let configured = self.context.config.runtime.backlog;
         let shown = self.context.served.iter().map(|listening| {
             let protocol = match listening.info.protocol {
                 WireProtocol::Uwsgi => "uwsgi",
                 WireProtocol::Http => "http",
             };
-            // Where the kernel does not tell it, nobody seems to wait.
-            let queue = gauge.read(listening.fd.as_fd());
-            let queue = queue.unwrap_or(Backlog { length: 0, max: backlog });
+            let queue = self.hands().queues.borrow_mut().one(listening.fd.as_fd());
             stats::Socket {
                 name: listening.info.name.clone(),
                 protocol,
-                queue: queue.length.into(),
-                queue_max: queue.max.into(),
+                queue: queue.map_or(0, |queue| queue.length).into(),
+                queue_max: queue.map_or(configured, |queue| queue.max).into(),
             }
         });
         shown.collect()
@@ -186,6 +182,7 @@ impl Master {
             workers: self.context.config.processes.workers,
             stopping: self.supervisor.stops(),
             paused: self.supervisor.is_paused(),
+            asleep: self.supervisor.is_asleep(),
         }
     }
 }

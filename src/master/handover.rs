@@ -238,6 +238,9 @@ impl Handover {
                 round: 0,
                 workers: 0,
                 wanted: 0,
+                absent: Vec::new(),
+                asleep: false,
+                automatic: false,
                 paused: false,
                 again: None,
                 leaving_molds: Vec::new(),
@@ -273,6 +276,12 @@ impl Handover {
                     0 => None,
                     kind => Some(kind == 2),
                 };
+            }
+            Some("scale") => {
+                self.saved.automatic = next::<u8>(&mut words)? != 0;
+                self.saved.asleep = next::<u8>(&mut words)? != 0;
+                let numbers = words.map_while(|word| word.parse().ok());
+                self.saved.absent = numbers.map(WorkerId).collect();
             }
             Some("mold") => {
                 let (number, pid) = (next(&mut words)?, next(&mut words)?);
@@ -339,6 +348,12 @@ fn lines(saved: &Saved) -> String {
     let paused = u8::from(*paused);
     let mut text =
         format!("{HEAD}\nfleet {} {round} {workers} {wanted} {paused} {again}\n", generation.0);
+    let (automatic, asleep) = (u8::from(saved.automatic), u8::from(saved.asleep));
+    text.push_str(&format!("scale {automatic} {asleep}"));
+    for worker in &saved.absent {
+        text.push_str(&format!(" {worker}"));
+    }
+    text.push('\n');
     for (Generation(number), kill_at) in &saved.leaving_molds {
         text.push_str(&format!("leaving {number} {}\n", kill_at.0));
     }
@@ -395,7 +410,10 @@ mod tests {
             generation: Generation(3),
             round: 2,
             workers: 5,
-            wanted: 4,
+            wanted: 3,
+            absent: vec![WorkerId(1), WorkerId(4)],
+            asleep: true,
+            automatic: true,
             paused: true,
             again: Some(true),
             leaving_molds: vec![(Generation(2), Millis(5))],

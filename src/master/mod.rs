@@ -16,6 +16,7 @@ mod fifo;
 mod handover;
 mod hooks;
 mod jobs;
+mod listeners;
 mod message;
 mod mold;
 mod molds;

@@ -237,7 +237,9 @@ impl Master {
             return;
         }
         match action {
-            Action::Seated { .. } if told == Stage::Starting => self.notify_ready(),
+            Action::Seated { .. } | Action::WatchListeners(true) if told == Stage::Starting => {
+                self.notify_ready();
+            }
             Action::StartMold { .. } if told == Stage::Ready => {
                 self.hands_mut().notifier.reloading();
             }

@@ -1,5 +1,6 @@
 //! The loop: waits for signals, workers and time; tells the supervisor; performs what it answers.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io;
 use std::os::fd::AsFd;
@@ -16,6 +17,7 @@ use super::fifo::Fifos;
 use super::handover::Handover;
 use super::hooks::MasterHooks;
 use super::jobs::Jobs;
+use super::listeners::Queues;
 use super::molds::MoldHandle;
 use super::notify::Notifier;
 use super::upgrade::Upgrade;
@@ -74,6 +76,7 @@ pub(super) struct Hands {
     pub(super) molds: HashMap<Generation, MoldHandle>,
     pub(super) workers: HashMap<Seat, WorkerHandle>,
     pub(super) boards: Boards,
+    pub(super) queues: RefCell<Queues>,
     pub(super) fifos: Fifos,
     pub(super) asks: Asks,
     pub(super) answering: Answering,
@@ -86,6 +89,7 @@ pub(super) struct Hands {
 /// Events that are the outcome of an action.
 pub(super) enum Later {
     SpawnFailed(Seat, io::Error),
+    Connection,
     MoldFailed(Generation, io::Error),
 }
 
@@ -121,6 +125,9 @@ impl Master {
             master.keep_worker(seat, worker);
         }
         master.hands_mut().notifier.remember(handover.told);
+        if master.supervisor.is_asleep() {
+            master.watch_listeners(true);
+        }
         master.open_doors();
         master.open_endpoints();
         master.notify_ready();
@@ -144,6 +151,7 @@ impl Master {
             molds: HashMap::new(),
             workers: HashMap::new(),
             boards: Boards::new(),
+            queues: RefCell::default(),
             fifos,
             asks,
             answering: Answering::default(),
@@ -212,6 +220,7 @@ impl Master {
             Source::Endpoint(endpoint) => self.hear_endpoint(endpoint),
             Source::Client(number) => self.hear_client(number),
             Source::Files => self.hear_files(),
+            Source::Listener(_) => self.hear_listener(),
         }
         Ok(())
     }
@@ -227,8 +236,9 @@ impl Master {
 
     fn tick(&mut self) {
         let mut actions = Vec::new();
-        let boards = &self.hands.as_ref().expect(EARS).boards;
-        let view = BoardView { boards, listeners: &self.context.listeners };
+        let hands = self.hands.as_ref().expect(EARS);
+        let (boards, queues) = (&hands.boards, &hands.queues);
+        let view = BoardView { boards, queues, listeners: &self.context.listeners };
         self.supervisor.step(now(), Event::Tick(&view), &mut actions);
         self.perform(actions);
         self.look_for_succession();
@@ -246,6 +256,7 @@ impl Master {
                 Later::SpawnFailed(seat, error) => {
                     self.send(Event::SpawnFailed { seat, error: &error });
                 }
+                Later::Connection => self.send(Event::Connection),
                 Later::MoldFailed(generation, error) => {
                     log::line(format_args!("fork(): {error}"));
                     self.send(Event::MoldEnded { generation, ended: Ended::Code(255) });
@@ -277,6 +288,7 @@ impl Master {
                 self.tell(seat, pid, order);
             }
             Action::Kill { pid, signal } => kill(pid, signal),
+            Action::WatchListeners(watch) => self.watch_listeners(watch),
             Action::Log(line) => log::line(format_args!("{line}")),
             Action::Report(report) => self.report(&report),
             Action::Perform(command) => self.perform_command(command),
@@ -438,6 +450,11 @@ impl Master {
                 log::line(format_args!("{line}"));
             }
         }
+    }
+
+    /// As if somebody had connected, when what is going on is done.
+    pub(super) fn later_connection(&mut self) {
+        self.later.push(Later::Connection);
     }
 
     pub(super) fn hands(&self) -> &Hands {

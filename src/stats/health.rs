@@ -15,6 +15,8 @@ pub struct Health {
     pub stopping: bool,
     /// It was told to take no requests.
     pub paused: bool,
+    /// It has no workers and starts them at the next connection (`cheap`, `idle`).
+    pub asleep: bool,
 }
 
 /// An answer.
@@ -46,7 +48,7 @@ impl Health {
             Some("stopping")
         } else if self.paused {
             Some("paused")
-        } else if self.ready == 0 {
+        } else if self.ready == 0 && !self.asleep {
             Some("no worker is ready")
         } else {
             None
@@ -70,13 +72,14 @@ mod tests {
 
     #[test]
     fn readiness_needs_a_worker_and_an_instance_that_goes_on() {
-        let well = Health { pid: 7, ready: 1, workers: 4, stopping: false, paused: false };
+        let well = Health { pid: 7, ready: 1, workers: 4, ..Health::default() };
         for (health, path, status, text) in [
             (well, "/healthz", 200, "ok"),
             (well, "/readyz", 200, "ok"),
             (well, "/", 404, "no such path; there are /healthz and /readyz"),
             (Health { ready: 0, ..well }, "/readyz", 503, "no worker is ready"),
             (Health { ready: 0, ..well }, "/healthz", 200, "ok"),
+            (Health { ready: 0, asleep: true, ..well }, "/readyz", 200, "ok"),
             (Health { stopping: true, ..well }, "/readyz", 503, "stopping"),
             (Health { stopping: true, ..well }, "/healthz", 200, "ok"),
             (Health { paused: true, ..well }, "/readyz", 503, "paused"),

@@ -21,7 +21,7 @@ pub enum Command {
     Pause,
     /// One worker more, up to `processes`.
     MoreWorkers,
-    /// One worker less, down to one.
+    /// One worker less, down to `cheaper`, without it down to one.
     FewerWorkers,
     /// No workers until the next connection.
     GoCheap,

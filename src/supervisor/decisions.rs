@@ -6,7 +6,8 @@ use super::ending::report_death;
 use super::fleet::{Fleet, Process, Stage};
 use super::post::Post;
 use super::reload::{Molds, Reload};
-use super::saved::{Saved, SavedProcess};
+use super::scale::Scale;
+use super::wanted::Wanted;
 use super::{
     Action, Command, Cores, Ended, Event, Generation, Millis, Order, Pid, Recycle, Seat, Settings,
     exit_code, harakiri, lines,
@@ -49,8 +50,10 @@ pub struct Supervisor {
     /// The generation in charge.
     pub(super) target: Generation,
     pub(super) reload: Reload,
-    /// Workers with a number up to this one are to have a process.
-    pub(super) wanted: u16,
+    /// Workers that are to have a process.
+    pub(super) wanted: Wanted,
+    /// What changes their number.
+    pub(super) scale: Scale,
     /// Workers take nothing new until somebody says so.
     pub(super) paused: bool,
     /// Some worker has served since the start: the application can be loaded.
@@ -74,7 +77,8 @@ impl Supervisor {
             molds: Molds::default(),
             target: Generation(0),
             reload: Reload::default(),
-            wanted: settings.workers,
+            wanted: Scale::initial(&settings),
+            scale: Scale::new(&settings, now),
             paused: false,
             ever_ready: false,
             next_tick: now + TICK_MS,
@@ -82,45 +86,6 @@ impl Supervisor {
             chain: false,
             drained: false,
             settings,
-        }
-    }
-
-    /// Goes on where another image of the master stopped; no `Start` follows.
-    pub fn resume(settings: Settings, saved: &Saved, now: Millis) -> Self {
-        Self {
-            phase: Phase::Serving,
-            fleet: saved.fleet(now),
-            posts: saved.posts(),
-            molds: Molds::resume((saved.generation, saved.workers), &saved.leaving_molds),
-            target: saved.generation,
-            reload: Reload::resume(
-                saved.generation,
-                saved.round,
-                saved.again.map(|brutal| (brutal, now + 1)),
-            ),
-            wanted: saved.wanted,
-            paused: saved.paused,
-            ever_ready: true,
-            ..Self::new(settings, now)
-        }
-    }
-
-    /// What [`Supervisor::resume`] needs; to be asked when `Reexec` is.
-    pub fn save(&self, now: Millis) -> Saved {
-        Saved {
-            generation: self.target,
-            round: self.reload.round,
-            workers: self.posts.len() as u16,
-            wanted: self.wanted,
-            paused: self.paused,
-            again: self.reload.again(),
-            leaving_molds: self.molds.leaving(now, self.settings.reload_mercy_ms),
-            processes: self
-                .fleet
-                .0
-                .iter()
-                .filter_map(|process| SavedProcess::of(process, now))
-                .collect(),
         }
     }
 
@@ -165,7 +130,8 @@ impl Supervisor {
             _ => None,
         };
         let kills = self.fleet.0.iter().filter_map(Process::wake);
-        let others = [lame, self.reload.retry_at, self.molds.wake(), Some(self.next_tick)];
+        let scale = self.scale.wake().filter(|_| self.phase == Phase::Serving);
+        let others = [lame, self.reload.retry_at, self.molds.wake(), scale, Some(self.next_tick)];
         kills.chain(self.throttles()).chain(others.into_iter().flatten()).min()
     }
 
@@ -201,6 +167,7 @@ impl Supervisor {
                     process.recycle = Some(Recycle::Done);
                 }
             }
+            Event::Connection => self.on_connection(now, actions),
             Event::Exited { pid, ended } => self.on_exited(pid, ended, now, actions),
             Event::ReexecFailed { error } => self.on_reexec_failed(error, actions),
             Event::Tick(cores) => self.on_tick(cores, now, actions),
@@ -211,6 +178,7 @@ impl Supervisor {
 
     fn start(&mut self, actions: &mut Vec<Action>) {
         self.phase = Phase::Booting;
+        actions.extend(self.scale.greeting().into_iter().map(Action::Log));
         self.boot(actions);
     }
 
@@ -224,26 +192,19 @@ impl Supervisor {
             Command::Stop => self.stop(0, now, actions),
             Command::GracefulStop => self.stop_gracefully(now, actions),
             Command::Pause => self.pause(actions),
-            Command::MoreWorkers => self.want(self.wanted.saturating_add(1), actions),
-            Command::FewerWorkers => self.want(self.wanted.saturating_sub(1).max(1), actions),
-            Command::DrainWorkers | Command::GoCheap => {
-                self.want(0, actions);
+            Command::MoreWorkers => self.change_by_hand(1, now),
+            Command::FewerWorkers => self.change_by_hand(-1, now),
+            Command::DrainWorkers => {
+                self.want(Wanted::first(0, self.posts.len() as u16), actions);
+                self.end_sleep(actions);
                 self.drained = true;
             }
+            Command::GoCheap => self.go_cheap(actions),
             Command::Upgrade
             | Command::ReopenLogs
             | Command::RotateLogs
             | Command::RewritePidfiles
             | Command::PrintStatus => actions.push(Action::Perform(command)),
-        }
-    }
-
-    /// Another number of workers, at most `processes`.
-    pub(super) fn want(&mut self, wanted: u16, actions: &mut Vec<Action>) {
-        let wanted = wanted.min(self.posts.len() as u16);
-        if self.phase == Phase::Serving && wanted != self.wanted {
-            actions.push(Action::Log(lines::wanted(self.wanted, wanted)));
-            self.wanted = wanted;
         }
     }
 
@@ -410,6 +371,7 @@ impl Supervisor {
             self.molds.dismiss_all(actions);
             self.dismiss(|_| true, true, now, actions);
         }
+        self.tick_scale(cores, now, actions);
         self.molds.tick(now, self.settings.reload_mercy_ms, actions);
         self.tick_reload(now, actions);
     }

@@ -1,7 +1,7 @@
 //! What the log says of a worker that has ended.
 
 use super::fleet::{Process, Stage};
-use super::{Action, Ended, Millis, Signal, exit_code, lines};
+use super::{Action, Ended, Millis, Recycle, Signal, exit_code, lines};
 
 /// `stopping`: the instance ends. `candidate`: it was the first of its generation, and no other follows.
 pub(super) fn report_death(
@@ -45,6 +45,10 @@ fn report_buried(process: &Process, ended: Ended, now: Millis, actions: &mut Vec
         Stage::Killed { since } => (since, true),
     };
     let asked = [Signal::SIGTERM as i32, Signal::SIGINT as i32, Signal::SIGHUP as i32];
+    let went = match ended {
+        Ended::Code(code) => [exit_code::RECYCLE, exit_code::END].contains(&code),
+        Ended::Signal(signal) => asked.contains(&signal),
+    };
     match ended {
         // uWSGI's words for a worker that harakiri ended.
         Ended::Signal(_) if process.harakiri.is_some() => {
@@ -55,6 +59,11 @@ fn report_buried(process: &Process, ended: Ended, now: Millis, actions: &mut Vec
             actions.push(Action::Log(format!(
                 "worker {worker} (pid: {pid}) was killed by signal {signal}"
             )));
+        }
+        _ if process.recycle == Some(Recycle::Surplus) && went => {
+            actions.push(Action::Log(lines::recycled(worker, pid)));
+            actions.push(Action::Log(lines::cheaped(worker)));
+            return;
         }
         Ended::Code(exit_code::RECYCLE) if process.recycle.is_some() => {
             actions.push(Action::Log(lines::recycled(worker, pid)));

@@ -12,6 +12,8 @@ pub(super) const BRUTAL_RELOAD: &str = "...brutally killing workers...";
 pub(super) const GRACEFUL_STOP: &str = "graceful shutdown triggered...";
 pub(super) const CHAIN_COMPLETE: &str = "chain reloading complete";
 pub(super) const STOP: &str = "SIGINT/SIGTERM received...killing workers...";
+pub(super) const CHEAP: &str = "cheap mode enabled: waiting for socket connection...";
+pub(super) const GO_CHEAP: &str = "going cheap...";
 pub(super) const REEXEC: &str = "binary reloading uWSGI...";
 /// The last line of an instance.
 pub const GOODBYE: &str = "goodbye to uWSGI.";
@@ -36,6 +38,15 @@ pub(super) fn buried(worker: WorkerId, after_ms: u64) -> String {
 
 pub(super) fn recycled(worker: WorkerId, pid: Pid) -> String {
     format!("worker {worker} killed successfully (pid: {pid})")
+}
+
+/// Ours does not say how long ago in Unix seconds.
+pub(super) fn inactive(seconds: u64) -> String {
+    format!("workers have been inactive for more than {seconds} seconds")
+}
+
+pub(super) fn cheaped(worker: WorkerId) -> String {
+    format!("uWSGI worker {worker} cheaped.")
 }
 
 pub(super) fn died(worker: WorkerId, pid: Pid, ended: Ended) -> String {

@@ -28,12 +28,15 @@ mod post;
 mod reconcile;
 mod reload;
 mod saved;
+mod scale;
+mod scaling;
 pub mod signals;
 #[cfg(test)]
 mod simulation;
 mod stopping;
 #[cfg(test)]
 mod tests;
+mod wanted;
 
 use std::ops::Add;
 use std::time::Duration;
@@ -44,14 +47,16 @@ pub use self::command::Command;
 pub use self::decisions::Supervisor;
 pub use self::lines::GOODBYE;
 pub use self::saved::{Saved, SavedProcess};
+pub use self::scale::Work;
 use crate::config::Config;
+use crate::config::model::Scaling;
 pub use crate::shm::PlaceId;
 pub use crate::sys::backlog::Backlog;
 pub use crate::sys::process::{Ended, Pid};
 pub use crate::sys::signal::Signal;
 
 /// A moment on the monotonic clock, in milliseconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Millis(pub u64);
 
 impl Millis {
@@ -86,6 +91,8 @@ pub struct Seat {
 pub struct Settings {
     /// `processes`.
     pub workers: u16,
+    /// How many of them run.
+    pub scaling: Scaling,
     /// `threads`: request threads of a worker.
     pub cores: u16,
     /// `harakiri`; only bounds the wait for other requests of a worker: the deadlines are on the cores.
@@ -155,6 +162,7 @@ impl From<&Config> for Settings {
         let (processes, life) = (&config.processes, &config.life_cycle);
         Self {
             workers: processes.workers,
+            scaling: config.scaling,
             cores: processes.threads,
             harakiri_ms: processes.harakiri.map(milliseconds),
             timeouts: Timeouts::from(&processes.timeouts),
@@ -184,6 +192,10 @@ pub trait Cores {
     /// When the request on the core began; `None` while idle.
     fn since(&self, seat: Seat, core: CoreId) -> Option<Millis> {
         self.running(seat, core).map(|running| running.since)
+    }
+    /// What a worker process has done until now.
+    fn work(&self, _seat: Seat, _now: Millis) -> Work {
+        Work::default()
     }
     /// Connections that wait at the listeners; `None` where that is not known.
     fn backlog(&self) -> Option<Backlog> {
@@ -225,6 +237,8 @@ pub enum Recycle {
     Done,
     /// It is older than `max-worker-lifetime`.
     Age,
+    /// Fewer workers are wanted: nobody comes after it.
+    Surplus,
     /// New workers were asked for.
     Asked,
     /// New workers were asked for, one after the other.
@@ -283,6 +297,8 @@ pub enum Event<'a> {
         /// Where.
         seat: Seat,
     },
+    /// Somebody has connected, and the listeners are watched.
+    Connection,
     /// A child has ended, ours or not.
     Exited {
         /// Its process id, free from now on.
@@ -392,6 +408,8 @@ pub enum Action {
         /// Which signal.
         signal: Signal,
     },
+    /// Watch the listeners and report [`Event::Connection`], or do not any more.
+    WatchListeners(bool),
     /// Write a line to the log.
     Log(String),
     /// Tell those who asked for a reload what came of it.

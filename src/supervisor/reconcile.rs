@@ -59,7 +59,7 @@ impl Supervisor {
     }
 
     fn workers(&self) -> impl Iterator<Item = WorkerId> + use<> {
-        (1..=self.wanted).map(WorkerId)
+        self.wanted.workers().into_iter()
     }
 
     fn post(&self, worker: WorkerId) -> &super::post::Post {
@@ -82,6 +82,8 @@ impl Supervisor {
             Need::Old | Need::Recycle(Recycle::Asked) => settings.boots_max,
             Need::Recycle(Recycle::Done | Recycle::Age) => settings.recycles_max,
             Need::Recycle(Recycle::Chain) => 1,
+            // It was wanted again before it was told to go.
+            Need::Recycle(Recycle::Surplus) => return false,
         };
         self.fleet.replaced_now() < usize::from(limit)
     }
@@ -92,7 +94,9 @@ impl Supervisor {
         let boots = self.fleet.0.iter().any(|process| process.seat.generation == candidate);
         let Some(places) = self.molds.places(candidate).filter(|_| !boots) else { return };
         if let Some(seat) = self.fleet.free_place(candidate, places) {
-            self.spawn(WorkerId(1), seat, Trial::Check, now, actions);
+            let most = self.molds.workers(candidate).unwrap_or(1);
+            let worker = self.workers().find(|worker| worker.0 <= most).unwrap_or(WorkerId(1));
+            self.spawn(worker, seat, Trial::Check, now, actions);
         }
     }
 
@@ -114,17 +118,24 @@ impl Supervisor {
     }
 
     fn send_surplus_away(&mut self, now: Millis, actions: &mut Vec<Action>) {
-        let (wanted, target) = (self.wanted, self.target);
+        let (wanted, target) = (self.wanted.clone(), self.target);
         let candidate = self.reload.loaded_candidate();
         let of_no_use = |process: &Process| {
             let generation = process.seat.generation;
             process.stage == Stage::Booting
-                && (process.worker.0 > wanted || generation != target)
+                && (!wanted.has(process.worker) || generation != target)
                 && Some(generation) != candidate
         };
+        let unwanted = |process: &&mut Process| {
+            let candidates = Some(process.seat.generation) == candidate;
+            process.stays() && !wanted.has(process.worker) && !candidates
+        };
+        for process in self.fleet.0.iter_mut().filter(unwanted) {
+            process.recycle = Some(Recycle::Surplus);
+        }
         self.dismiss(of_no_use, false, now, actions);
         let surplus =
-            |process: &Process| process.stage == Stage::Serving && process.worker.0 > wanted;
+            |process: &Process| process.stage == Stage::Serving && !wanted.has(process.worker);
         self.dismiss(surplus, true, now, actions);
     }
 

@@ -152,7 +152,7 @@ impl Supervisor {
             };
         }
         if std::mem::take(&mut self.drained) {
-            self.want(self.posts.len() as u16, actions);
+            self.want(self.usual(), actions);
         }
         if self.reload.is_running() {
             self.reload.again = Some(brutal || self.reload.again == Some(true));
@@ -184,6 +184,9 @@ impl Supervisor {
             (Phase::Booting, _) => {
                 self.phase = Phase::Serving;
                 self.target = generation;
+                if self.is_asleep() {
+                    self.begin_sleep(actions);
+                }
             }
             (_, Step::Loading { generation: loading }) if loading == generation => {
                 self.reload.step = Step::Proving { generation };
@@ -200,10 +203,7 @@ impl Supervisor {
         let previous = self.target;
         let workers_before = self.posts.len() as u16;
         let workers = self.molds.workers(generation).unwrap_or(workers_before);
-        // As many as were wanted, unless that were all: then all there are now.
-        if self.wanted == workers_before || self.wanted > workers {
-            self.wanted = workers;
-        }
+        self.wanted.resize(workers.max(1));
         self.posts.resize_with(usize::from(workers.max(1)), Default::default);
         self.target = generation;
         // As after a start.
@@ -305,11 +305,8 @@ impl Supervisor {
             return;
         }
         let failed = std::mem::replace(&mut self.target, previous);
-        if self.wanted == self.posts.len() as u16 {
-            self.wanted = workers_before;
-        }
         self.posts.resize_with(usize::from(workers_before), Default::default);
-        self.wanted = self.wanted.min(workers_before);
+        self.wanted.resize(workers_before);
         self.molds.dismiss(failed, actions);
         let boots = |process: &Process| {
             process.seat.generation == failed && process.stage == Stage::Booting
@@ -449,7 +446,7 @@ impl Molds {
         }
     }
 
-    fn workers(&self, generation: Generation) -> Option<u16> {
+    pub(super) fn workers(&self, generation: Generation) -> Option<u16> {
         self.find(generation)?.workers
     }
 

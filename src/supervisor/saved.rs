@@ -2,9 +2,13 @@
 
 use uwsgi_plugin_api::WorkerId;
 
+use super::decisions::Phase;
 use super::fleet::{Fleet, Process, Stage};
 use super::post::Post;
-use super::{Generation, Millis, Pid, Seat};
+use super::reload::{Molds, Reload};
+use super::scale::Scale;
+use super::wanted::Wanted;
+use super::{Generation, Millis, Pid, Seat, Settings, Supervisor};
 
 /// Everything that cannot be found out again.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +21,12 @@ pub struct Saved {
     pub workers: u16,
     /// How many of them are wanted now.
     pub wanted: u16,
+    /// Those that are not.
+    pub absent: Vec<WorkerId>,
+    /// The next connection is waited for.
+    pub asleep: bool,
+    /// Their number followed the load.
+    pub automatic: bool,
     /// Workers take nothing new.
     pub paused: bool,
     /// Another reload is to follow at once; whether a brutal one.
@@ -44,7 +54,62 @@ pub struct SavedProcess {
     pub kill_at: Millis,
 }
 
+impl Supervisor {
+    /// Goes on where another image of the master stopped; no `Start` follows.
+    pub fn resume(settings: Settings, saved: &Saved, now: Millis) -> Self {
+        Self {
+            phase: Phase::Serving,
+            fleet: saved.fleet(now),
+            posts: saved.posts(),
+            molds: Molds::resume((saved.generation, saved.workers), &saved.leaving_molds),
+            target: saved.generation,
+            reload: Reload::resume(
+                saved.generation,
+                saved.round,
+                saved.again.map(|brutal| (brutal, now + 1)),
+            ),
+            wanted: saved.wanted(settings.scaling.least.is_some()),
+            scale: Scale::resume(&settings, saved.asleep, now),
+            paused: saved.paused,
+            ever_ready: true,
+            ..Self::new(settings, now)
+        }
+    }
+
+    /// What [`Supervisor::resume`] needs; to be asked when `Reexec` is.
+    pub fn save(&self, now: Millis) -> Saved {
+        Saved {
+            generation: self.target,
+            round: self.reload.round,
+            workers: self.posts.len() as u16,
+            wanted: self.wanted.count(),
+            absent: self.wanted.absent(),
+            asleep: self.scale.asleep,
+            automatic: self.scale.is_automatic(),
+            paused: self.paused,
+            again: self.reload.again(),
+            leaving_molds: self.molds.leaving(now, self.settings.reload_mercy_ms),
+            processes: self
+                .fleet
+                .0
+                .iter()
+                .filter_map(|process| SavedProcess::of(process, now))
+                .collect(),
+        }
+    }
+}
+
 impl Saved {
+    /// Who is to run on; `automatic` is whether their number follows the load from now on.
+    pub(super) fn wanted(&self, automatic: bool) -> Wanted {
+        match (self.automatic && !automatic && !self.asleep, self.absent.is_empty()) {
+            (true, _) => Wanted::first(self.workers, self.workers),
+            // As another version of the program left it.
+            (false, true) => Wanted::first(self.wanted, self.workers),
+            (false, false) => Wanted::all_but(&self.absent, self.workers),
+        }
+    }
+
     pub(super) fn fleet(&self, now: Millis) -> Fleet {
         let process = |saved: &SavedProcess| {
             let mut process = Process::new(saved.seat, saved.worker, false, saved.spawned);

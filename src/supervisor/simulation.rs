@@ -29,6 +29,8 @@ enum Step {
     MoldDies(Index, i32),
     MoldsHang(bool),
     Spent(Index),
+    /// Somebody connects, whoever is there.
+    Connects,
     Ready(Index),
     Draining(Index),
     Exit(Index, Ended),
@@ -51,8 +53,8 @@ fn step() -> impl Strategy<Value = Step> {
         prop_oneof![Just(9), Just(11), Just(15)].prop_map(Ended::Signal),
     ];
     use Command::{
-        BrutalReload, BrutalReloadWorkers, ChainReload, DrainWorkers, FewerWorkers, MoreWorkers,
-        Pause, Reload, ReloadWorkers,
+        BrutalReload, BrutalReloadWorkers, ChainReload, DrainWorkers, FewerWorkers, GoCheap,
+        MoreWorkers, Pause, Reload, ReloadWorkers,
     };
     let commands = prop::sample::select(vec![
         Reload,
@@ -63,6 +65,7 @@ fn step() -> impl Strategy<Value = Step> {
         BrutalReloadWorkers,
         ChainReload,
         DrainWorkers,
+        GoCheap,
         FewerWorkers,
         MoreWorkers,
         MoreWorkers,
@@ -80,6 +83,7 @@ fn step() -> impl Strategy<Value = Step> {
         60 => any::<Index>().prop_map(Step::Ready),
         8 => any::<Index>().prop_map(Step::Draining),
         8 => any::<Index>().prop_map(Step::Spent),
+        8 => Just(Step::Connects),
         60 => (any::<Index>(), ended).prop_map(|(which, ended)| Step::Exit(which, ended)),
         20 => any::<Index>().prop_map(Step::Hang),
         30 => (any::<Index>(), 0..2_u16, 0..6_000_u64)
@@ -89,6 +93,17 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::StrangerExits),
         1 => any::<bool>().prop_map(Step::ReexecFails),
     ]
+}
+
+prop_compose! {
+    fn scaling()(
+        least in prop::option::of(1..WORKERS),
+        idle in prop::option::of(2..20_u64),
+        (cheap, die_on_idle) in (any::<bool>(), prop::bool::weighted(0.1)),
+    ) -> Scaling {
+        let (initial, idle) = (least.unwrap_or(WORKERS), idle.map(Duration::from_secs));
+        Scaling { least, initial, idle, cheap, die_on_idle, ..Scaling::all(WORKERS) }
+    }
 }
 
 #[derive(Debug)]
@@ -125,6 +140,8 @@ struct Kernel {
     stopped: Option<Millis>,
     /// An order to end that is no reload: less workers are wanted, or all at once.
     fewer_on_purpose: bool,
+    /// The listeners are watched.
+    watching: bool,
     over: bool,
 }
 
@@ -133,6 +150,9 @@ struct Requests<'a>(&'a HashMap<(Seat, CoreId), Millis>);
 impl Cores for Requests<'_> {
     fn due(&self, seat: Seat, core: CoreId) -> Option<Millis> {
         self.0.get(&(seat, core)).copied()
+    }
+    fn work(&self, seat: Seat, _now: Millis) -> Work {
+        Work { busy: self.0.keys().any(|(one, _)| *one == seat), ..Work::default() }
     }
     fn running(&self, seat: Seat, core: CoreId) -> Option<Running> {
         self.0.contains_key(&(seat, core)).then(Running::default)
@@ -155,6 +175,7 @@ impl Kernel {
             reexec_fails: false,
             stopped: None,
             fewer_on_purpose: false,
+            watching: false,
             over: false,
         }
     }
@@ -173,6 +194,8 @@ impl Kernel {
         self.supervisor.step(self.now, Event::Tick(&Requests(&self.requests)), &mut actions);
         self.perform(actions);
         let next = self.supervisor.next_wake();
+        let asleep = self.supervisor.is_asleep() && self.ever_loaded && self.stopped.is_none();
+        assert!(!asleep || self.watching, "nobody hears of the next connection");
         assert!(
             self.over || next.is_none_or(|next| next > self.now),
             "spins: wants to wake at {next:?}, now {:?}",
@@ -204,6 +227,7 @@ impl Kernel {
                 Action::Log(line) if line == lines::NEED_APP => {
                     self.stopped.get_or_insert(self.now);
                 }
+                Action::WatchListeners(watch) => self.watching = watch,
                 Action::Log(_) | Action::Report(_) | Action::Perform(_) | Action::Seated { .. } => {
                 }
                 Action::Stopping { .. } => {
@@ -266,7 +290,7 @@ impl Kernel {
         {
             let other = |process: &Process| process.worker == worker && process.serving;
             assert!(
-                self.processes.values().any(other) || worker.0 > self.supervisor.wanted,
+                self.processes.values().any(other) || !self.supervisor.wanted.has(worker),
                 "nobody serves as worker {worker}"
             );
         }
@@ -423,6 +447,16 @@ impl Kernel {
                     self.send(Event::Draining { seat });
                 }
             }
+            Step::Connects => {
+                let asleep = self.supervisor.is_asleep();
+                self.send(Event::Connection);
+                assert!(
+                    !asleep
+                        || !self.ever_loaded
+                        || !self.supervisor.wanted.is_none()
+                        || self.stopped.is_some()
+                );
+            }
             Step::Spent(which) => {
                 if let Some(pid) = self.pick(which) {
                     let seat = self.processes[&pid].seat;
@@ -491,7 +525,7 @@ impl Kernel {
     }
 
     fn is_complete(&self) -> bool {
-        let workers = (1..=self.supervisor.wanted).map(WorkerId);
+        let workers = self.supervisor.wanted.workers();
         let serves = |worker| {
             let alive = |process: &&Process| {
                 process.worker == worker && process.serving && process.dead.is_none()
@@ -513,9 +547,11 @@ proptest! {
         interrupt_ms in prop::option::of(500..4_000_u64),
         graceful_ms in prop::option::of(500..4_000_u64),
         retries in 0..3_u32,
+        scaling in scaling(),
     ) {
         let mut kernel = Kernel::new(Settings {
             workers: WORKERS,
+            scaling,
             cores: 2,
             harakiri_ms: harakiri,
             timeouts: Timeouts {

@@ -81,6 +81,7 @@ impl Supervisor {
     ) {
         let (code, gracefully, lame_until) = stop;
         self.phase = Phase::Stopping { code, lame_until };
+        self.end_sleep(actions);
         actions.push(Action::Stopping { gracefully });
         self.abandon_reload("the instance stops", actions);
         if lame_until.is_none() {
@@ -90,7 +91,7 @@ impl Supervisor {
 
     /// What a worker is told that may finish its requests.
     pub(super) fn gentle_order(&self) -> Order {
-        let last = matches!(self.phase, Phase::Stopping { .. }) || self.wanted == 0;
+        let last = matches!(self.phase, Phase::Stopping { .. }) || self.wanted.is_none();
         if last { Order::Finish } else { Order::Drain }
     }
 

@@ -6,8 +6,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use nix::sched::{CpuSet, sched_getaffinity};
-use nix::unistd::Pid;
+use super::allowance;
 
 /// Where both versions are mounted.
 const MOUNT: &str = "/sys/fs/cgroup";
@@ -18,18 +17,13 @@ const LEVELS_MAX: usize = 64;
 /// groups allow.
 pub fn processors() -> usize {
     let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
-    at_least_one(affinity(), quota(&groups, Path::new(MOUNT)))
+    let affinity = allowance::processors().map_or(1, |processors| processors.len());
+    at_least_one(affinity, quota(&groups, Path::new(MOUNT)))
 }
 
 fn at_least_one(affinity: usize, quota: Option<Quota>) -> usize {
     let allowed = quota.map_or(usize::MAX, Quota::processors);
     affinity.min(allowed).max(1)
-}
-
-/// Processors of the affinity mask.
-fn affinity() -> usize {
-    let Ok(set) = sched_getaffinity(Pid::from_raw(0)) else { return 1 };
-    (0..CpuSet::count()).filter(|processor| set.is_set(*processor).unwrap_or(false)).count()
 }
 
 /// Time on processors within a period, both in microseconds.

@@ -6,6 +6,8 @@ use nix::sys::resource::{Resource, getrlimit};
 use nix::sys::utsname::uname;
 use nix::unistd::{Gid, Group, SysconfVar, Uid, User, gethostname, sysconf};
 
+use super::cgroup;
+
 /// What was found at start. A plain value, so that tests can invent one.
 #[derive(Clone, Debug)]
 pub struct Machine {
@@ -21,6 +23,8 @@ pub struct Machine {
     pub page_bytes: u64,
     /// Processor cores the process may use.
     pub cores: usize,
+    /// Processors that may be in use at a time by the affinity mask and the control groups, rounded up, at least 1.
+    pub processors: usize,
     /// This program's file.
     pub binary: PathBuf,
     /// Real user id.
@@ -53,6 +57,7 @@ impl Machine {
             architecture: std::env::consts::ARCH.to_owned(),
             page_bytes: page_bytes(),
             cores: std::thread::available_parallelism().map_or(1, usize::from),
+            processors: cgroup::processors(),
             binary: std::env::current_exe().unwrap_or_default(),
             uid: uid.as_raw(),
             user: user.unwrap_or_else(|| uid.to_string()),

@@ -257,7 +257,6 @@ fn p_pauses_and_resumes() {
 }
 
 #[test]
-#[ignore = "gap: cheap"]
 fn big_c_waits_for_a_connection_without_workers() {
     let server = waiting().start();
     let before = server.workers(2);
@@ -271,7 +270,6 @@ fn big_c_waits_for_a_connection_without_workers() {
 }
 
 #[test]
-#[ignore = "gap: cheaper"]
 fn plus_and_minus_change_the_number_of_workers() {
     let args = ["--cheaper", "1", "--cheaper-initial", "1", "--cheaper-algo", "manual"];
     let setup = Setup::uwsgi().args(["--master", "--processes", "2"]).fifo();

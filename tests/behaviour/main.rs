@@ -33,6 +33,7 @@ mod pythons;
 mod recycling;
 mod reload;
 mod resilience;
+mod scaling;
 mod signals;
 mod sites;
 mod slow;

@@ -175,6 +175,11 @@ impl OptionRow {
         }
     }
 
+    /// It is a number, and takes the word `auto` instead of one.
+    pub fn takes_auto(&self) -> bool {
+        self.kind.is_number() && self.metavar.ends_with("|auto")
+    }
+
     /// Other names.
     pub const fn aliases(mut self, names: &'static [&'static str]) -> Self {
         self.aliases = names;

@@ -11,6 +11,7 @@ mod limits;
 mod monitoring;
 mod processes;
 mod runtime;
+mod scaling;
 mod sockets;
 mod timeouts;
 
@@ -44,7 +45,7 @@ pub fn finish(
     statuses(&reading, registry, &mut values);
     plugins(&mut values);
     let default_protocol = sockets::default_protocol(&mut values);
-    let processes = processes::processes(&mut values);
+    let processes = processes::processes(&mut values, machine);
     let isolation = isolation::isolation(&mut values);
     let descriptors = isolation.descriptors_max.unwrap_or(machine.descriptors_max);
     let life_cycle = life_cycle::life_cycle(&mut values, processes.workers, machine);
@@ -53,6 +54,7 @@ pub fn finish(
         default_protocol,
         jobs: jobs::jobs(&mut values, life_cycle.reload_mercy),
         life_cycle,
+        scaling: scaling::scaling(&mut values, processes.workers),
         processes,
         monitoring: monitoring::monitoring(&mut values),
         limits: limits::limits(&mut values, descriptors),

@@ -6,13 +6,17 @@ use super::timeouts::timeouts;
 use super::{SECONDS_MAX, narrow};
 use crate::config::model::Processes;
 use crate::config::values::Values;
+use crate::sys::machine::Machine;
 
-pub(super) fn processes(values: &mut Values<'_>) -> Processes {
+pub(super) fn processes(values: &mut Values<'_>, machine: &Machine) -> Processes {
     let seconds = Duration::from_secs;
     let harakiri = values.positive("harakiri", SECONDS_MAX).map(seconds);
     Processes {
         master: values.flag("master"),
-        workers: narrow(values.number("processes", 1..=u64::from(u16::MAX)), 1),
+        workers: narrow(
+            values.number_or_auto("processes", 1..=u64::from(u16::MAX), machine.processors as u64),
+            1,
+        ),
         threads: narrow(values.positive("threads", u64::from(u16::MAX)), 1),
         lazy_apps: values.flag("lazy-apps") || values.flag("lazy"),
         need_app: values.flag("need-app"),

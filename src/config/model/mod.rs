@@ -5,6 +5,7 @@ pub mod isolation;
 pub mod jobs;
 mod life_cycle;
 mod monitoring;
+mod scaling;
 mod timeouts;
 
 use std::path::PathBuf;
@@ -16,6 +17,7 @@ use crate::config::Variable;
 
 pub use life_cycle::{Check, LifeCycle};
 pub use monitoring::{EndpointSpec, Monitoring};
+pub use scaling::{Algorithm, Busyness, Scaling};
 pub use timeouts::{Graceful, Timeouts};
 
 /// Everything that was configured, checked.
@@ -27,6 +29,8 @@ pub struct Config {
     pub default_protocol: WireProtocol,
     /// Processes and threads.
     pub processes: Processes,
+    /// How many workers run.
+    pub scaling: Scaling,
     /// What reloads, recycles and stops them.
     pub life_cycle: LifeCycle,
     /// How the instance tells of itself.

@@ -246,6 +246,7 @@ fields!(Machine {
     architecture,
     page_bytes,
     cores,
+    processors,
     binary,
     uid,
     user,

@@ -27,7 +27,7 @@ const SNAPSHOT_BYTES_MAX: usize = 64 << 20;
 /// What an encoded snapshot begins with.
 const TITLE: &[u8; 8] = b"uwsgisrc";
 /// Changes with whatever `codec` writes.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// Title, version, checksum.
 const HEAD_BYTES: usize = 8 + 4 + 8;
 

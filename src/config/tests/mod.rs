@@ -10,6 +10,7 @@ use super::*;
 
 mod composition;
 mod logic;
+mod scaling;
 mod table;
 
 /// A folder of its own for a test's files.
@@ -213,7 +214,7 @@ fn all_problems_are_told_at_once_with_their_places() {
         errors(&["--ini", &ini, "--env", "X", "--daemonize", "127.0.0.1:514"]),
         [
             "error: --env X: accepted: NAME=VALUE".to_owned(),
-            format!("error: {ini}:2: processes = -1: must be > 0; accepted: a whole number from 1 to 65535"),
+            format!("error: {ini}:2: processes = -1: must be > 0; accepted: a whole number from 1 to 65535, or auto"),
             format!("error: {ini}:5: socket-timeout = 0: out of range; accepted: a whole number from 1 to 2147483647"),
             "error: --daemonize 127.0.0.1:514: logging to a UDP server is not supported; accepted: the path \
              of a file"

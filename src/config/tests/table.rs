@@ -128,6 +128,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("ping-timeout", "control"),
     ("reload-on-exception", "tests/behaviour, recycling"),
     ("harakiri-graceful-signal", "tests/behaviour, harakiri"),
+    ("cheaper-initial", "config::tests::scaling, which sets cheaper beside it"),
     ("plugins", "config::tests, built_in_plugins_are_accepted_by_their_usual_names"),
     ("allow-unsupported", "config::tests::table"),
     ("cron-harakiri", "config::finish::jobs"),

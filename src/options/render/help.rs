@@ -202,8 +202,8 @@ mod tests {
         };
         assert_eq!(beginning("http").as_deref(), Some("HTTP:"));
         assert_eq!(beginning("--http").as_deref(), Some("--http ADDRESS"));
-        assert_eq!(beginning("workers").as_deref(), Some("--processes N"));
-        assert_eq!(beginning("-p").as_deref(), Some("--processes N"));
+        assert_eq!(beginning("workers").as_deref(), Some("--processes N|auto"));
+        assert_eq!(beginning("-p").as_deref(), Some("--processes N|auto"));
         assert_eq!(help_for(&registry, "all"), Some(help_all(&registry)));
         assert_eq!(help_for(&registry, "no-such-thing"), None);
         assert_eq!(help_for(&registry, ""), None);

@@ -15,8 +15,8 @@ pub(super) const ROWS: &[OptionRow] = &chapter(
     [
         flag("master",
             "Run a master process that respawns and reloads workers.").short('M'),
-        integer("processes", "N",
-            "Number of worker processes (default 1).").short('p').aliases(&["workers"]),
+        integer("processes", "N|auto",
+            "Number of worker processes (default 1), the largest one with cheaper. With auto as many as the affinity mask and the CPU limit of the control group let run at a time.").short('p').aliases(&["workers"]),
         integer("threads", "N",
             "Request threads of each worker (default 1)."),
         integer("thread-stack-size", "KIBIBYTES",

@@ -8,6 +8,7 @@ use super::*;
 mod generations;
 mod harakiri;
 mod life;
+mod scale;
 
 const NO_TIMEOUTS: Timeouts = Timeouts {
     grades: grades::Limits { log_ms: None, interrupt_ms: None },
@@ -17,6 +18,7 @@ const NO_TIMEOUTS: Timeouts = Timeouts {
 
 const SERVING: Settings = Settings {
     workers: 2,
+    scaling: Scaling::all(2),
     cores: 2,
     harakiri_ms: Some(3_000),
     timeouts: NO_TIMEOUTS,
@@ -52,6 +54,7 @@ struct World {
 
 #[derive(Default)]
 struct FakeCores {
+    work: HashMap<Seat, Work>,
     requests: HashMap<(Seat, CoreId), (Millis, Running)>,
     memory: HashMap<i32, (u64, u64)>,
     backlog: Option<Backlog>,
@@ -66,6 +69,9 @@ impl Cores for FakeCores {
     }
     fn backlog(&self) -> Option<Backlog> {
         self.backlog
+    }
+    fn work(&self, seat: Seat, _now: Millis) -> Work {
+        self.work.get(&seat).copied().unwrap_or_default()
     }
     fn memory(&self, pid: Pid) -> (u64, u64) {
         self.memory.get(&pid.as_raw()).copied().unwrap_or_default()
