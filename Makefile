@@ -5,12 +5,13 @@ UWSGI ?= 127.0.0.1:9090
 CACHE := $(if $(UWSGI_CACHE),$(UWSGI_CACHE),$(CURDIR)/.cache)
 export PATH := $(PATH):/usr/sbin:$(HOME)/.cargo/bin
 
-.PHONY: help run test test-ours test-original test-ignored bench lint golden
+.PHONY: help run test test-ours test-original test-ignored bench bench-reload lint golden
 
 help:
 	@echo 'make run    build, serve examples/hello.py on http://$(HTTP)/ and on uwsgi socket $(UWSGI)'
 	@echo 'make test   all tests, against this server and against the original'
 	@echo 'make bench  compare with other servers (needs a quiet machine)'
+	@echo 'make bench-reload  what clients see of reloads, beside other servers (hours; RELOAD=--help)'
 	@echo 'make lint   formatting, lints, documentation'
 	@echo 'make golden write what is rendered from the option table: help, man page, docs/options.md, schema, completions'
 
@@ -43,12 +44,17 @@ bench:
 	cargo build --release --locked --bin uwsgi
 	python3 benches/compare/compare.py $(BENCH)
 
+bench-reload:
+	tests/setup.sh bench
+	cargo build --release --locked --bin uwsgi
+	python3 benches/reload/reload.py $(RELOAD)
+
 lint:
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --locked
 	bash -n tests/setup.sh tests/ignored.sh .ci/run
-	python3 -c 'import ast, glob; [ast.parse(open(f).read(), f) for g in ("benches/compare", "examples", "tests/apps") for f in glob.glob(g + "/*.py")]'
+	python3 -c 'import ast, glob; [ast.parse(open(f).read(), f) for g in ("benches/compare", "benches/reload", "examples", "tests/apps") for f in glob.glob(g + "/*.py")]'
 
 # The files that tests/golden.rs compares with what the option table says.
 golden:

@@ -4,8 +4,10 @@
 //! ```text
 //! load ask  http|uwsgi ADDRESS [--connections N] [--seconds S] [--close] [--path P] [--browser]
 //! load hold http ADDRESS [--idle N] [--half N]        until standard input ends
+//! load rate http|uwsgi ADDRESS --rate N --out FILE [--close] [--path P]       until standard input ends
 //! ```
-//! `ask` prints one line `requests=.. errors=.. seconds=.. p50_us=.. p99_us=.. max_us=..`; `hold` prints `ready`.
+//! `ask` prints one line `requests=.. errors=.. seconds=.. p50_us=.. p99_us=.. max_us=..`; `hold` prints `ready`;
+//! `rate` writes a line for each request (see `load/rate.rs`).
 
 #![allow(unreachable_pub)] // a program has no outside
 
@@ -19,6 +21,8 @@ use mio::{Events, Interest, Poll, Token};
 
 #[path = "load/options.rs"]
 mod options;
+#[path = "load/rate.rs"]
+mod rate;
 #[path = "load/response.rs"]
 mod response;
 
@@ -39,6 +43,7 @@ fn main() -> ExitCode {
             Load::new(&options).and_then(|load| load.run()).map(|report| println!("{report}"))
         }
         Mode::Hold => hold(&options),
+        Mode::Rate => rate::Rate::new(&options).and_then(rate::Rate::run),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

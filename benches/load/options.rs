@@ -1,15 +1,18 @@
 //! The command line, and the request it describes.
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 
 pub const USAGE: &str =
     "load ask http|uwsgi ADDRESS [--connections N] [--seconds S] [--close] [--path P] [--browser]
-load hold http ADDRESS [--idle N] [--half N]";
+load hold http ADDRESS [--idle N] [--half N]
+load rate http|uwsgi ADDRESS --rate N --out FILE [--close] [--path P]";
 
 #[derive(Clone, Copy, PartialEq)]
 pub enum Mode {
     Ask,
     Hold,
+    Rate,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -31,6 +34,10 @@ pub struct Options {
     pub browser: bool,
     pub idle: usize,
     pub half: usize,
+    /// Requests per second.
+    pub rate: f64,
+    /// Where `rate` writes a line for each request.
+    pub out: PathBuf,
 }
 
 /// What a desktop browser sends.
@@ -55,6 +62,7 @@ impl Options {
         let mode = match args.next()?.as_str() {
             "ask" => Mode::Ask,
             "hold" => Mode::Hold,
+            "rate" => Mode::Rate,
             _ => return None,
         };
         let wire = match args.next()?.as_str() {
@@ -74,6 +82,8 @@ impl Options {
             browser: false,
             idle: 0,
             half: 0,
+            rate: 0.0,
+            out: PathBuf::new(),
         };
         while let Some(arg) = args.next() {
             match arg.as_str() {
@@ -83,11 +93,14 @@ impl Options {
                 "--seconds" => options.seconds = args.next()?.parse().ok()?,
                 "--path" => options.path = args.next()?,
                 "--idle" => options.idle = args.next()?.parse().ok()?,
+                "--rate" => options.rate = args.next()?.parse().ok()?,
+                "--out" => options.out = args.next()?.into(),
                 "--half" => options.half = args.next()?.parse().ok()?,
                 _ => return None,
             }
         }
-        Some(options)
+        let complete = mode != Mode::Rate || (options.rate > 0.0 && options.out != Path::new(""));
+        complete.then_some(options)
     }
 
     pub fn request(&self) -> Vec<u8> {

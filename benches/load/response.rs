@@ -43,6 +43,12 @@ pub fn at_end(input: &[u8]) -> Option<bool> {
     }
 }
 
+/// The status of a response whose first line is there.
+pub fn status(input: &[u8]) -> Option<u16> {
+    let text = std::str::from_utf8(input.get(9..12)?).ok()?;
+    text.parse().ok()
+}
+
 fn is_good(head: &[u8]) -> Option<bool> {
     let rest = head.strip_prefix(b"HTTP/1.1 ").or_else(|| head.strip_prefix(b"HTTP/1.0 "))?;
     Some(rest.first() == Some(&b'2'))
