@@ -9,6 +9,7 @@ import argparse
 import collections
 import json
 import pathlib
+import signal
 import subprocess
 import sys
 import time
@@ -186,6 +187,8 @@ def parse():
 
 def main():
     options = parse()
+    # So that what was started ends with this program.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     options.program = load_generator()
     print(HEAD, flush=True)
     rows, all_met = [], True

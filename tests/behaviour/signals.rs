@@ -363,8 +363,8 @@ fn user_signal_2_of_a_worker_tells_what_it_does() {
     let server = Setup::uwsgi().master(1).start();
     let mut connection = server.connect();
     connection.send(Request::get("/sleep?1000").to_packet());
-    server.wait_ready(1);
     let before = server.worker(1);
+    eventually("a signal handler", || process::handles(before, Signal::SIGUSR2));
     eventually("the request in what the worker does", || {
         process::send(before, Signal::SIGUSR2);
         server.logged("SIGUSR2: --- uWSGI worker 1 (pid: <N>) is managing request /sleep<*>")
