@@ -140,6 +140,11 @@ impl Fleet {
         })
     }
 
+    /// Some worker boots.
+    pub(super) fn boots(&self) -> bool {
+        self.0.iter().any(|one| one.stage == Stage::Booting)
+    }
+
     /// Workers that serve while their successor boots.
     pub(super) fn replaced_now(&self) -> usize {
         let booting = self.0.iter().filter(|one| one.stage == Stage::Booting);

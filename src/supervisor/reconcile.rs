@@ -81,7 +81,8 @@ impl Supervisor {
             Need::Vacant => return true,
             Need::Old | Need::Recycle(Recycle::Asked) => settings.boots_max,
             Need::Recycle(Recycle::Done | Recycle::Age) => settings.recycles_max,
-            Need::Recycle(Recycle::Chain) => 1,
+            // A link waits until the one before serves, and so do those that boot for another reason.
+            Need::Recycle(Recycle::Chain) => return !self.fleet.boots(),
             // It was wanted again before it was told to go.
             Need::Recycle(Recycle::Surplus) => return false,
         };

@@ -369,3 +369,15 @@ fn a_fork_that_fails_is_tried_again_later() {
     world.pass(1_000);
     assert_eq!(world.spawned(), [1]);
 }
+
+#[test]
+fn a_chain_waits_for_a_worker_that_boots_for_another_reason() {
+    let mut world = World::serving(SERVING);
+    world.dies(101, 9);
+    world.command(Command::ChainReload);
+    assert_eq!(world.spawned(), [1]);
+    world.ready(103);
+    assert_eq!(world.spawned(), [1, 1], "its turn comes first");
+    world.ready(104);
+    assert_eq!(world.spawned(), [1, 1, 2]);
+}
