@@ -197,7 +197,8 @@ fn c_replaces_one_worker_after_the_other() {
     let setup = Setup::unix_socket().file("app.py", code);
     let server = setup.args(["--wsgi-file", "app.py", "--lazy-apps"]).master(2).fifo().start();
     for worker in server.workers(2) {
-        server.wait_for(&format!("loading in {worker}"));
+        // It is past the place where it would wait.
+        server.wait_for(&format!("WSGI app 0 <*> pid: {worker} <*>"));
     }
     let before = server.workers(2);
     std::fs::write(server.path("hold"), "").unwrap();
