@@ -316,6 +316,30 @@ fn reload_onto_a_syntax_error_in_the_configuration_does_no_harm() {
 }
 
 #[test]
+fn application_that_fails_its_check_is_not_put_in_place() {
+    ours_only!("it has no such check");
+    let ill = "def application(environ, start_response):\n    \
+               start_response('500 Ill', [('Content-Length', '5')])\n    return [b'after']\n";
+    for setup in preloaded_and_lazy() {
+        let server =
+            setup.args(["--pidfile", "app.pid", "--reload-check", "GET /health 200"]).start();
+        let old = server.workers(2);
+        let load = Load::start(&server, "/", 2, before);
+        load.wait_answers(20);
+        deploy(&server, ill);
+        let (status, text) = ask_for_reload(&server);
+        assert_eq!(status.code(), Some(1), "{text}");
+        server.wait_for("reload-check GET /health: answered 500, not 200");
+        load.wait_answers(20);
+        load.stop_without_failure();
+        assert!(old.iter().all(|pid| process::alive(*pid)), "the old generation serves");
+        deploy(&server, &code("after"));
+        assert_eq!(ask_for_reload(&server).0.code(), Some(0));
+        wait_after(&server);
+    }
+}
+
+#[test]
 fn reload_onto_a_taken_port_does_no_harm() {
     ours_only!("it ends its workers first, and then is gone");
     let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
