@@ -14,9 +14,7 @@ pub(super) fn live(loading: &mut Loading, birth: Birth, parent: Pid) -> ! {
     let worker = birth.worker;
     loading.board.process(birth.place).pid.store(process::current().as_raw(), Relaxed);
     // Who asks a worker that is still booting for its state gets no answer, and does no harm.
-    let calm = signal::restore_defaults()
-        .and_then(|()| signal::disregard(&[Signal::SIGUSR1, Signal::SIGUSR2]));
-    if let Err(error) = calm {
+    if let Err(error) = signal::restore_defaults_but(&[Signal::SIGUSR1, Signal::SIGUSR2]) {
         crate::log::line(format_args!("worker {worker}: {error}"));
     }
     let orphan = loading.no_orphans && !process::die_with_parent(parent).unwrap_or(true);

@@ -120,6 +120,17 @@ pub fn restore_defaults() -> io::Result<()> {
     release()
 }
 
+/// As [`restore_defaults`], but takes `calm` and does nothing ([`disregard`]), without a moment in between in which they
+/// would end the process.
+///
+/// # Errors
+/// None with these signals.
+pub fn restore_defaults_but(calm: &[Signal]) -> io::Result<()> {
+    set_all(&OURS, SigHandler::SigDfl)?;
+    disregard(calm)?;
+    release()
+}
+
 /// Ignores `signals`, also across exec: during start, where their default would end the process and
 /// there is nobody yet to give them a meaning.
 ///

@@ -172,7 +172,9 @@ impl Control {
                 ));
             }
         }
-        self.dump_stacks();
+        if self.shared.cells.iter().any(|cell| cell.is_busy()) {
+            self.dump_stacks();
+        }
     }
 
     fn end_now(&self) {

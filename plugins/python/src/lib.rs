@@ -22,7 +22,7 @@ mod wsgi;
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock, mpsc};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use uwsgi_plugin_api::{
     CoreId, Handler, Host, Listener, LoadReport, LoadedApp, OptionRow, Plugin, PluginError,
@@ -51,6 +51,8 @@ struct Shared {
     apps: Kept<Apps>,
     /// Its request threads.
     marks: interrupt::Marks,
+    /// When the applications were loaded; inherited over the fork.
+    loaded: parking_lot::Mutex<Option<SystemTime>>,
     /// The first fork froze the garbage collector.
     frozen: AtomicBool,
     /// Process that has run its `post_fork_hook`.
@@ -179,6 +181,7 @@ impl Plugin for PythonPlugin {
             running: Kept::new(),
             apps: Kept::new(),
             marks: interrupt::Marks::default(),
+            loaded: parking_lot::Mutex::new(None),
             frozen: AtomicBool::new(false),
             hooked: parking_lot::Mutex::new(0),
             forked: AtomicU32::new(0),
@@ -212,6 +215,7 @@ impl Plugin for PythonPlugin {
             shared.apps.set(py, apps);
             Ok::<_, PluginError>(report)
         })?;
+        *shared.loaded.lock() = Some(SystemTime::now());
         if shared.forked.load(Ordering::Relaxed) == std::process::id() {
             shared.run_post_fork_hook();
         }

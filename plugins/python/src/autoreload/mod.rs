@@ -63,8 +63,13 @@ struct Reloader {
 
 impl Reloader {
     fn run(mut self) {
-        self.learn(false);
+        let files = self.learn(false);
         self.shared.host.log("Python auto-reloader enabled");
+        // What changed after it was loaded and before it was watched, as in a reload that another change caused.
+        self.pending.extend(self.changed_since_load(files));
+        if !self.pending.is_empty() {
+            self.reload();
+        }
         loop {
             self.wait(self.pause);
             let mut changed = self.turn();
@@ -99,8 +104,18 @@ impl Reloader {
         seen.changed
     }
 
-    /// Watches what was loaded since the last look; `anyway`: even where there are as many modules as then.
-    fn learn(&mut self, anyway: bool) {
+    fn changed_since_load(&self, files: Vec<PathBuf>) -> Vec<PathBuf> {
+        let Some(loaded) = *self.shared.loaded.lock() else { return Vec::new() };
+        let changed = |path: &Path| {
+            let file = std::fs::metadata(path).and_then(|file| file.modified());
+            file.is_ok_and(|changed| changed > loaded)
+        };
+        files.into_iter().filter(|path| changed(path)).collect()
+    }
+
+    /// Watches what was loaded since the last look, and says what that was; `anyway`: even where there are as many modules as
+    /// then.
+    fn learn(&mut self, anyway: bool) -> Vec<PathBuf> {
         let known = Some(self.modules).filter(|_| !anyway);
         let learned = ffi::with(|py| {
             module_files(py, &self.shared, known).unwrap_or_else(|raised| {
@@ -108,16 +123,17 @@ impl Reloader {
                 None
             })
         });
-        let Some((count, files)) = learned else { return };
+        let Some((count, files)) = learned else { return Vec::new() };
         self.modules = count;
-        for file in files {
-            if let Some(error) = self.watch.add(&file) {
+        for file in &files {
+            if let Some(error) = self.watch.add(file) {
                 let (file, seconds) = (file.display(), self.pause.as_secs());
                 self.shared.host.log(&format!(
                     "py-autoreload: the folder of {file} cannot be watched ({error}): its files are looked at every {seconds} second(s)"
                 ));
             }
         }
+        files
     }
 
     /// Asks for a reload, where everything that changed can be compiled.
