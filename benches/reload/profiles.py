@@ -47,18 +47,18 @@ def chain(instance):
 
 
 def new_master(instance):
-    """Gunicorn's upgrade: USR2, and when workers of the new master answer, WINCH and QUIT to the old one."""
+    """Gunicorn's upgrade: USR2, and when workers of the new master answer, TERM to the old one.
+
+    Not WINCH, which Gunicorn follows only as a daemon.
+    """
     old = instance.master
     os.kill(old, signal.SIGUSR2)
     instance.wait("a second master", lambda: instance.pid_in("pid.2"))
     new = instance.pid_in("pid.2")
     instance.wait("an answer of its workers", lambda: instance.answering() in instance.descendants(new))
-    os.kill(old, signal.SIGWINCH)
-    workers = instance.descendants(old) - instance.descendants(new) - {new}
-    instance.wait("the end of the old workers", lambda: not any(map(alive, workers)))
-    os.kill(old, signal.SIGQUIT)
-    instance.wait("the end of the old master", lambda: not alive(old))
     instance.master = new
+    os.kill(old, signal.SIGTERM)
+    instance.wait("the end of the old master", lambda: not alive(old))
 
 
 def storm(instance):
@@ -122,9 +122,9 @@ def uwsgi_like(program, *more):
 
 
 def gunicorn(folder, port, wire, workers):
-    return [str(CACHE / "peers/bin/python"), "-m", "gunicorn", "app:application", "-b", f"127.0.0.1:{port}",
-            "-w", str(workers), "-k", "gthread", "--threads", "4", "--keep-alive", "60" if wire == "keep" else "0",
-            "--backlog", "1024", "--log-level", "warning", "--timeout", "120", "--chdir", str(HERE),
+    # Its script and not `python -m`: the new master of an upgrade would find the package gunicorn.app as `app`.
+    return [str(CACHE / "peers/bin/gunicorn"), "app:application", "-b", f"127.0.0.1:{port}", "-w", str(workers),
+            "-k", "gthread", "--threads", "4", "--keep-alive", "60" if wire == "keep" else "0", "--backlog", "1024", "--log-level", "warning", "--timeout", "120", "--chdir", str(HERE),
             "--pid", str(folder / "pid")]
 
 
