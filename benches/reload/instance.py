@@ -85,7 +85,8 @@ class Instance:
         files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
         (self.folder / "nginx.conf").write_text(
             f"daemon off; {user} worker_processes 1; pid {self.folder}/nginx.pid; error_log stderr error;"
-            f"worker_rlimit_nofile {files}; events {{ worker_connections {min(files, 40_000)}; }} http {{ access_log off; {temporary} keepalive_requests 1000000;"
+            f"worker_rlimit_nofile {files}; events {{ worker_connections {min(files, 40_000)}; }}"
+            f"http {{ access_log off; {temporary} keepalive_requests 1000000;"
             f"server {{ listen 127.0.0.1:{listen} backlog=1024; location / {{ {params}"
             f"uwsgi_pass 127.0.0.1:{port}; }} }} }}")
         program = shutil.which("nginx") or "/usr/sbin/nginx"

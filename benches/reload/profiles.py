@@ -124,8 +124,8 @@ def uwsgi_like(program, *more):
 def gunicorn(folder, port, wire, workers):
     # Its script and not `python -m`: the new master of an upgrade would find the package gunicorn.app as `app`.
     return [str(CACHE / "peers/bin/gunicorn"), "app:application", "-b", f"127.0.0.1:{port}", "-w", str(workers),
-            "-k", "gthread", "--threads", "4", "--keep-alive", "60" if wire == "keep" else "0", "--backlog", "1024", "--log-level", "warning", "--timeout", "120", "--chdir", str(HERE),
-            "--pid", str(folder / "pid")]
+            "-k", "gthread", "--threads", "4", "--keep-alive", "60" if wire == "keep" else "0", "--backlog",
+            "1024", "--log-level", "warning", "--timeout", "120", "--chdir", str(HERE), "--pid", str(folder / "pid")]
 
 
 def granian(folder, port, wire, workers):

@@ -361,10 +361,10 @@ fn user_signal_1_of_a_worker_writes_its_counters() {
 #[test]
 fn user_signal_2_of_a_worker_tells_what_it_does() {
     let server = Setup::uwsgi().master(1).start();
+    server.get("/hello"); // it is ready for signals by now
+    let before = server.worker(1);
     let mut connection = server.connect();
     connection.send(Request::get("/sleep?1000").to_packet());
-    let before = server.worker(1);
-    eventually("a signal handler", || process::handles(before, Signal::SIGUSR2));
     eventually("the request in what the worker does", || {
         process::send(before, Signal::SIGUSR2);
         server.logged("SIGUSR2: --- uWSGI worker 1 (pid: <N>) is managing request /sleep<*>")
