@@ -303,12 +303,15 @@ fn minus_leaves_the_last_worker() {
 #[test]
 fn s_writes_the_state_of_the_instance() {
     let server = two().start();
-    for _ in 0..3 {
-        server.get("/hello");
-    }
+    let (mut asked, mut seen) = (0, std::collections::BTreeSet::new());
+    eventually("an answer of each worker", || {
+        seen.insert(server.get("/pid").text());
+        asked += 1;
+        seen.len() == 2
+    });
     let mark = server.log.mark();
     server.fifo("s");
-    server.log.wait_for_since(mark, "<*>workers total requests: 3");
+    server.log.wait_for_since(mark, &format!("<*>workers total requests: {asked}"));
     for number in [1, 2] {
         server.log.wait_for_since(
             mark,

@@ -26,9 +26,12 @@ fn setup() -> Setup {
     Setup::unix_socket().file("app.py", &code("before")).args(["--wsgi-file", "app.py"]).master(2)
 }
 
-/// The application loaded before the fork, and in each worker.
-fn preloaded_and_lazy() -> [Setup; 2] {
-    [setup(), setup().arg("--lazy-apps")]
+/// The application loaded before the fork, and in each worker, which has done so.
+fn preloaded_and_lazy(args: &[&str]) -> [Server; 2] {
+    let setup = || setup().args(args.iter().copied());
+    let lazy = setup().arg("--lazy-apps").start();
+    lazy.wait_loaded(2);
+    [setup().start(), lazy]
 }
 
 fn any(text: &str) -> bool {
@@ -56,8 +59,7 @@ fn wait_after(server: &Server) {
 #[test]
 fn reload_loses_no_request() {
     ours_only!("a worker that ends may close what it has just accepted");
-    for setup in preloaded_and_lazy() {
-        let server = setup.start();
+    for server in preloaded_and_lazy(&[]) {
         let old = server.workers(2);
         let load = Load::start(&server, "/", 4, any);
         load.wait_answers(50);
@@ -73,8 +75,7 @@ fn reload_loses_no_request() {
 #[test]
 fn old_generation_serves_while_the_new_one_loads() {
     ours_only!("its clients wait until the new one is loaded");
-    for setup in preloaded_and_lazy() {
-        let server = setup.start();
+    for server in preloaded_and_lazy(&[]) {
         let old = server.workers(2);
         let load = Load::start(&server, "/", 4, any);
         load.wait_answers(50);
@@ -93,8 +94,7 @@ fn old_generation_serves_while_the_new_one_loads() {
 
 #[test]
 fn slow_import_is_waited_for() {
-    for setup in preloaded_and_lazy() {
-        let server = setup.start();
+    for server in preloaded_and_lazy(&[]) {
         let old = server.workers(2);
         std::fs::write(server.path("hold"), "").unwrap();
         deploy(&server, &code("after"));
@@ -252,14 +252,26 @@ const INI: &str = "[uwsgi]\npidfile = app.pid\n";
 /// Breaks something, asks for a reload under load, and sees that nothing happens but a message and an exit status.
 #[track_caller]
 fn failed_reload_does_no_harm(setup: Setup, wrong: impl Fn(&Server), told: &str) {
-    let server = setup.start();
+    failed_reload_of(&setup.start(), wrong, told);
+}
+
+/// As [`failed_reload_does_no_harm`], where each worker loads the application.
+#[track_caller]
+fn failed_lazy_reload_does_no_harm(setup: Setup, wrong: impl Fn(&Server), told: &str) {
+    let server = setup.arg("--lazy-apps").start();
+    server.wait_loaded(2);
+    failed_reload_of(&server, wrong, told);
+}
+
+#[track_caller]
+fn failed_reload_of(server: &Server, wrong: impl Fn(&Server), told: &str) {
     let old = server.workers(2);
-    let load = Load::start(&server, "/", 4, before);
+    let load = Load::start(server, "/", 4, before);
     load.wait_answers(50);
-    wrong(&server);
+    wrong(server);
     for _ in 0..2 {
         let mark = server.log.mark();
-        let (status, text) = ask_for_reload(&server);
+        let (status, text) = ask_for_reload(server);
         assert!(!status.success(), "the command that asked is told: {text}");
         server.log.wait_for_since(mark, told);
         load.wait_answers(100);
@@ -280,7 +292,7 @@ fn reload_onto_an_import_error_does_no_harm() {
     let wrong = |server: &Server| deploy(server, "import no_such_module\n");
     let told = "<*>No module named 'no_such_module'<*>";
     failed_reload_does_no_harm(configured(), wrong, told);
-    failed_reload_does_no_harm(configured().arg("--lazy-apps"), wrong, told);
+    failed_lazy_reload_does_no_harm(configured(), wrong, told);
     failed_reload_does_no_harm(configured().arg("--need-app"), wrong, told);
 }
 
@@ -289,7 +301,7 @@ fn reload_onto_an_application_that_exits_does_no_harm() {
     ours_only!("it ends its workers first, and then is gone");
     let wrong = |server: &Server| deploy(server, "import os\nos._exit(7)\n");
     failed_reload_does_no_harm(configured(), wrong, "<*>reload<*>");
-    failed_reload_does_no_harm(configured().arg("--lazy-apps"), wrong, "<*>reload<*>");
+    failed_lazy_reload_does_no_harm(configured(), wrong, "<*>reload<*>");
 }
 
 #[test]
@@ -320,9 +332,8 @@ fn application_that_fails_its_check_is_not_put_in_place() {
     ours_only!("it has no such check");
     let ill = "def application(environ, start_response):\n    \
                start_response('500 Ill', [('Content-Length', '5')])\n    return [b'after']\n";
-    for setup in preloaded_and_lazy() {
-        let server =
-            setup.args(["--pidfile", "app.pid", "--reload-check", "GET /health 200"]).start();
+    let args = ["--pidfile", "app.pid", "--reload-check", "GET /health 200"];
+    for server in preloaded_and_lazy(&args) {
         let old = server.workers(2);
         let load = Load::start(&server, "/", 2, before);
         load.wait_answers(20);
@@ -403,8 +414,8 @@ fn vacuuming(setup: Setup) -> Setup {
 #[test]
 fn killed_master_leaves_no_process_and_no_file() {
     ours_only!("its workers end, but the files stay");
-    for setup in preloaded_and_lazy() {
-        let mut server = vacuuming(setup).start();
+    for lazy in ["--lazy-apps=false", "--lazy-apps"] {
+        let mut server = vacuuming(setup().arg(lazy)).start();
         server.signal(Signal::SIGKILL);
         server.wait();
         eventually("the end of all its processes", || process::group(server.pid()).is_empty());

@@ -235,12 +235,15 @@ fn statistics(server: &Server) {
 #[test]
 fn user_signal_1_writes_the_state_of_the_instance() {
     let server = Setup::uwsgi().master(2).start();
-    for _ in 0..3 {
-        server.get("/hello");
-    }
+    let (mut asked, mut seen) = (0, std::collections::BTreeSet::new());
+    eventually("an answer of each worker", || {
+        seen.insert(server.get("/pid").text());
+        asked += 1;
+        seen.len() == 2
+    });
     let mark = server.log.mark();
     server.signal(Signal::SIGUSR1);
-    server.log.wait_for_since(mark, "<*>workers total requests: 3");
+    server.log.wait_for_since(mark, &format!("<*>workers total requests: {asked}"));
     for number in [1, 2] {
         let line = format!("<*>worker {number} app 0 [] requests: <N> exceptions: 0");
         server.log.wait_for_since(mark, &line);
@@ -433,6 +436,9 @@ fn application_that_does_not_load_any_more_leaves_the_old_one_serving() {
         let setup = Setup::new(crate::support::Wire::Uwsgi).file("app.py", code);
         let args = ["-s", "127.0.0.1:0", "--wsgi-file", "app.py", lazy];
         let server = setup.args(args).master(2).start();
+        if lazy == "--lazy-apps" {
+            server.wait_loaded(2);
+        }
         std::fs::write(server.path("app.py"), "import no_such_module\n").unwrap();
         server.signal(Signal::SIGHUP);
         server.wait_for("reload FAILED: <*>");

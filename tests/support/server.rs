@@ -176,6 +176,15 @@ impl Server {
         self.wait_ready(count);
     }
 
+    /// Waits until workers 1 to `count` of a server with `lazy-apps` have loaded: from then on they do not look at the
+    /// files of the application.
+    #[track_caller]
+    pub fn wait_loaded(&self, count: u32) {
+        for pid in self.workers(count) {
+            self.wait_for(&format!("WSGI app 0 (<*>) ready in <*> pid: {pid} (default app)"));
+        }
+    }
+
     /// Writes commands to the master's fifo (see `Setup::fifo`).
     #[track_caller]
     pub fn fifo(&self, commands: &str) {
