@@ -141,11 +141,14 @@ fn user_signal_1_opens_log_files_again() {
     std::fs::rename(server.path("out.log"), server.path("moved")).unwrap();
     server.signal(Signal::SIGUSR1);
     eventually("another file", || server.path("out.log").exists());
-    let mut connection = Connection::open(&crate::support::Address::Unix(server.path("main.sock")));
-    connection.send(Request::get("/after-reopening").to_packet());
-    connection.answer(false);
-    eventually("the request in it", || read("out.log").contains("/after-reopening"));
-    assert!(!read("moved").contains("/after-reopening"));
+    // The master has opened it by now; a worker may still have to hear of it.
+    let address = crate::support::Address::Unix(server.path("main.sock"));
+    eventually("a request in it", || {
+        let mut connection = Connection::open(&address);
+        connection.send(Request::get("/after-reopening").to_packet());
+        connection.answer(false);
+        read("out.log").contains("/after-reopening")
+    });
 }
 
 #[test]
