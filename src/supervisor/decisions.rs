@@ -232,6 +232,9 @@ impl Supervisor {
             true => lines::respawned(worker, pid),
             false => lines::spawned(worker, pid, cores),
         }));
+        if let Stage::Killed { .. } = process.stage {
+            actions.push(Action::Kill { pid, signal: super::Signal::SIGKILL });
+        }
         if let Stage::Leaving { graceful, .. } = process.stage {
             // It was sent away while it was being forked.
             process.must_end(now, mercy_ms, graceful);
@@ -427,9 +430,11 @@ pub(super) fn kill(process: &mut Process, now: Millis, actions: &mut Vec<Action>
         Stage::Leaving { since, .. } => since,
         Stage::Booting | Stage::Serving => now,
     };
-    let Some(pid) = process.pid else { return };
     process.stage = Stage::Killed { since };
-    actions.push(Action::Kill { pid, signal: super::Signal::SIGKILL });
+    // One that is being forked is killed as soon as it is known.
+    if let Some(pid) = process.pid {
+        actions.push(Action::Kill { pid, signal: super::Signal::SIGKILL });
+    }
 }
 
 fn check_age(process: &mut Process, now: Millis, settings: &Settings, actions: &mut Vec<Action>) {

@@ -196,6 +196,22 @@ fn a_second_interrupt_does_not_wait() {
 }
 
 #[test]
+fn a_second_interrupt_kills_a_worker_that_is_being_forked() {
+    let mut world = World::serving(SERVING);
+    let mut actions = Vec::new();
+    let event = Event::Exited { pid: Pid::from_raw(101), ended: Ended::Signal(9) };
+    world.supervisor.step(world.now, event, &mut actions);
+    let Some(Action::Spawn { seat, .. }) = actions.last().cloned() else { panic!("{actions:?}") };
+    // The mold is still at it.
+    world.molds.clear();
+    world.command(Command::Stop);
+    // The mold is killed too, and has said before whom it forked.
+    world.supervisor.step(world.now, Event::Command(Command::Stop), &mut Vec::new());
+    world.send(Event::Spawned { seat, pid: Pid::from_raw(103) });
+    assert_eq!(world.killed(), [103]);
+}
+
+#[test]
 fn an_application_that_asks_to_stop_twice_does_not_kill() {
     let mut world = World::serving(SERVING);
     world.send(Event::StopAsked);
