@@ -232,7 +232,8 @@ impl Supervisor {
             true => lines::respawned(worker, pid),
             false => lines::spawned(worker, pid, cores),
         }));
-        if let Stage::Killed { .. } = process.stage {
+        let killed = matches!(process.stage, Stage::Killed { .. });
+        if killed {
             actions.push(Action::Kill { pid, signal: super::Signal::SIGKILL });
         }
         if let Stage::Leaving { graceful, .. } = process.stage {
@@ -241,6 +242,9 @@ impl Supervisor {
             send_away(process, graceful.then_some(gentle), actions);
         }
         let respawn = process.respawn;
+        if killed {
+            self.kill_idle_molds(actions);
+        }
         let vacant = self.fleet.serving(worker).is_none();
         if vacant {
             actions.push(Action::Seated { worker, seat, respawn });

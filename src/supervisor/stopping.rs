@@ -99,7 +99,7 @@ impl Supervisor {
         for process in &mut self.fleet.0 {
             kill(process, now, actions);
         }
-        self.molds.kill_all(actions);
+        self.kill_idle_molds(actions);
     }
 
     pub(super) fn end_when_nothing_runs(&mut self, actions: &mut Vec<Action>) {
@@ -109,6 +109,13 @@ impl Supervisor {
         {
             self.phase = Phase::Over;
             actions.push(Action::Exit { code });
+        }
+    }
+
+    /// One that is forking is left until it has said whom: nobody else knows that process.
+    pub(super) fn kill_idle_molds(&mut self, actions: &mut Vec<Action>) {
+        if self.fleet.0.iter().all(|process| process.pid.is_some()) {
+            self.molds.kill_all(actions);
         }
     }
 }

@@ -273,7 +273,10 @@ fn a_cheap_server_stops_and_reloads_without_workers() {
     server.signal(Signal::SIGHUP);
     server.log.wait_for_since(mark, "gracefully (RE)spawned uWSGI master process (pid: <N>)");
     assert!(server.get("/").text().starts_with("worker "));
-    assert_eq!(server.stop().code(), Some(0));
+    // The original may miss a stop that comes while it starts its workers.
+    if !crate::support::setup::original() {
+        assert_eq!(server.stop().code(), Some(0));
+    }
     let mut server = setup(&["-p", "2", "--cheap"]).launch();
     server.wait_for("cheap mode enabled: waiting for socket connection...");
     assert_eq!(server.stop().code(), Some(0));

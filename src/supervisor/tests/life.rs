@@ -205,10 +205,13 @@ fn a_second_interrupt_kills_a_worker_that_is_being_forked() {
     // The mold is still at it.
     world.molds.clear();
     world.command(Command::Stop);
-    // The mold is killed too, and has said before whom it forked.
-    world.supervisor.step(world.now, Event::Command(Command::Stop), &mut Vec::new());
+    world.command(Command::Stop);
+    // The mold is not killed before it has said whom it forked.
+    let mold = Action::KillMold { generation: Generation(1) };
+    assert!(!world.done.contains(&mold));
     world.send(Event::Spawned { seat, pid: Pid::from_raw(103) });
-    assert_eq!(world.killed(), [103]);
+    assert_eq!(world.killed(), [102, 103]);
+    assert!(world.done.contains(&mold));
 }
 
 #[test]
