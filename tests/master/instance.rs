@@ -6,7 +6,6 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -144,7 +143,7 @@ fn live(manner: &str, birth: Birth, board: &Arc<Board>, reloaded: bool) -> i32 {
     tell(channel.as_ref(), FromWorker::Ready);
     say(format_args!("worker {id} serves"));
     match (manner, id.0) {
-        ("stuck", 2) => stick(board, id, place),
+        ("stuck", 2) => stick(board, place),
         ("mask", 1) => {
             Command::new("grep")
                 .args(["SigBlk", "/proc/self/status"])
@@ -213,9 +212,10 @@ fn tell(channel: Option<&Channel>, message: FromWorker) {
     }
 }
 
-/// A request that is out of time at once, in the first process of the slot only.
-fn stick(board: &Board, id: WorkerId, place: PlaceId) {
-    if board.worker(id).respawn_count.load(Relaxed) == 0 {
+/// A request that is out of time at once, in the first process of the worker only: its successor boots beside it, at
+/// another place.
+fn stick(board: &Board, place: PlaceId) {
+    if place == PlaceId(1) {
         let core = board.core(place, CoreId(1));
         core.current.write(&[b"127.0.0.1", b" - ", b"GET", b" ", b"/slow"]);
         core.begin(clock::monotonic_ms(), clock::monotonic_ms(), 1_795_229_051);
