@@ -5,9 +5,10 @@
 //! that of the oldest: who connects and is silent keeps nobody out.
 
 use std::io::{self, IoSlice};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::Arc;
 
+use super::handover::Passed;
 use crate::net::listen::Endpoint;
 use crate::supervisor::Millis;
 use crate::sys::socket;
@@ -71,6 +72,33 @@ struct Client {
 }
 
 impl Answering {
+    /// For the next image: those who have no whole answer yet get it there.
+    pub(super) fn save(&self, text: &mut String, passed: &mut Vec<(String, RawFd)>) {
+        for client in &self.clients {
+            let (stage, bytes) = match (&client.answer, &client.head) {
+                (Some(answer), _) => ("takes", &answer[client.sent..]),
+                (None, head) => ("asks", head.as_deref().unwrap_or_default()),
+            };
+            let Client { number, endpoint, until, .. } = client;
+            let (endpoint, bytes) = (endpoint.name(), hex(bytes));
+            text.push_str(&format!("client {number} {endpoint} {} {stage} {bytes}\n", until.0));
+            passed.push((format!("client {number}"), client.fd.as_raw_fd()));
+        }
+    }
+
+    /// Takes one over; what cannot be read is no client.
+    pub(super) fn restore(&mut self, line: &str, passed: &mut Passed) {
+        if let Some(client) = Client::restore(line, passed) {
+            self.last = self.last.max(client.number);
+            self.clients.push(client);
+        }
+    }
+
+    /// Everyone who has no whole answer yet.
+    pub(super) fn clients(&self) -> Vec<u32> {
+        self.clients.iter().map(|client| client.number).collect()
+    }
+
     /// Takes the next connection that waits, and numbers it; `None` where none does.
     pub(super) fn accept(&mut self, endpoint: Endpoint, now: Millis) -> Option<u32> {
         let open = self.endpoints.iter().find(|open| open.endpoint == endpoint)?;
@@ -152,6 +180,20 @@ impl Answering {
 }
 
 impl Client {
+    fn restore(line: &str, passed: &mut Passed) -> Option<Self> {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let [_, number, endpoint, until, stage, ref bytes @ ..] = *words else { return None };
+        let fd = passed.remove(&format!("client {number}"))?;
+        let endpoint = Endpoint::of_name(endpoint)?;
+        let bytes = of_hex(bytes.first().copied().unwrap_or_default())?;
+        let (head, answer) = match stage {
+            "takes" => (None, Some(bytes)),
+            _ => (Some(bytes), None),
+        };
+        let (number, until) = (number.parse().ok()?, Millis(until.parse().ok()?));
+        Some(Self { number, endpoint, fd, head, answer, sent: 0, until })
+    }
+
     fn proceed(&mut self) -> io::Result<Next> {
         if self.answer.is_some() {
             return self.write();
@@ -194,6 +236,15 @@ impl Client {
         }
         Ok(Next::Gone)
     }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn of_hex(text: &str) -> Option<Vec<u8>> {
+    let pairs = text.as_bytes().chunks(2);
+    pairs.map(|pair| u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok()).collect()
 }
 
 fn is_complete(head: &[u8]) -> bool {

@@ -42,23 +42,31 @@ struct Asker {
 
 impl Asks {
     pub(super) fn save(&self, text: &mut String, passed: &mut Vec<(String, RawFd)>) {
-        for asker in &self.askers {
-            if let Some(round) = asker.round {
-                let number = asker.number;
-                text.push_str(&format!("asker {number} {round}\n"));
-                passed.push((format!("asker {number}"), asker.stream.as_raw_fd()));
-            }
+        if let Some(door) = &self.door {
+            text.push_str("door\n");
+            passed.push(("door".to_owned(), door.as_raw_fd()));
+        }
+        for Asker { number, stream, line, round } in &self.askers {
+            let round = round.map_or_else(|| "-".to_owned(), |round| round.to_string());
+            let line = String::from_utf8_lossy(line);
+            text.push_str(&format!("asker {number} {round} {line}\n"));
+            passed.push((format!("asker {number}"), stream.as_raw_fd()));
         }
     }
 
     pub(super) fn restore(&mut self, line: &str, passed: &mut Passed) {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        let number = |at: usize| words.get(at).and_then(|word| word.parse::<u32>().ok());
-        let (Some(number), Some(round)) = (number(1), number(2)) else { return };
+        let mut words = line.splitn(4, ' ');
+        if words.next() == Some("door") {
+            self.door = passed.remove("door").map(UnixListener::from);
+            return;
+        }
+        let mut number = || words.next()?.parse::<u32>().ok();
+        let (Some(number), round) = (number(), number()) else { return };
         if let Some(fd) = passed.remove(&format!("asker {number}")) {
             let stream = UnixStream::from(fd);
             self.last = self.last.max(number);
-            self.askers.push(Asker { number, stream, line: Vec::new(), round: Some(round) });
+            let line = words.next().unwrap_or_default().into();
+            self.askers.push(Asker { number, stream, line, round });
         }
     }
 }
@@ -103,7 +111,7 @@ impl Master {
     pub(super) fn open_doors(&mut self) {
         let pid = self.pid.as_raw();
         let hands = self.hands_mut();
-        match open(pid) {
+        match hands.asks.door.take().map_or_else(|| open(pid), Ok) {
             Ok(door) => {
                 let heard = hands.ears.listen(door.as_fd(), Source::Door);
                 hands.asks.door = Some(door);

@@ -38,6 +38,10 @@ impl Master {
             let http = http || endpoint == Endpoint::Health;
             hands.answering.endpoints.push(Open { endpoint, fd, http });
         }
+        // Those of the last image: their endpoint may be gone, they are answered all the same.
+        for number in self.hands().answering.clients() {
+            self.watch_client(number);
+        }
     }
 
     pub(super) fn hear_endpoint(&mut self, endpoint: Endpoint) {

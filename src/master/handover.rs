@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use uwsgi_plugin_api::WorkerId;
 
+use super::answering::Answering;
 use super::asks::Asks;
 use super::board_view::Boards;
 use super::fifo::Fifos;
@@ -78,6 +79,7 @@ pub struct Handover {
     pub(super) workers: HashMap<Seat, WorkerHandle>,
     pub(super) fifos: Fifos,
     pub(super) asks: Asks,
+    pub(super) answering: Answering,
     pub(super) upgrade: Upgrade,
     pub(super) jobs: Vec<String>,
     /// The master that the last image was started beside of.
@@ -185,6 +187,7 @@ impl Master {
         }
         hands.fifos.save(&mut text, &mut passed);
         hands.asks.save(&mut text, &mut passed);
+        hands.answering.save(&mut text, &mut passed);
         hands.notifier.save(&mut text);
         passed.extend(self.shared());
         let state = memory::file_of(c"uwsgi-state", text.as_bytes())?;
@@ -251,6 +254,7 @@ impl Handover {
             workers: HashMap::new(),
             fifos: Fifos::default(),
             asks: Asks::default(),
+            answering: Answering::default(),
             upgrade: Upgrade::default(),
             jobs: Vec::new(),
             parent: None,
@@ -300,7 +304,8 @@ impl Handover {
             Some("beside") => self.parent = Some(Pid::from_raw(next(&mut words)?)),
             Some("job") => self.jobs.extend(line.strip_prefix("job ").map(str::to_owned)),
             Some("fifo") => self.fifos.restore(line, passed),
-            Some("asker") => self.asks.restore(line, passed),
+            Some("door" | "asker") => self.asks.restore(line, passed),
+            Some("client") => self.answering.restore(line, passed),
             Some("stored") => self.told.stored.push(next(&mut words)?),
             Some("beat") => self.told.beat_ms = Some(next(&mut words)?),
             _ => {}

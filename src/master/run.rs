@@ -112,6 +112,7 @@ impl Master {
         let supervisor = Supervisor::resume(settings, &handover.saved, now());
         let mut master = Self::with(context, supervisor, handover.asks, handover.fifos)?;
         master.hands_mut().boards = handover.boards;
+        master.hands_mut().answering = handover.answering;
         master.upgrade = handover.upgrade;
         master.hands_mut().jobs.restore(&handover.jobs);
         for (generation, mut mold) in handover.molds {

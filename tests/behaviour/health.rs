@@ -111,3 +111,16 @@ fn a_reload_leaves_it_ready() {
     }
     assert_eq!(ready(&server).0, 200);
 }
+
+#[test]
+fn a_reload_does_not_cut_off_who_is_asking() {
+    ours_only!("the option is ours");
+    let server = with_health(Setup::http().master(2)).start();
+    let mut connection = Connection::open(&Address::Unix(server.path(SOCKET)));
+    connection.send("GET /readyz HTTP/1.1\r\n");
+    let mark = server.log.mark();
+    server.signal(Signal::SIGHUP);
+    server.await_reload(mark);
+    connection.send("Host: x\r\n\r\n");
+    assert_eq!(connection.answer(false).status, 200);
+}

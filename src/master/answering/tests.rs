@@ -176,3 +176,45 @@ fn nonsense_asks_for_nothing() {
         assert_eq!(asked(head), Asked { method: method.to_owned(), path: path.to_owned() });
     }
 }
+
+#[test]
+fn who_has_no_whole_answer_yet_gets_it_from_the_next_image() {
+    let mut bench = Bench::new(true);
+    let (mut asks, first) = bench.connect();
+    asks.write_all(b"GET /\xff").unwrap();
+    until(|| (bench.answering.proceed(first) == Next::Wait).then_some(()));
+    let (mut takes, second) = bench.connect();
+    takes.write_all(b"GET /two HTTP/1.1\r\n\r\n").unwrap();
+    bench.asked(second);
+    bench.answering.give(second, b"answer".to_vec());
+
+    let (mut text, mut fds) = (String::new(), Vec::new());
+    bench.answering.save(&mut text, &mut fds);
+    // An exec closes nothing that is passed; here a copy stays open.
+    let copies = bench.answering.clients.iter().map(|client| client.fd.try_clone().unwrap());
+    let mut passed = fds.into_iter().map(|(name, _)| name).zip(copies).collect();
+    let endpoints = std::mem::take(&mut bench.answering.endpoints);
+    bench.answering = Answering { endpoints, ..Answering::default() };
+    for line in text.lines() {
+        bench.answering.restore(line, &mut passed);
+    }
+
+    assert_eq!(bench.answering.clients(), [first, second]);
+    assert_eq!(bench.answering.proceed(second), Next::Gone);
+    bench.answering.take(second);
+    assert_eq!(rest(takes), b"answer");
+    asks.write_all(b" HTTP/1.1\r\n\r\n").unwrap();
+    assert_eq!(bench.asked(first).path, "/\u{fffd}");
+    let (_third, number) = bench.connect();
+    assert_eq!(number, second + 1);
+}
+
+#[test]
+fn what_another_program_left_is_no_client() {
+    let mut answering = Answering::default();
+    for line in ["client", "client 1 stats", "client x stats 1 asks 00", "client 1 other 1 asks 0g"]
+    {
+        answering.restore(line, &mut Passed::new());
+    }
+    assert!(answering.clients().is_empty());
+}

@@ -28,6 +28,11 @@ impl Endpoint {
             Self::Health => "health",
         }
     }
+
+    /// That of this option.
+    pub fn of_name(name: &str) -> Option<Self> {
+        [Self::Stats, Self::Health].into_iter().find(|endpoint| endpoint.name() == name)
+    }
 }
 
 /// An open one: non-blocking, close-on-exec.
