@@ -237,9 +237,13 @@ impl Master {
             return;
         }
         match action {
-            Action::Seated { .. } | Action::WatchListeners(true) if told == Stage::Starting => {
+            // A worker has its seat before it has loaded anything.
+            Action::Seated { seat, .. }
+                if told == Stage::Starting && self.supervisor.serves(seat.generation) =>
+            {
                 self.notify_ready();
             }
+            Action::WatchListeners(true) if told == Stage::Starting => self.notify_ready(),
             Action::StartMold { .. } if told == Stage::Ready => {
                 self.hands_mut().notifier.reloading();
             }

@@ -241,12 +241,12 @@ impl Supervisor {
             process.must_end(now, mercy_ms, graceful);
             send_away(process, graceful.then_some(gentle), actions);
         }
-        let respawn = process.respawn;
         if killed {
             self.kill_idle_molds(actions);
         }
         let vacant = self.fleet.serving(worker).is_none();
-        if vacant {
+        if vacant && let Some(process) = self.fleet.at(seat) {
+            let respawn = std::mem::take(&mut process.respawn);
             actions.push(Action::Seated { worker, seat, respawn });
         }
     }
@@ -273,7 +273,7 @@ impl Supervisor {
         self.ever_ready = true;
         let Some(process) = self.fleet.at(seat) else { return };
         process.ready = true;
-        let (worker, respawn) = (process.worker, process.respawn);
+        let worker = process.worker;
         if process.stage != Stage::Booting {
             return;
         }
@@ -285,14 +285,13 @@ impl Supervisor {
         let before =
             |one: &Process| one.worker == worker && one.seat != seat && one.stage == Stage::Serving;
         let paused = self.paused;
-        let replaces = self.fleet.0.iter().any(before);
         self.dismiss(before, !brutal, now, actions);
         let Some(process) = self.fleet.at(seat) else { return };
         process.stage = Stage::Serving;
         if paused {
             tell(process, Order::Pause, actions);
         }
-        actions.push(Action::Seated { worker, seat, respawn: respawn || replaces });
+        actions.push(Action::Seated { worker, seat, respawn: process.respawn });
     }
 
     fn on_exited(&mut self, pid: Pid, ended: Ended, now: Millis, actions: &mut Vec<Action>) {
@@ -324,8 +323,8 @@ impl Supervisor {
         let vacant = self.fleet.serving(worker).is_none();
         // One that was to be replaced by a better one says nothing about the next.
         if vacant || (unasked && !process.ready) {
-            let quick = process.dies_at_once(now, wanted) && (unasked || vacant);
-            self.throttle(worker, (quick && unasked, 0), now, actions);
+            let quick = process.dies_at_once(now, wanted) && unasked;
+            self.throttle(worker, (quick, 0), now, actions);
         }
     }
 

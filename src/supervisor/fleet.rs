@@ -22,7 +22,7 @@ pub(super) struct Process {
     /// `None` until `Spawn` is answered.
     pub(super) pid: Option<Pid>,
     pub(super) spawned: Millis,
-    /// It took the place of one that had ended.
+    /// It takes the place of one that had ended, and nobody was told so yet.
     pub(super) respawn: bool,
     /// It said that it serves.
     pub(super) ready: bool,

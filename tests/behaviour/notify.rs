@@ -77,6 +77,31 @@ fn the_manager_hears_when_the_instance_is_ready() {
 }
 
 #[test]
+fn an_instance_is_ready_when_its_application_is_loaded_and_not_before() {
+    ours_only!("the original says it before its first worker loads anything");
+    const APP: &str = "import os, socket, time
+while not os.path.exists('go'):
+    time.sleep(0.01)
+manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+manager.sendto(b'LOADED=1', os.environ['NOTIFY_SOCKET'])
+def application(e, s):
+    s('200 OK', [])
+    return [b'1']
+";
+    let mut manager = Manager::new();
+    let setup = Setup::new(Wire::Http).file("app.py", APP);
+    let go = setup.path("go");
+    let setup =
+        setup.args(["--http-socket", "127.0.0.1:0", "--wsgi-file", "app.py", "--lazy-apps"]);
+    let server = manager.looks_after(setup.master(1)).start();
+    server.wait_for("spawned uWSGI worker 1 (pid: <N>, cores: 1)");
+    std::fs::write(go, "").expect("write a file of the test");
+    // What was heard before is forgotten: only a later message will do.
+    manager.wait_for("LOADED=1");
+    manager.wait_for("READY=1");
+}
+
+#[test]
 fn applications_see_the_variable() {
     let manager = Manager::new();
     let server = manager.looks_after(Setup::http().master(1)).start();

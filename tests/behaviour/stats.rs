@@ -146,6 +146,29 @@ fn figures_follow_the_requests() {
 }
 
 #[test]
+fn each_respawn_is_counted_once_and_a_reload_begins_anew() {
+    let server = start(Setup::http().master(1));
+    let spawns = || workers(&read(&server))[0]["respawn_count"].as_u64().expect("a number");
+    assert_eq!(spawns(), 1);
+    for spawned in [2, 3] {
+        let victim = server.worker(1);
+        process::send(victim, Signal::SIGKILL);
+        eventually("a worker serves again", || {
+            let document = read(&server);
+            let worker = &workers(&document)[0];
+            worker["pid"] != 0 && worker["pid"] != victim && worker["accepting"] == 1
+        });
+        server.log.wait_for_since(0, "Respawned uWSGI worker 1 (new pid: <N>)");
+        assert_eq!(server.get("/hello").text(), "hello");
+        assert_eq!(spawns(), spawned);
+    }
+    let mark = server.log.mark();
+    server.signal(Signal::SIGHUP);
+    server.log.wait_for_since(mark, "spawned uWSGI worker 1 (pid: <N>, cores: 1)");
+    eventually("the new generation is counted anew", || spawns() == 1);
+}
+
+#[test]
 fn a_running_request_is_seen() {
     let server = start(Setup::http().master(1));
     let mut connection = server.connect();

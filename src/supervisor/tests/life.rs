@@ -29,6 +29,32 @@ fn a_killed_worker_is_respawned_at_once() {
 }
 
 #[test]
+fn each_respawn_is_told_once() {
+    let mut world = World::serving(SERVING);
+    let told = |world: &World| {
+        let told = |action: &&Action| matches!(action, Action::Seated { respawn: true, .. });
+        world.done.iter().filter(told).count()
+    };
+    // At once, where the worker is gone.
+    world.dies(102, 9);
+    world.ready(103);
+    assert_eq!(told(&world), 1);
+    // When it serves, where it takes over.
+    let seat = world.seat(101);
+    world.send(Event::Spent { seat });
+    assert_eq!(told(&world), 1);
+    world.ready(104);
+    world.exits(101, exit_code::RECYCLE);
+    assert_eq!(told(&world), 2);
+    // Not in a reload.
+    world.command(Command::Reload);
+    for pid in 105..world.next_pid {
+        world.ready(pid);
+    }
+    assert_eq!(told(&world), 2);
+}
+
+#[test]
 fn a_worker_that_exits_by_itself_says_its_status() {
     let mut world = World::serving(SERVING);
     world.exits(101, 3);
