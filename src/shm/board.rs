@@ -17,7 +17,7 @@ use crate::sys::clock;
 const LAYOUT: u64 = 0x7577_7367_6900_0003;
 
 /// Places for each worker: its process, and the one that boots to replace it or still drains.
-const PLACES_PER_WORKER: usize = 2;
+pub const PLACES_PER_WORKER: u16 = 2;
 
 /// Where a worker process has its slots, from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -60,7 +60,7 @@ struct Slices {
 impl Slices {
     fn new(layout: &mut Layout, workers: u16, cores: u16) -> Self {
         let (workers, cores) = (usize::from(workers), usize::from(cores));
-        let places = workers * PLACES_PER_WORKER;
+        let places = workers * usize::from(PLACES_PER_WORKER);
         Self {
             header: layout.place(1),
             workers: layout.place(workers),

@@ -14,7 +14,7 @@ mod seq_bytes;
 mod worker;
 
 pub use apps::{APPS_COUNTED_MAX, AppCounters, AppList};
-pub use board::{Board, Header, PlaceId};
+pub use board::{Board, Header, PLACES_PER_WORKER, PlaceId};
 pub use core::{CoreSlot, CoreTotals};
 pub use seq_bytes::{AtomicWord, SeqBytes};
 pub use worker::{ProcessSlot, WorkerSlot};

@@ -4,8 +4,9 @@ use uwsgi_plugin_api::WorkerId;
 
 use super::ending::report_death;
 use super::fleet::{Fleet, Process, Stage};
+use super::molds::Molds;
 use super::post::Post;
-use super::reload::{Molds, Reload};
+use super::reload::Reload;
 use super::scale::Scale;
 use super::wanted::Wanted;
 use super::{
@@ -97,6 +98,16 @@ impl Supervisor {
     /// The generation in charge.
     pub fn generation(&self) -> Generation {
         self.target
+    }
+
+    /// The instance ends.
+    pub fn stops(&self) -> bool {
+        matches!(self.phase, Phase::Stopping { .. } | Phase::Over)
+    }
+
+    /// A reload runs.
+    pub fn reloads(&self) -> bool {
+        self.reload.is_running()
     }
 
     /// Workers were told to take nothing new.

@@ -24,6 +24,7 @@ pub mod grades;
 mod harakiri;
 pub mod jobs;
 mod lines;
+mod molds;
 mod post;
 mod reconcile;
 mod reload;
@@ -113,9 +114,9 @@ pub struct Settings {
     pub recycles_max: u16,
     /// `lame-duck`: workers go on serving for so long at a graceful stop.
     pub lame_duck_ms: u64,
-    /// `max-worker-lifetime`, and what each worker's number adds to it.
+    /// `max-worker-lifetime`.
     pub lifetime_ms_max: Option<u64>,
-    /// `max-worker-lifetime-delta`.
+    /// `max-worker-lifetime-delta`: worker N lives N times this longer.
     pub lifetime_delta_ms: u64,
     /// `evil-reload-on-rss`.
     pub evil_rss_bytes: Option<u64>,

@@ -4,7 +4,7 @@ use uwsgi_plugin_api::WorkerId;
 
 use super::decisions::{Phase, Supervisor};
 use super::fleet::{Process, Stage};
-use super::{Action, Generation, Millis, Recycle, Seat, Trial, lines};
+use super::{Action, Millis, Recycle, Seat, Trial, lines};
 
 /// Why a worker needs a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -167,10 +167,5 @@ impl Supervisor {
             return;
         }
         self.commit(actions);
-    }
-
-    /// For whoever may need a process of a generation that cannot give one any more.
-    pub(super) fn needs_fork(&self, generation: Generation) -> bool {
-        self.phase == Phase::Serving && self.target == generation
     }
 }

@@ -15,25 +15,30 @@ use super::fleet::{Process, Stage};
 use super::post::{THROTTLE_MS_MAX, Throttle};
 use super::{Action, Ended, Generation, Millis, Report, exit_code, lines};
 
-/// Places of a board for each of its workers; `shm::Board` has as many.
-const PLACES_PER_WORKER: u16 = 2;
-
 /// So many successors of a generation in a row may die before they are ready; then it is given up.
 const FAILURES_MAX: u32 = 3;
 
 /// The first pause before a reload is tried again by itself; doubled each time, up to [`THROTTLE_MS_MAX`].
 const RETRY_MS: u64 = 1_000;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Step {
+    #[default]
     Idle,
-    Loading { generation: Generation },
-    Proving { generation: Generation },
-    Replacing { previous: Generation, workers_before: u16 },
+    Loading {
+        generation: Generation,
+    },
+    Proving {
+        generation: Generation,
+    },
+    Replacing {
+        previous: Generation,
+        workers_before: u16,
+    },
 }
 
 /// The reload that runs, if one does.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Reload {
     step: Step,
     brutal: bool,
@@ -50,23 +55,6 @@ pub(super) struct Reload {
     moldless: bool,
     /// Of the first generation.
     boots: Throttle,
-}
-
-impl Default for Reload {
-    fn default() -> Self {
-        Self {
-            step: Step::Idle,
-            brutal: false,
-            again: None,
-            failures: 0,
-            round: 0,
-            last: Generation(0),
-            retry_at: None,
-            retries: 0,
-            moldless: false,
-            boots: Throttle::default(),
-        }
-    }
 }
 
 impl Reload {
@@ -119,16 +107,6 @@ impl Reload {
 }
 
 impl Supervisor {
-    /// The instance ends.
-    pub fn stops(&self) -> bool {
-        matches!(self.phase, Phase::Stopping { .. } | Phase::Over)
-    }
-
-    /// A reload runs.
-    pub fn reloads(&self) -> bool {
-        self.reload.is_running()
-    }
-
     /// The first generation loads, again after it died.
     pub(super) fn boot(&mut self, actions: &mut Vec<Action>) {
         let generation = self.reload.next();
@@ -234,7 +212,7 @@ impl Supervisor {
                 };
                 self.fail_reload(text, now, actions);
             }
-            Phase::Serving if self.needs_fork(generation) && !asked => {
+            Phase::Serving if generation == self.target && !asked => {
                 actions.push(Action::Log(lines::mold_lost(generation, ended)));
                 self.reload.moldless = true;
                 if self.reload.is_replacing() {
@@ -388,138 +366,5 @@ impl Supervisor {
 
     fn report(&self, result: Result<(), String>, actions: &mut Vec<Action>) {
         actions.push(Action::Report(Report { round: self.reload.round, result }));
-    }
-}
-
-/// The processes that have a generation loaded.
-#[derive(Debug, Default)]
-pub(super) struct Molds(Vec<Mold>);
-
-#[derive(Debug)]
-struct Mold {
-    generation: Generation,
-    /// Its `processes`, once it has loaded.
-    workers: Option<u16>,
-    dismissed: Dismissed,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Dismissed {
-    No,
-    /// Told; the next tick sets the time.
-    Now,
-    Until(Millis),
-    Killed,
-}
-
-impl Molds {
-    pub(super) fn resume(
-        (generation, workers): (Generation, u16),
-        leaving: &[(Generation, Millis)],
-    ) -> Self {
-        let workers = Some(workers);
-        let leaving = leaving.iter().map(|(generation, until)| Mold {
-            generation: *generation,
-            workers,
-            dismissed: Dismissed::Until(*until),
-        });
-        let charged = Mold { generation, workers, dismissed: Dismissed::No };
-        Self([charged].into_iter().chain(leaving).collect())
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    fn start(&mut self, generation: Generation, actions: &mut Vec<Action>) {
-        self.0.push(Mold { generation, workers: None, dismissed: Dismissed::No });
-        actions.push(Action::StartMold { generation });
-    }
-
-    fn find(&self, generation: Generation) -> Option<&Mold> {
-        self.0.iter().find(|mold| mold.generation == generation)
-    }
-
-    fn loaded(&mut self, generation: Generation, workers: u16) {
-        if let Some(mold) = self.0.iter_mut().find(|mold| mold.generation == generation) {
-            mold.workers = Some(workers);
-        }
-    }
-
-    pub(super) fn workers(&self, generation: Generation) -> Option<u16> {
-        self.find(generation)?.workers
-    }
-
-    /// Places of its board, where it can fork.
-    pub(super) fn places(&self, generation: Generation) -> Option<u16> {
-        let mold = self.find(generation).filter(|mold| mold.dismissed == Dismissed::No)?;
-        Some(mold.workers?.saturating_mul(PLACES_PER_WORKER))
-    }
-
-    fn dismiss(&mut self, generation: Generation, actions: &mut Vec<Action>) {
-        let mold = self.0.iter_mut().find(|mold| mold.generation == generation);
-        let Some(mold) = mold.filter(|mold| mold.dismissed == Dismissed::No) else { return };
-        // One that is loading does not listen.
-        match mold.workers {
-            None => {
-                mold.dismissed = Dismissed::Killed;
-                actions.push(Action::KillMold { generation });
-            }
-            Some(_) => {
-                mold.dismissed = Dismissed::Now;
-                actions.push(Action::DismissMold { generation });
-            }
-        }
-    }
-
-    pub(super) fn dismiss_all(&mut self, actions: &mut Vec<Action>) {
-        let all: Vec<Generation> = self.0.iter().map(|mold| mold.generation).collect();
-        all.into_iter().for_each(|generation| self.dismiss(generation, actions));
-    }
-
-    pub(super) fn kill_all(&mut self, actions: &mut Vec<Action>) {
-        for mold in self.0.iter_mut().filter(|mold| mold.dismissed != Dismissed::Killed) {
-            mold.dismissed = Dismissed::Killed;
-            actions.push(Action::KillMold { generation: mold.generation });
-        }
-    }
-
-    /// Whether it was told to end.
-    fn ended(&mut self, generation: Generation) -> bool {
-        let asked = self.find(generation).is_none_or(|mold| mold.dismissed != Dismissed::No);
-        self.0.retain(|mold| mold.generation != generation);
-        asked
-    }
-
-    /// Those that were told to end and did not yet, with the time at which they are killed.
-    pub(super) fn leaving(&self, now: Millis, mercy_ms: u64) -> Vec<(Generation, Millis)> {
-        let until = |mold: &Mold| match mold.dismissed {
-            Dismissed::No => None,
-            Dismissed::Now => Some((mold.generation, now + mercy_ms)),
-            Dismissed::Until(until) => Some((mold.generation, until)),
-            Dismissed::Killed => Some((mold.generation, now + 1)),
-        };
-        self.0.iter().filter_map(until).collect()
-    }
-
-    pub(super) fn tick(&mut self, now: Millis, mercy_ms: u64, actions: &mut Vec<Action>) {
-        for mold in &mut self.0 {
-            mold.dismissed = match mold.dismissed {
-                Dismissed::Now => Dismissed::Until(now + mercy_ms),
-                Dismissed::Until(until) if until <= now => {
-                    actions.push(Action::KillMold { generation: mold.generation });
-                    Dismissed::Killed
-                }
-                other => other,
-            };
-        }
-    }
-
-    pub(super) fn wake(&self) -> Option<Millis> {
-        let until = |mold: &Mold| match mold.dismissed {
-            Dismissed::Until(until) => Some(until),
-            _ => None,
-        };
-        self.0.iter().filter_map(until).min()
     }
 }

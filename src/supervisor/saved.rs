@@ -4,8 +4,9 @@ use uwsgi_plugin_api::WorkerId;
 
 use super::decisions::Phase;
 use super::fleet::{Fleet, Process, Stage};
+use super::molds::Molds;
 use super::post::Post;
-use super::reload::{Molds, Reload};
+use super::reload::Reload;
 use super::scale::Scale;
 use super::wanted::Wanted;
 use super::{Generation, Millis, Pid, Seat, Settings, Supervisor};

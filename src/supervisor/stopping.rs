@@ -74,11 +74,7 @@ impl Supervisor {
         }
     }
 
-    pub(super) fn begin_stop(
-        &mut self,
-        stop: (i32, bool, Option<Millis>),
-        actions: &mut Vec<Action>,
-    ) {
+    fn begin_stop(&mut self, stop: (i32, bool, Option<Millis>), actions: &mut Vec<Action>) {
         let (code, gracefully, lame_until) = stop;
         self.phase = Phase::Stopping { code, lame_until };
         self.end_sleep(actions);
@@ -95,7 +91,7 @@ impl Supervisor {
         if last { Order::Finish } else { Order::Drain }
     }
 
-    pub(super) fn kill_all(&mut self, now: Millis, actions: &mut Vec<Action>) {
+    fn kill_all(&mut self, now: Millis, actions: &mut Vec<Action>) {
         for process in &mut self.fleet.0 {
             kill(process, now, actions);
         }

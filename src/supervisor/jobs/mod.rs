@@ -28,13 +28,12 @@ mod touch;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use self::cron::CronTab;
 use self::daemon::Daemon;
 pub use self::events::{Job, JobAction, JobEvent, LocalTime, Stamp, Surroundings, Whom};
 use self::touch::{Effect, Touches};
-use super::{Ended, Millis, Pid, Signal};
+use super::{Ended, Millis, Pid, Signal, milliseconds};
 use crate::config::model::jobs;
 
 /// Crons, pid files and times of files are looked at this often, as in uWSGI.
@@ -292,10 +291,6 @@ impl Jobs {
     fn mercy_ms(&self) -> u64 {
         milliseconds(self.config.mercy)
     }
-}
-
-fn milliseconds(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Whatever is left of the session that a process led.

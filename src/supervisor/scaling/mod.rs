@@ -20,15 +20,13 @@ mod spare;
 #[cfg(test)]
 mod tests;
 
-use std::time::Duration;
-
 use uwsgi_plugin_api::WorkerId;
 
 pub(super) use self::by_hand::by_hand;
 pub(super) use self::idle::Idle;
 use self::load::Load;
 use self::regret::Regret;
-use super::{Backlog, Millis};
+use super::{Backlog, Millis, milliseconds};
 use crate::config::model::{Algorithm, Scaling};
 
 /// A worker that is wanted, as it is now.
@@ -279,8 +277,4 @@ impl Scaler {
 fn oldest(workers: &[WorkerView], even_busy: bool) -> Option<WorkerId> {
     let may = |worker: &&WorkerView| even_busy || !worker.busy;
     workers.iter().filter(may).min_by_key(|worker| (worker.since, worker.id)).map(|one| one.id)
-}
-
-fn milliseconds(time: Duration) -> u64 {
-    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

@@ -1,5 +1,7 @@
 //! What the behaviour note and the documentation of uWSGI promise of each algorithm, and the bounds of all.
 
+use std::time::Duration;
+
 use super::*;
 
 #[test]

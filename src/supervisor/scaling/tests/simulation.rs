@@ -2,6 +2,7 @@
 //! settings, the number of workers must come to rest, and rest where the load is served.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use proptest::prelude::*;
 
