@@ -7,9 +7,9 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use uwsgi_plugin_api::{Listener, WireProtocol};
-use uwsgi_protocol::http1::{self, Framing, Version};
-use uwsgi_protocol::{Known, Reject, Vars, uwsgi};
+use uwsgi_protocol::{Reject, Vars, http1, uwsgi};
 
+use super::decode::{self, Decoded, Head};
 use super::input::Input;
 use super::peer::Peer;
 use super::pool::{Pool, READ_BYTES};
@@ -27,30 +27,6 @@ pub struct Bounds {
     pub head: http1::Limits,
     /// How bodies are received.
     pub body: Policy,
-}
-
-/// A decoded request head, whatever protocol it came by.
-#[derive(Clone, Copy, Debug)]
-pub struct Head {
-    /// First modifier (0 for HTTP).
-    pub modifier1: u8,
-    /// Second modifier (0 for HTTP).
-    pub modifier2: u8,
-    /// Bytes of the head in the input; variables point into them.
-    pub len: usize,
-    /// Version that the client speaks.
-    pub version: Version,
-    /// The method is HEAD.
-    pub is_head: bool,
-    /// The client allows another request.
-    pub keep_alive: bool,
-}
-
-impl Default for Head {
-    fn default() -> Self {
-        let version = Version::Http10;
-        Self { modifier1: 0, modifier2: 0, len: 0, version, is_head: false, keep_alive: false }
-    }
 }
 
 /// What a connection needs next.
@@ -285,6 +261,7 @@ impl Connection {
         Ok(count)
     }
 
+    /// True when the head is complete.
     fn decode(
         &mut self,
         listener: &Listener,
@@ -295,50 +272,17 @@ impl Connection {
             return Ok(false);
         }
         let vars = self.vars.get_or_insert_with(|| pool.vars());
-        let mut expects = false;
-        let framing = match listener.protocol {
-            WireProtocol::Uwsgi => {
-                let Some(head) = uwsgi::decode(self.input.data(), &bounds.packet, vars)? else {
-                    return Ok(false);
-                };
-                let view = vars.view(self.input.data());
-                let version = match view.get(Known::ServerProtocol) {
-                    Some(b"HTTP/1.1") => Version::Http11,
-                    _ => Version::Http10,
-                };
-                self.head = Head {
-                    modifier1: head.modifier1,
-                    modifier2: head.modifier2,
-                    len: head.consumed,
-                    version,
-                    is_head: view.get(Known::RequestMethod) == Some(b"HEAD"),
-                    keep_alive: false,
-                };
-                Framing::Length(head.content_length.unwrap_or(0))
-            }
+        let input = self.input.data();
+        let found = match listener.protocol {
+            WireProtocol::Uwsgi => decode::uwsgi(input, &bounds.packet, vars),
             WireProtocol::Http => {
-                let Some(head) = self.decoder.decode(self.input.data(), &bounds.head, vars)? else {
-                    return Ok(false);
-                };
-                if vars.view(self.input.data()).get(Known::RequestMethod) == Some(b"CONNECT") {
-                    // A tunnel is nothing that an application could give (RFC 9110, 9.3.6).
-                    return Err(Reject::new(501, "connect_not_supported"));
-                }
-                vars.push_bytes(Known::RemoteAddr, self.peer.address());
-                self.head = Head {
-                    modifier1: 0,
-                    modifier2: 0,
-                    len: head.consumed,
-                    version: head.version,
-                    is_head: head.is_head,
-                    keep_alive: head.keep_alive,
-                };
-                expects = head.expect_continue && self.input.len() == head.consumed;
-                head.framing
+                decode::http(&mut self.decoder, input, &bounds.head, vars, &self.peer)
             }
         };
+        let Some(Decoded { head, framing, expects_continue }) = found? else { return Ok(false) };
+        self.head = head;
         self.upload = Upload::new(framing, &bounds.body)?;
-        if expects {
+        if expects_continue && self.input.len() == head.len {
             self.send_continue();
         }
         Ok(true)

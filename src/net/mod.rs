@@ -3,6 +3,7 @@
 pub mod address;
 pub mod claim;
 pub mod connection;
+pub mod decode;
 mod doors;
 pub mod hub;
 pub mod inherit;
