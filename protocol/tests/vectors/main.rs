@@ -1,8 +1,10 @@
-//! Every vector of the uwsgi protocol and of HTTP/1.1: as one read, byte by byte, and as two reads cut anywhere.
+//! Every vector of the uwsgi protocol, FastCGI, SCGI and HTTP/1.1: as one read, byte by byte, and as two reads cut anywhere.
 #![allow(clippy::unwrap_used)] // a vector that is not as its format says is a failed test
 
+mod fastcgi;
 mod http;
 mod response;
+mod scgi;
 mod uwsgi;
 
 use serde_json::{Value, json};
