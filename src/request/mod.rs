@@ -3,6 +3,7 @@
 pub mod answer;
 pub mod body;
 pub mod cell;
+pub mod dress;
 pub mod record;
 pub mod serve;
 pub mod shared;

@@ -39,7 +39,9 @@ pub(super) fn run(shared: &Shared, check: &Check) -> Result<(), String> {
 
 fn ask(shared: &Shared, check: &Check) -> io::Result<Vec<u8>> {
     let listeners = &shared.hub.listeners;
-    let speaks_http = |index: &usize| listeners[*index].info.protocol == WireProtocol::Http;
+    let speaks_http = |index: &usize| {
+        matches!(listeners[*index].info.protocol, WireProtocol::Http | WireProtocol::Auto)
+    };
     let index = (0..listeners.len()).find(speaks_http);
     let request = if index.is_some() { http_request(check) } else { uwsgi_request(check)? };
     let (mut ours, theirs) = UnixStream::pair()?;

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use std::thread;
 
 use uwsgi_plugin_api::{CoreId, WorkerId};
+use uwsgi_protocol::{fastcgi, http1, scgi, uwsgi};
 
 use super::check;
 use super::control::{self, Control};
@@ -18,6 +19,7 @@ use crate::config::model::hooks::Phase;
 use crate::hooks::{self, Stop};
 use crate::isolation;
 use crate::net::connection::Bounds;
+use crate::net::decode;
 use crate::net::hub::Times;
 use crate::net::reactor::{Listening, Reactor};
 use crate::net::rescue::Rescue;
@@ -294,15 +296,21 @@ fn core(id: CoreId, shared: Arc<Shared>, plugins: &Registry) {
 
 fn bounds(config: &Config) -> Bounds {
     let limits = &config.limits;
+    let (head_bytes_max, vars_max) = (limits.head_bytes_max, limits.vars_max);
     Bounds {
-        packet: uwsgi_protocol::uwsgi::Limits {
-            block_bytes_max: limits.head_bytes_max,
-            vars_max: limits.vars_max,
-        },
-        head: uwsgi_protocol::http1::Limits {
-            line_bytes_max: limits.head_bytes_max.min(8190),
-            head_bytes_max: limits.head_bytes_max,
-            headers_max: 100,
+        head: decode::Limits {
+            packet: uwsgi::Limits { block_bytes_max: head_bytes_max, vars_max },
+            http: http1::Limits {
+                line_bytes_max: head_bytes_max.min(8190),
+                head_bytes_max,
+                headers_max: 100,
+            },
+            scgi: scgi::Limits { head_bytes_max, vars_max },
+            fastcgi: fastcgi::Limits {
+                head_bytes_max,
+                vars_max,
+                connections_max: limits.connections_max,
+            },
         },
         body: Policy { bytes_max: limits.body_bytes_max, spool_from: limits.post_buffering_bytes },
     }

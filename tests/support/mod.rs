@@ -6,6 +6,7 @@
 
 pub mod answer;
 pub mod client;
+pub mod fastcgi;
 pub mod fifo;
 pub mod load;
 pub mod log;
