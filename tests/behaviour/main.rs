@@ -17,6 +17,7 @@ mod fastcgi;
 mod fifo;
 mod forking;
 mod frameworks;
+mod fronts;
 mod gunicorn_signals;
 mod handover;
 mod harakiri;
