@@ -7,6 +7,7 @@
 
 pub mod fastcgi;
 pub mod http1;
+pub mod proxy;
 pub mod scgi;
 pub mod sniff;
 pub mod uwsgi;

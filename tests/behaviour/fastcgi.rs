@@ -293,3 +293,19 @@ fn kept_connections_outlive_a_reload() {
     eventually("the end of the old workers", || before.iter().all(|pid| !process::alive(*pid)));
     assert_eq!(ask(&mut idle, &Request::get("/hello"), 1).answer.text(), "hello");
 }
+
+#[test]
+fn a_new_generation_is_asked_in_the_protocol_of_its_socket() {
+    ours_only!("it has no such check");
+    for option in ["--fastcgi-socket", "--fastcgi-nph-socket", "--scgi-socket", "--scgi-nph-socket"]
+    {
+        let check = |status: &str| format!("GET /status?{status}%20X 200");
+        let server = with(option).args(["--reload-check", &check("200")]).master(1).start();
+        let mark = server.log.mark();
+        server.signal(Signal::SIGHUP);
+        server.await_reload(mark);
+        let server = with(option).args(["--reload-check", &check("503")]).master(1).start();
+        server.signal(Signal::SIGHUP);
+        server.wait_for("<*>reload-check GET /status?503%20X: answered 503, not 200<*>");
+    }
+}

@@ -3,6 +3,7 @@
 
 mod fastcgi;
 mod http;
+mod proxy;
 mod response;
 mod scgi;
 mod uwsgi;
@@ -16,7 +17,8 @@ const DIRECTORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/vectors")
 const EVERY_CUT_BYTES_MAX: usize = 4096;
 
 /// Kinds that are tested elsewhere or later, each with the reason.
-const ELSEWHERE: [(&str, &str); 2] = [
+const ELSEWHERE: [(&str, &str); 3] = [
+    ("xff", "forwarded headers: nothing believes them yet"),
     ("uwsgi.legion", "encrypted datagrams: their codec comes with the legion plugin"),
     ("uwsgi.zerg", "descriptors of a zerg server: no bytes to decode, comes with the zerg plugin"),
 ];
