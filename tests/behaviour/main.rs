@@ -31,6 +31,7 @@ mod logging;
 mod nginx;
 mod notify;
 mod processes;
+mod proxy;
 mod pythons;
 mod recycling;
 mod reload;
