@@ -557,6 +557,10 @@ fn load(
     host: &Arc<ServerHost>,
     listeners: &[Listening],
 ) -> Result<(), i32> {
+    if let Err(error) = crate::files::Files::check(&config.files) {
+        log::line(format_args!("{error}"));
+        return Err(1);
+    }
     if let Err(error) = start_plugins(config, plugins, host, listeners) {
         log::line(format_args!("{error}"));
         return Err(1);

@@ -42,6 +42,7 @@ mod signals;
 mod sites;
 mod slow;
 mod sockets;
+mod static_files;
 mod stats;
 mod touch;
 mod uwsgi_module;

@@ -3,6 +3,7 @@
 //! A file for each part of the configuration; what an option's value may be is said where it is read.
 
 mod actions;
+mod files;
 mod hooks;
 mod isolation;
 mod jobs;
@@ -55,6 +56,7 @@ pub fn finish(
         default_protocol,
         modifiers: sockets::modifiers(&mut values),
         proxy_protocol: proxies::proxy_protocol(&mut values),
+        files: files::static_files(&mut values),
         jobs: jobs::jobs(&mut values, life_cycle.reload_mercy),
         life_cycle,
         scaling: scaling::scaling(&mut values, processes.workers),

@@ -1,5 +1,6 @@
 //! The typed, immutable configuration that the rest of the server reads.
 
+pub mod files;
 pub mod hooks;
 pub mod isolation;
 pub mod jobs;
@@ -54,6 +55,8 @@ pub struct Config {
     pub hooks: hooks::Hooks,
     /// What the processes may use, and what they are kept apart from.
     pub isolation: isolation::Isolation,
+    /// Static files.
+    pub files: files::StaticFiles,
     /// All effective options for plugins (`uwsgi.opt`), canonical names, in order.
     pub settings: Settings,
     /// Positional arguments that are not configuration files (`app.py`, `pkg.mod:app`).

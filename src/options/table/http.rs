@@ -55,7 +55,7 @@ pub(super) const ROWS: &[OptionRow] = &chapter(
             .no_effect("100 Continue is always sent when the application reads the body, and limit-post refuses large ones with 413"),
         flag("honour-range",
             "Answer Range requests for files that the server sends with the part that was asked for.").reload(Reload::Workers)
-            .missing("whole files are sent; let nginx serve them, or have the application answer Range"),
+            .no_effect("ranges of static files are always answered"),
         flag("disable-sendfile",
             "Read and write files that are sent instead of using sendfile(2).").reload(Reload::Workers)
             .missing("set wsgi-disable-file-wrapper, so that the application reads its files itself"),
