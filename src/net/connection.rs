@@ -99,6 +99,8 @@ pub struct Connection {
     pub head: Head,
     /// The present body.
     pub upload: Upload,
+    /// Bytes to be passed over before the next request: the rest of a record of a body that nobody read.
+    skip: usize,
     /// What is still to be sent.
     pub spill: Spill,
     /// Requests served so far.
@@ -134,6 +136,7 @@ impl Connection {
             vars: None,
             head: Head::default(),
             upload: Upload::default(),
+            skip: 0,
             spill: Spill::default(),
             requests: 0,
             input_pending: true,
@@ -177,6 +180,7 @@ impl Connection {
         let decoded_in_place = self.upload.coded || self.upload.spool.is_some();
         matches!(self.phase, Phase::Head | Phase::Body)
             && self.spill.is_empty()
+            && self.skip == 0
             && !decoded_in_place
     }
 
@@ -289,6 +293,9 @@ impl Connection {
         bounds: &Bounds,
         pool: &Pool,
     ) -> Result<Next, Reject> {
+        let skipped = self.skip.min(self.input.len());
+        self.input.consume(skipped);
+        self.skip -= skipped;
         if self.input.is_empty() {
             return Ok(Next::More);
         }
@@ -359,6 +366,14 @@ impl Connection {
     fn send_continue(&self) {
         let _ =
             socket::send(self.fd.as_fd(), &[io::IoSlice::new(b"HTTP/1.1 100 Continue\r\n\r\n")]);
+    }
+
+    /// True where the rest of the present body, which nobody has read, can be passed over when it comes.
+    pub fn passes_over_rest(&mut self) -> bool {
+        let Rest::Coded(coding) = &self.upload.rest else { return false };
+        let pending = coding.pending();
+        self.skip = pending.unwrap_or(0);
+        pending.is_some()
     }
 
     /// The request is answered: drops its bytes, so that the next one is first in the input.

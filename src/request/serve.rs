@@ -280,7 +280,7 @@ impl Core {
         record.log(&mut self.line);
         shared.stile.called(duration_us.min(u64::from(u32::MAX)) as u32);
         (shared.after_request)(outcome);
-        if complete && !open {
+        if complete && (!open || connection.passes_over_rest()) {
             return Fate::Keep;
         }
         end_of(open || connection.has_surplus(), sealed, &sent, &listener)
