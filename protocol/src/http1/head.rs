@@ -13,11 +13,11 @@
 //!           start <= line <= scanned <= input.len()
 //! ```
 
-use super::fields::{self, Fields};
-use super::lines::{self, bad, line};
+use super::fields::{self, Field, Fields};
+use super::lines::{self, Before, Line, Part};
 use super::request_line::{self, RequestLine, TOO_LONG};
 use super::{Head, Limits, framing};
-use crate::{Reject, Vars};
+use crate::{Reject, Span, Vars};
 
 /// A header line over its limit.
 const LINE_TOO_LONG: Reject = Reject::new(431, "line_too_long");
@@ -33,6 +33,8 @@ pub struct HeadDecoder {
     scanned: usize,
     /// Header lines checked so far.
     headers: usize,
+    /// What the last one was.
+    before: Before,
 }
 
 /// What a pass over the input came to.
@@ -42,6 +44,7 @@ enum Pass {
     Incomplete {
         line: usize,
         headers: usize,
+        before: Before,
     },
 }
 
@@ -51,7 +54,8 @@ impl HeadDecoder {
     /// `vars` means something only after `Some`.
     ///
     /// Names with `_` are dropped, because `X_A` and `X-A` would become the same variable, and so is `Proxy`,
-    /// because many clients take `HTTP_PROXY` for their own configuration. `CONNECT` and `OPTIONS *` have an empty
+    /// because many clients take `HTTP_PROXY` for their own configuration; [`super::Strictness::Compat`] forgives the
+    /// former. `CONNECT` and `OPTIONS *` have an empty
     /// `PATH_INFO`; the target is in `REQUEST_URI`.
     ///
     /// # Errors
@@ -76,14 +80,14 @@ impl HeadDecoder {
         vars: &mut Vars,
     ) -> Result<Option<Head>, Reject> {
         // RFC 9112, 2.2: one empty line before the request line is skipped.
-        let start: usize = if input.starts_with(b"\r\n") { 2 } else { 0 };
+        let start = empty_line(input, limits);
         let end = start.saturating_add(limits.head_bytes_max);
         let window = &input[..input.len().min(end)];
         if !self.resumed || self.check_new_lines(window, start, limits)? {
             match pass(window, start, limits, vars)? {
                 Pass::Complete(head) => return Ok(Some(head)),
-                Pass::Incomplete { line, headers } => {
-                    *self = Self { resumed: true, line, scanned: line, headers };
+                Pass::Incomplete { line, headers, before } => {
+                    *self = Self { resumed: true, line, scanned: line, headers, before };
                 }
             }
         }
@@ -110,22 +114,24 @@ impl HeadDecoder {
             let line = if is_request_line {
                 request_line::take(rest, scanned, limits)?
             } else {
-                line(rest, scanned, limits.line_bytes_max, LINE_TOO_LONG)?
+                header_line(rest, scanned, limits)?
             };
-            let Some(line) = line else {
+            let Some(Line { text, len }) = line else {
                 self.scanned = self.line + lines::scanned(rest);
                 return Ok(false);
             };
             if is_request_line {
-                RequestLine::parse(line)?;
-            } else if line.is_empty() {
+                RequestLine::parse(text)?;
+            } else if text.is_empty() {
                 return Ok(true);
-            } else {
-                lines::field(line, self.headers == 0)?;
+            } else if let Part::Field { name_len, .. } =
+                lines::field(text, self.before, limits.strictness)?
+            {
                 self.headers += 1;
+                self.before = Before::field(&text[..name_len]);
                 check_count(self.headers, limits)?;
             }
-            self.line += line.len() + 2;
+            self.line += len;
             self.scanned = self.line;
         }
     }
@@ -138,32 +144,68 @@ fn check_count(headers: usize, limits: &Limits) -> Result<(), Reject> {
     Ok(())
 }
 
+/// Bytes of the empty line at the start of `input`; 0 where there is none.
+fn empty_line(input: &[u8], limits: &Limits) -> usize {
+    match input {
+        [b'\r', b'\n', ..] => 2,
+        [b'\n', ..] if limits.strictness.forgives() => 1,
+        _ => 0,
+    }
+}
+
+fn header_line<'a>(
+    rest: &'a [u8],
+    scanned: usize,
+    limits: &Limits,
+) -> Result<Option<Line<'a>>, Reject> {
+    lines::line(rest, scanned, limits.field_bytes_max, LINE_TOO_LONG, limits.strictness)
+}
+
 /// Decodes all there is.
 fn pass(input: &[u8], start: usize, limits: &Limits, vars: &mut Vars) -> Result<Pass, Reject> {
     vars.clear();
-    let Some(text) = request_line::take(&input[start..], 0, limits)? else {
-        return Ok(Pass::Incomplete { line: start, headers: 0 });
+    let Some(Line { text, len }) = request_line::take(&input[start..], 0, limits)? else {
+        return Ok(Pass::Incomplete { line: start, headers: 0, before: Before::RequestLine });
     };
     let request = RequestLine::parse(text)?;
-    request.store(text, start, vars);
+    request.store(text, start, limits.keeps_slashes, vars);
     let mut fields = Fields::new(request.authority(start));
-    let mut at = start + text.len() + 2;
+    let (mut at, mut last) = (start + len, 0..0);
     loop {
-        if let [b'\r', b'\n', ..] = input[at..] {
-            let head = framing::conclude(input, at + 2, &request, &fields, vars)?;
+        let end = empty_line(&input[at..], limits);
+        if end > 0 {
+            let head =
+                framing::conclude(input, at + end, &request, &fields, limits.strictness, vars)?;
             return Ok(Pass::Complete(head));
         }
-        let Some(field) = fields::locate(input, at, limits) else {
-            // Not a plain complete line: the slow way knows that more is to come, or what is wrong with it.
-            let headers = fields.count();
-            let Some(line) = line(&input[at..], 0, limits.line_bytes_max, LINE_TOO_LONG)? else {
-                return Ok(Pass::Incomplete { line: at, headers });
-            };
-            lines::field(line, headers == 0)?;
-            return Err(bad("bad_header"));
+        let field = match fields::locate(input, at, limits) {
+            Some(field) => field,
+            // Not a plain complete line: the slow way knows that more is to come, what is wrong with it, or what is
+            // forgiven.
+            None => {
+                let headers = fields.count();
+                let before = match headers {
+                    0 => Before::RequestLine,
+                    _ => Before::field(&input[last.clone()]),
+                };
+                let Some(Line { text, len }) = header_line(&input[at..], 0, limits)? else {
+                    return Ok(Pass::Incomplete { line: at, headers, before });
+                };
+                match lines::field(text, before, limits.strictness)? {
+                    Part::Field { name_len, value } => {
+                        Field::new(input, at, name_len, value.start + at..value.end + at, at + len)
+                    }
+                    Part::Fold(value) => {
+                        let value = Span::head(at + value.start, value.len());
+                        fields::fold(&input[last.clone()], value, input, vars);
+                        at += len;
+                        continue;
+                    }
+                }
+            }
         };
-        fields.store(&field, input, vars);
+        fields.store(&field, input, limits.strictness, vars);
         check_count(fields.count(), limits)?;
-        at = field.next;
+        (at, last) = (field.next, field.name);
     }
 }

@@ -30,7 +30,7 @@ impl Worker {
     fn new(listeners: Vec<Listening>, rescue: Option<&Rescue>) -> Self {
         let bounds = Bounds {
             packet: uwsgi::Limits { block_bytes_max: 65_535, vars_max: 128 },
-            head: http1::Limits { line_bytes_max: 8190, head_bytes_max: 65_535, headers_max: 100 },
+            head: http1::Limits::DEFAULT,
             body: Policy { bytes_max: None, spool_from: None },
         };
         let times = Times {
