@@ -10,6 +10,7 @@ use uwsgi_plugin_api::{Listener, WireProtocol};
 use uwsgi_protocol::{Reject, Vars, http1, uwsgi};
 
 use super::decode::{self, Decoded, Head};
+use super::front::{Front, Fronts};
 use super::input::Input;
 use super::peer::Peer;
 use super::pool::{Pool, READ_BYTES};
@@ -19,7 +20,7 @@ use super::upload::{Fault, Policy, Rest, Upload};
 use crate::sys::socket;
 
 /// Bounds that a connection keeps to; from the configuration.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Bounds {
     /// Limits of a uwsgi packet.
     pub packet: uwsgi::Limits,
@@ -27,6 +28,20 @@ pub struct Bounds {
     pub head: http1::Limits,
     /// How bodies are received.
     pub body: Policy,
+    /// Bytes per second that a body over HTTP must come at (`http-body-min-rate`).
+    pub body_bytes_per_s: Option<u32>,
+    /// Most requests of a connection (`http-keepalive-requests`).
+    pub requests_max: Option<u32>,
+    /// What listeners ask for beyond their protocol.
+    pub fronts: Fronts,
+}
+
+impl Bounds {
+    /// How heads of this listener are read.
+    fn head_of(&self, front: Option<&Front>) -> http1::Limits {
+        let keeps_slashes = front.is_some_and(Front::keeps_slashes);
+        http1::Limits { keeps_slashes, ..self.head }
+    }
 }
 
 /// What a connection needs next.
@@ -273,13 +288,19 @@ impl Connection {
         }
         let vars = self.vars.get_or_insert_with(|| pool.vars());
         let input = self.input.data();
+        let front = bounds.fronts.of(self.listener);
         let found = match listener.protocol {
             WireProtocol::Uwsgi => decode::uwsgi(input, &bounds.packet, vars),
             WireProtocol::Http => {
-                decode::http(&mut self.decoder, input, &bounds.head, vars, &self.peer)
+                let limits = bounds.head_of(front);
+                decode::http(&mut self.decoder, input, &limits, vars, &self.peer)
             }
         };
-        let Some(Decoded { head, framing, expects_continue }) = found? else { return Ok(false) };
+        let Some(mut decoded) = found? else { return Ok(false) };
+        if let Some(front) = front {
+            front.adapt(&mut decoded, input, vars)?;
+        }
+        let Decoded { head, framing, expects_continue } = decoded;
         self.head = head;
         self.upload = Upload::new(framing, &bounds.body)?;
         if expects_continue && self.input.len() == head.len {

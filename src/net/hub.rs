@@ -12,9 +12,10 @@ use uwsgi_protocol::{Reject, http1, uwsgi};
 use super::connection::{Bounds, Connection, Step};
 use super::doors::Doors;
 use super::leaving::Course;
+use super::pace::Pace;
 use super::pool::Pool;
 use super::reactor::Listening;
-use super::table::{Table, Wait};
+use super::table::{Rest, Table, Wait};
 use crate::sys::{clock, socket};
 
 /// How long connections may wait, in milliseconds.
@@ -95,10 +96,32 @@ impl Hub {
         }
     }
 
+    /// How long connections of a listener may wait.
+    pub fn times_of(&self, listener: u16) -> Times {
+        self.bounds.fronts.times(listener, &self.times).unwrap_or(self.times)
+    }
+
+    /// The slowest body that is waited for at a listener; `None` without a limit. Front ends of the uwsgi protocol have
+    /// limits of their own.
+    pub fn pace_of(&self, listener: u16) -> Option<Pace> {
+        let bytes_per_s = self.bounds.body_bytes_per_s?;
+        let http = self.listeners[listener as usize].info.protocol == WireProtocol::Http;
+        http.then(|| Pace::new(bytes_per_s, self.times_of(listener).progress_ms))
+    }
+
+    /// When the present wait for a body is over, in monotonic milliseconds.
+    fn body_deadline_ms(&self, connection: &mut Connection, times: &Times, now_ms: u64) -> u64 {
+        let silent_ms = now_ms + times.progress_ms;
+        let Some(pace) = self.pace_of(connection.listener) else { return silent_ms };
+        let upload = &mut connection.upload;
+        let since_ms = *upload.waiting_since_ms.get_or_insert(now_ms);
+        silent_ms.min(since_ms.saturating_add(pace.allows_ms(upload.received())))
+    }
+
     /// The first byte of a head starts its clock.
     pub(super) fn begin_head(&self, connection: &mut Connection, now_ms: u64) {
         if connection.input.is_empty() {
-            connection.head_deadline_ms = now_ms + self.times.head_ms;
+            connection.head_deadline_ms = now_ms + self.times_of(connection.listener).head_ms;
         }
     }
 
@@ -146,22 +169,24 @@ impl Hub {
             self.close(connection);
             return None;
         }
+        let own = self.bounds.fronts.times(connection.listener, &self.times);
+        let times = own.unwrap_or(self.times);
         let deadline_ms = match wait {
             Wait::Head => connection.head_deadline_ms,
-            Wait::Body | Wait::Flush => now_ms + self.times.progress_ms,
+            Wait::Body => self.body_deadline_ms(&mut connection, &times, now_ms),
+            Wait::Flush => now_ms + times.progress_ms,
             // Without keep-alive a new connection has the time of one head for its first byte.
             Wait::KeepAlive if connection.requests == 0 => {
-                now_ms + self.times.keep_alive_ms.max(self.times.head_ms)
+                now_ms + times.keep_alive_ms.max(times.head_ms)
             }
-            Wait::KeepAlive => now_ms + self.times.keep_alive_ms,
+            Wait::KeepAlive => now_ms + times.keep_alive_ms,
             // Absolute: a client that goes on sending gets no more time.
-            Wait::Linger => {
-                *connection.linger_until_ms.get_or_insert(now_ms + self.times.linger_ms)
-            }
+            Wait::Linger => *connection.linger_until_ms.get_or_insert(now_ms + times.linger_ms),
         };
+        let rest = Rest { wait, deadline_ms, other_times: own.is_some() };
         self.pool.reclaim(&mut connection);
         let token = connection.token?;
-        let mut back = self.table.park(token, connection, wait, deadline_ms)?;
+        let mut back = self.table.park(token, connection, rest)?;
         back.input_pending = true;
         self.begin_head(&mut back, now_ms);
         Some(back)

@@ -69,13 +69,23 @@ pub struct Upload {
     pub chunked: bool,
     /// It will not be completed: the application is told when it reads on.
     pub fault: Option<Fault>,
+    /// Monotonic milliseconds at which the wait for it began.
+    pub waiting_since_ms: Option<u64>,
     /// Decoded bytes so far, wherever they are.
     total: u64,
 }
 
 impl Default for Upload {
     fn default() -> Self {
-        Self { ready: 0, rest: Rest::Nothing, spool: None, chunked: false, fault: None, total: 0 }
+        Self {
+            ready: 0,
+            rest: Rest::Nothing,
+            spool: None,
+            chunked: false,
+            fault: None,
+            waiting_since_ms: None,
+            total: 0,
+        }
     }
 }
 
@@ -95,6 +105,11 @@ impl Upload {
         };
         let chunked = matches!(rest, Rest::Chunked(_));
         Ok(Self { rest, chunked, ..Self::default() })
+    }
+
+    /// Decoded bytes so far, wherever they are.
+    pub fn received(&self) -> u64 {
+        self.total
     }
 
     /// True when the application may run.

@@ -3,6 +3,8 @@
 pub mod answer;
 pub mod body;
 pub mod cell;
+mod gzip;
+mod patience;
 pub mod record;
 pub mod serve;
 pub mod shared;

@@ -17,6 +17,7 @@ use super::cell::Cell;
 use super::record::Record;
 use super::shared::{Routes, Shared};
 use crate::net::connection::{Connection, Step};
+use crate::net::front::Front;
 use crate::net::leaving::Course;
 use crate::net::table::Wait;
 use crate::shm::CoreSlot;
@@ -163,7 +164,8 @@ impl Core {
                 if connection.input.is_empty() && !connection.input_pending {
                     return Step::Wait(Wait::KeepAlive);
                 }
-                connection.head_deadline_ms = clock::monotonic_ms() + hub.times.head_ms;
+                connection.head_deadline_ms =
+                    clock::monotonic_ms() + hub.times_of(connection.listener).head_ms;
                 let listener = &hub.listeners[connection.listener as usize].info;
                 connection.advance(listener, &hub.bounds, &hub.pool)
             }
@@ -194,6 +196,9 @@ impl Core {
         let hold = connection.next_is_here() && !shared.stile.calls_are_long();
         let (peer, number) = (connection.peer, connection.listener);
         let fd = connection.fd().as_raw_fd();
+        let bounds = &shared.hub.bounds;
+        let is_last = bounds.requests_max.is_some_and(|max| connection.requests + 1 >= max);
+        let timeout = Duration::from_millis(shared.hub.times_of(number).progress_ms);
         load_body(connection, &mut self.body);
         let parts = connection.parts();
         let handler = shared.routes.0[parts.head.modifier1 as usize].map_or(0, usize::from);
@@ -203,29 +208,27 @@ impl Core {
             head_request: parts.head.is_head,
             keep_alive: parts.head.keep_alive
                 && shared.hub.times.keep_alive_ms > 0
+                && !is_last
                 && shared.hub.keeps_connections(number),
         });
         let vars = parts.vars.view(parts.head_bytes);
         let date = self.date.at(begun.unix_s);
-        let mut answer = Answer::new(
-            parts.fd,
-            cell,
-            &mut self.encoder,
-            parts.spill,
-            date,
-            shared.socket_timeout,
-        );
+        let mut answer = Answer::new(parts.fd, cell, &mut self.encoder, parts.spill, date, timeout);
         answer.pipelined(hold, *holding);
         answer.add_headers(&shared.headers);
+        if bounds.fronts.of(number).is_some_and(Front::compresses) {
+            answer.may_compress(vars.get(Known::AcceptEncoding));
+        }
         let mut body = RequestBody::new(
             parts.fd,
             parts.body_bytes,
             parts.upload,
             &mut self.body,
-            shared.socket_timeout,
+            timeout,
             shared.body_bytes_max,
-            shared.hub.bounds.body.spool_from.is_some(),
+            bounds.body.spool_from.is_some(),
         );
+        body.keep_pace(shared.hub.pace_of(number));
         let mut request = Request {
             vars,
             listener: &listener,
@@ -238,6 +241,10 @@ impl Core {
         let outcome = call(&mut *self.handlers[handler], &mut request, &mut answer);
         let open = body.is_open();
         let mut complete = finish(&mut answer);
+        if !complete || open {
+            // Nothing follows on this connection: what is kept back goes out before its end.
+            let _ = answer.flush_held();
+        }
         if cell.end() {
             answer.was_cut();
             complete = false;

@@ -10,6 +10,7 @@ use uwsgi_protocol::{http1, uwsgi};
 
 use super::*;
 use crate::net::connection::Bounds;
+use crate::net::front::Fronts;
 use crate::net::hub::Times;
 use crate::net::reactor::{Listening, Reactor};
 use crate::net::rescue::Rescue;
@@ -32,6 +33,9 @@ impl Worker {
             packet: uwsgi::Limits { block_bytes_max: 65_535, vars_max: 128 },
             head: http1::Limits::DEFAULT,
             body: Policy { bytes_max: None, spool_from: None },
+            body_bytes_per_s: None,
+            requests_max: None,
+            fronts: Fronts::default(),
         };
         let times = Times {
             head_ms: 60_000,
