@@ -502,3 +502,17 @@ def packed(environ, start_response):
         file.seek(0)
         return environ["wsgi.file_wrapper"](file)
     return [body]
+
+
+@path("/chunked-read")
+def chunked_read(environ, start_response):
+    import uwsgi
+    pieces = []
+    try:
+        while True:
+            pieces.append(uwsgi.chunked_read())
+            if not pieces[-1]:
+                break
+    except OSError as error:
+        return text(start_response, "OSError: %s" % error)
+    return text(start_response, b"".join(pieces))

@@ -173,6 +173,33 @@ fn chunked_bodies_reach_the_application_whatever_the_options_say() {
     }
 }
 
+#[test]
+fn chunked_bodies_can_be_read_by_chunked_read() {
+    for option in ["--http-chunked-input", "--http-raw-body"] {
+        let front = front(&[option]);
+        let mut connection = front.connect();
+        connection
+            .send("POST /chunked-read HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n");
+        connection.send("5\r\nhello\r\n");
+        connection.send("1\r\n \r\n5\r\nworld\r\n0\r\n\r\n");
+        assert_eq!(connection.answer(false).text(), "hello world", "{option}");
+    }
+}
+
+#[test]
+fn chunked_read_tells_a_body_that_breaks_off() {
+    ours_only!("its router forgets the request when the client ends its direction");
+    let front = front(&["--http-raw-body"]);
+    let mut connection = front.connect();
+    let large = "x".repeat(100_000);
+    connection.send(format!(
+        "POST /chunked-read HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n186a0\r\n{large}\r\n7\r\nabc"
+    ));
+    connection.finish();
+    let answer = connection.answer(false);
+    assert_eq!(answer.text(), "OSError: unable to receive chunked part");
+}
+
 /// The body without its compression, by the Python of the machine: not by what compressed it.
 fn unpacked(body: &[u8]) -> Vec<u8> {
     use std::io::Write;

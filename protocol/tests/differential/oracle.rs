@@ -12,6 +12,9 @@ use hyper::rt::{Read, ReadBufCursor, Write};
 use uwsgi_protocol::Vars;
 use uwsgi_protocol::http1::{Framing, Head, HeadDecoder, Limits, Strictness, Version};
 
+/// Texts, each with the cases that it explains.
+type Reasons<T> = &'static [(&'static str, fn(&T) -> bool)];
+
 /// Faults for which we refuse what others read, each with its reason. What is refused for another one is a find.
 const STRICTER: &[(&str, &str)] = &[
     ("bad_host", "Host must be host[:port]: whom a request is for is not guessed"),
@@ -40,7 +43,7 @@ const STRICTER: &[(&str, &str)] = &[
 ];
 
 /// What httparse refuses and we accept. Each `fn` sees the input.
-const ONLY_OURS: &[(&str, fn(&[u8]) -> bool)] = &[
+const ONLY_OURS: Reasons<[u8]> = &[
     ("a minor version above 1 is spoken to as 1.1 (RFC 9110, 2.5)", |input| {
         matches!(request_line(input), [.., b'1', b'.', b'2'..=b'9'])
     }),
@@ -53,7 +56,7 @@ fn request_line(input: &[u8]) -> &[u8] {
 }
 
 /// Why hyper refuses what we accept.
-const HYPER_REFUSES: &[(&str, fn(&Seen) -> bool)] = &[
+const HYPER_REFUSES: Reasons<Seen> = &[
     // Its Uri type takes no such target; applications see them from every browser that was told to send them.
     ("bytes in a target that no URI has", |seen| {
         seen.target.iter().any(|byte| !byte.is_ascii_graphic() || b"\"<>\\^`{|}".contains(byte))
@@ -124,7 +127,7 @@ pub(crate) fn compare(input: &[u8]) -> Accepted {
             Some(by_hyper) => {
                 assert_eq!(by_hyper.method, seen.method, "{:?}", show());
                 assert_eq!(by_hyper.headers, seen.headers, "{:?}", show());
-                assert_eq!(by_hyper.framing, Some(head.framing).map(without_zero), "{:?}", show());
+                assert_eq!(by_hyper.framing, Some(without_zero(head.framing)), "{:?}", show());
             }
             None => {
                 let known = HYPER_REFUSES.iter().any(|(_, is_so)| is_so(seen));

@@ -5,7 +5,8 @@ use uwsgi_plugin_api::{Argument, OptionRow, Reload, Section};
 
 const IN_WORKERS: &str = "HTTP is served by the workers themselves, no router process exists";
 const ELSEWHERE: &str = "HTTP is answered by this server's own workers; let nginx pass requests on to others (proxy_pass, uwsgi_pass)";
-const CHUNKED: &str = "chunked request bodies are always decoded";
+const CHUNKED: &str =
+    "chunked request bodies are always decoded, for wsgi.input and uwsgi.chunked_read() alike";
 const PROXY: &str =
     "let the front end send plain HTTP, and the client's address in X-Forwarded-For";
 const WEBSOCKETS: &str =
