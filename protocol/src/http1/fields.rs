@@ -11,7 +11,7 @@ use crate::{Known, Name, Span, Vars, names};
 /// One header line by its offsets in the input.
 #[derive(Debug)]
 pub(super) struct Field {
-    pub(super) name: Range<usize>,
+    name: Range<usize>,
     value: Range<usize>,
     known: Option<Known>,
     /// Where the next line begins.
@@ -67,13 +67,14 @@ pub(super) struct Fields {
     host_is_bad: bool,
     /// Of an absolute target: takes the place of Host.
     authority: Option<Span>,
+    strictness: Strictness,
     /// A bit for each unknown name so far, so that most of them need not be compared with the others.
     unknown: u64,
 }
 
 impl Fields {
-    pub(super) fn new(authority: Option<Span>) -> Self {
-        Self { count: 0, hosts: 0, host_is_bad: false, authority, unknown: 0 }
+    pub(super) fn new(authority: Option<Span>, strictness: Strictness) -> Self {
+        Self { count: 0, hosts: 0, host_is_bad: false, authority, strictness, unknown: 0 }
     }
 
     /// Header lines so far, dropped ones included.
@@ -97,18 +98,12 @@ impl Fields {
     }
 
     #[inline]
-    pub(super) fn store(
-        &mut self,
-        field: &Field,
-        input: &[u8],
-        strictness: Strictness,
-        vars: &mut Vars,
-    ) {
+    pub(super) fn store(&mut self, field: &Field, input: &[u8], vars: &mut Vars) {
         self.count += 1;
         let Range { start, end } = field.value;
         let value = Span::head(start, end - start);
         match field.known {
-            None => self.store_unknown(&input[field.name.clone()], value, input, strictness, vars),
+            None => self.store_unknown(&input[field.name.clone()], value, input, vars),
             Some(Known::Host) => {
                 self.hosts += 1;
                 self.host_is_bad |= !is_host(&input[start..end]);
@@ -118,24 +113,16 @@ impl Fields {
         }
     }
 
-    fn store_unknown(
-        &mut self,
-        name: &[u8],
-        value: Span,
-        input: &[u8],
-        strictness: Strictness,
-        vars: &mut Vars,
-    ) {
+    fn store_unknown(&mut self, name: &[u8], value: Span, input: &[u8], vars: &mut Vars) {
         // See `HeadDecoder::decode` for why these are dropped.
-        if name.eq_ignore_ascii_case(b"proxy") {
-            return;
-        }
         if name.contains(&b'_') {
-            match strictness.forgives().then(|| underscored(name)) {
+            match self.strictness.forgives().then(|| underscored(name)) {
                 None | Some(Underscored::Dropped) => return,
                 Some(Underscored::Known(known)) => return store_known(known, value, input, vars),
                 Some(Underscored::Other) => {}
             }
+        } else if name.eq_ignore_ascii_case(b"proxy") {
+            return;
         }
         let (first, last) = (cgi_byte(name[0]), cgi_byte(name[name.len() - 1]));
         let bit = 1 << ((name.len() * 7 + usize::from(first) + usize::from(last) * 3) % 64);

@@ -169,43 +169,74 @@ fn pass(input: &[u8], start: usize, limits: &Limits, vars: &mut Vars) -> Result<
     };
     let request = RequestLine::parse(text)?;
     request.store(text, start, limits.keeps_slashes, vars);
-    let mut fields = Fields::new(request.authority(start));
-    let (mut at, mut last) = (start + len, 0..0);
+    let mut fields = Fields::new(request.authority(start), limits.strictness);
+    let (mut at, mut last) = (start + len, start);
     loop {
-        let end = empty_line(&input[at..], limits);
-        if end > 0 {
-            let head =
-                framing::conclude(input, at + end, &request, &fields, limits.strictness, vars)?;
-            return Ok(Pass::Complete(head));
-        }
-        let field = match fields::locate(input, at, limits) {
-            Some(field) => field,
-            // Not a plain complete line: the slow way knows that more is to come, what is wrong with it, or what is
-            // forgiven.
-            None => {
-                let headers = fields.count();
-                let before = match headers {
-                    0 => Before::RequestLine,
-                    _ => Before::field(&input[last.clone()]),
-                };
-                let Some(Line { text, len }) = header_line(&input[at..], 0, limits)? else {
-                    return Ok(Pass::Incomplete { line: at, headers, before });
-                };
-                match lines::field(text, before, limits.strictness)? {
-                    Part::Field { name_len, value } => {
-                        Field::new(input, at, name_len, value.start + at..value.end + at, at + len)
-                    }
-                    Part::Fold(value) => {
-                        let value = Span::head(at + value.start, value.len());
-                        fields::fold(&input[last.clone()], value, input, vars);
-                        at += len;
-                        continue;
-                    }
+        let mut end = None;
+        if let [b'\r', b'\n', ..] = input[at..] {
+            end = Some(at + 2);
+        } else if let Some(field) = fields::locate(input, at, limits) {
+            fields.store(&field, input, vars);
+            check_count(fields.count(), limits)?;
+            (at, last) = (field.next, at);
+        } else {
+            let before = before(&input[last..at], fields.count());
+            match odd_line(input, at, before, limits)? {
+                Odd::Incomplete => {
+                    return Ok(Pass::Incomplete { line: at, headers: fields.count(), before });
+                }
+                Odd::End(next) => end = Some(next),
+                Odd::Field(field) => {
+                    fields.store(&field, input, vars);
+                    check_count(fields.count(), limits)?;
+                    (at, last) = (field.next, at);
+                }
+                Odd::Fold { value, next } => {
+                    fields::fold(lines::name(&input[last..at]), value, input, vars);
+                    at = next;
                 }
             }
-        };
-        fields.store(&field, input, limits.strictness, vars);
-        check_count(fields.count(), limits)?;
-        (at, last) = (field.next, field.name);
+        }
+        if let Some(end) = end {
+            let head = framing::conclude(input, end, &request, &fields, limits.strictness, vars)?;
+            return Ok(Pass::Complete(head));
+        }
     }
+}
+
+/// What stands before a line: `lines` begins with the last header line, if there was any.
+#[cold]
+fn before(lines: &[u8], headers: usize) -> Before {
+    if headers == 0 { Before::RequestLine } else { Before::field(lines::name(lines)) }
+}
+
+/// A line that is not plain and complete. Offsets are those of the input.
+enum Odd {
+    /// More is to come.
+    Incomplete,
+    /// It is empty; the head ends there.
+    End(usize),
+    /// It is forgiven.
+    Field(Field),
+    /// It goes on with the value before it.
+    Fold { value: Span, next: usize },
+}
+
+/// The slow way knows that more is to come, what is wrong with a line, or what is forgiven.
+#[cold]
+fn odd_line(input: &[u8], at: usize, before: Before, limits: &Limits) -> Result<Odd, Reject> {
+    let Some(Line { text, len }) = header_line(&input[at..], 0, limits)? else {
+        return Ok(Odd::Incomplete);
+    };
+    let next = at + len;
+    if text.is_empty() {
+        return Ok(Odd::End(next));
+    }
+    Ok(match lines::field(text, before, limits.strictness)? {
+        Part::Field { name_len, value } => {
+            let value = at + value.start..at + value.end;
+            Odd::Field(Field::new(input, at, name_len, value, next))
+        }
+        Part::Fold(value) => Odd::Fold { value: Span::head(at + value.start, value.len()), next },
+    })
 }

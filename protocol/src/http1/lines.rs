@@ -73,6 +73,11 @@ impl Before {
     }
 }
 
+/// The name of a header line that was found in order, whatever follows the line.
+pub(super) fn name(line: &[u8]) -> &[u8] {
+    trim(&line[..memchr(b':', line).unwrap_or(line.len())])
+}
+
 /// A header line, taken apart; see [`field`]. Ranges are offsets of the line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Part {
