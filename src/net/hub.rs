@@ -101,6 +101,12 @@ impl Hub {
         self.bounds.fronts.times(listener, &self.times).unwrap_or(self.times)
     }
 
+    /// True where a connection may be kept after the request that it has now.
+    pub fn keeps(&self, connection: &Connection) -> bool {
+        let is_last = self.bounds.requests_max.is_some_and(|max| connection.requests + 1 >= max);
+        self.times.keep_alive_ms > 0 && !is_last && self.keeps_connections(connection.listener)
+    }
+
     /// The slowest body that is waited for at a listener; `None` without a limit. Front ends of the uwsgi protocol have
     /// limits of their own.
     pub fn pace_of(&self, listener: u16) -> Option<Pace> {

@@ -1,16 +1,15 @@
 //! The answer to one request: framing by the codec, bytes to the socket, the rest to the spill.
 
-use std::fs::File;
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
-use uwsgi_plugin_api::{Flow, HeadError, Response, WriteError};
+use uwsgi_plugin_api::{Flow, HeadError, Known, Response, VarsView, WriteError};
 use uwsgi_protocol::http1::{ResponseEncoder, is_value};
 
 use super::cell::Cell;
-use super::gzip::Gzip;
+use super::gzip::{self, Gzip};
+use crate::net::front::Front;
 use crate::net::spill::{Flushed, Spill};
 use crate::sys::socket;
 
@@ -100,10 +99,12 @@ impl<'a> Answer<'a> {
         self.headers = headers;
     }
 
-    /// Compresses the body where the application asks for it (`http-auto-gzip`) and the request's `Accept-Encoding`
-    /// allows it.
-    pub fn may_compress(&mut self, accept: Option<&[u8]>) {
-        self.gzip = Some(Box::new(Gzip::new(accept)));
+    /// Compresses the body where the listener does so (`http-auto-gzip`), the application asks for it and the client
+    /// accepts it.
+    pub fn may_compress(&mut self, front: Option<&Front>, request: VarsView<'_>) {
+        if front.is_some_and(Front::compresses) {
+            self.gzip = Some(Box::new(Gzip::new(request.get(Known::AcceptEncoding))));
+        }
     }
 
     /// True when answers are kept back.
@@ -254,32 +255,6 @@ impl<'a> Answer<'a> {
         Ok(())
     }
 
-    /// A file behind bytes that were compressed.
-    fn write_file_compressed(
-        &mut self,
-        file: OwnedFd,
-        offset: u64,
-        length: u64,
-    ) -> Result<Flow, WriteError> {
-        const PIECE_BYTES: usize = 64 * 1024;
-        let file = File::from(file);
-        let (mut piece, mut at) = (vec![0; PIECE_BYTES], offset);
-        let end = offset.saturating_add(length);
-        while at < end {
-            let wanted =
-                usize::try_from(end - at).map_or(PIECE_BYTES, |left| left.min(PIECE_BYTES));
-            let count = file.read_at(&mut piece[..wanted], at).map_err(|error| self.fail(error))?;
-            if count == 0 {
-                break;
-            }
-            at += count as u64;
-            if self.write(&piece[..count])? == Flow::Full {
-                self.wait()?;
-            }
-        }
-        Ok(self.flow())
-    }
-
     fn fail(&mut self, error: io::Error) -> WriteError {
         let copy =
             error.raw_os_error().map_or_else(|| error.kind().into(), io::Error::from_raw_os_error);
@@ -355,7 +330,7 @@ impl Response for Answer<'_> {
             self.send_head()?;
         }
         if self.gzip.as_ref().is_some_and(|gzip| gzip.is_active()) {
-            return self.write_file_compressed(file, offset, length);
+            return gzip::write_file(self, &file.into(), offset, length);
         }
         self.flush_held()?;
         let frame = self.encoder.file_frame(length);

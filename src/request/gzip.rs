@@ -3,11 +3,13 @@
 //! Headers that compressing would change are held back until the head is final. Nothing of this exists for answers of
 //! other listeners.
 
+use std::fs::File;
 use std::io::{self, Write};
+use std::os::unix::fs::FileExt;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use uwsgi_plugin_api::HeadError;
+use uwsgi_plugin_api::{Flow, HeadError, Response, WriteError};
 use uwsgi_protocol::http1::ResponseEncoder;
 
 /// The application's mark.
@@ -122,6 +124,30 @@ impl Gzip {
     pub(super) fn finish(&mut self) -> Option<io::Result<Vec<u8>>> {
         self.body.take().map(GzEncoder::finish)
     }
+}
+
+/// Sends a part of a file behind bytes that were compressed: it has to be read.
+pub(super) fn write_file(
+    answer: &mut dyn Response,
+    file: &File,
+    offset: u64,
+    length: u64,
+) -> Result<Flow, WriteError> {
+    const PIECE_BYTES: usize = 64 * 1024;
+    let (mut piece, mut at) = (vec![0; PIECE_BYTES], offset);
+    let end = offset.saturating_add(length);
+    while at < end {
+        let wanted = usize::try_from(end - at).map_or(PIECE_BYTES, |left| left.min(PIECE_BYTES));
+        let count = file.read_at(&mut piece[..wanted], at).map_err(WriteError::Disconnected)?;
+        if count == 0 {
+            break;
+        }
+        at += count as u64;
+        if answer.write(&piece[..count])? == Flow::Full {
+            answer.wait()?;
+        }
+    }
+    Ok(Flow::Ready)
 }
 
 /// RFC 9110, 12.5.3: `gzip`, its old name or `*`, with a weight above 0; the name counts before the star.

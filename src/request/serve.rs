@@ -17,7 +17,6 @@ use super::cell::Cell;
 use super::record::Record;
 use super::shared::{Routes, Shared};
 use crate::net::connection::{Connection, Step};
-use crate::net::front::Front;
 use crate::net::leaving::Course;
 use crate::net::table::Wait;
 use crate::shm::CoreSlot;
@@ -197,7 +196,7 @@ impl Core {
         let (peer, number) = (connection.peer, connection.listener);
         let fd = connection.fd().as_raw_fd();
         let bounds = &shared.hub.bounds;
-        let is_last = bounds.requests_max.is_some_and(|max| connection.requests + 1 >= max);
+        let keeps = shared.hub.keeps(connection);
         let timeout = Duration::from_millis(shared.hub.times_of(number).progress_ms);
         load_body(connection, &mut self.body);
         let parts = connection.parts();
@@ -206,19 +205,14 @@ impl Core {
             wire: wire(&listener),
             version: parts.head.version,
             head_request: parts.head.is_head,
-            keep_alive: parts.head.keep_alive
-                && shared.hub.times.keep_alive_ms > 0
-                && !is_last
-                && shared.hub.keeps_connections(number),
+            keep_alive: parts.head.keep_alive && keeps,
         });
         let vars = parts.vars.view(parts.head_bytes);
         let date = self.date.at(begun.unix_s);
         let mut answer = Answer::new(parts.fd, cell, &mut self.encoder, parts.spill, date, timeout);
         answer.pipelined(hold, *holding);
         answer.add_headers(&shared.headers);
-        if bounds.fronts.of(number).is_some_and(Front::compresses) {
-            answer.may_compress(vars.get(Known::AcceptEncoding));
-        }
+        answer.may_compress(bounds.fronts.of(number), vars);
         let mut body = RequestBody::new(
             parts.fd,
             parts.body_bytes,
