@@ -309,11 +309,13 @@ impl Connection {
         Ok(true)
     }
 
-    /// RFC 9110, 10.1.1. A socket that cannot take 25 bytes now is in no state to be promised anything: the
-    /// client will send its body after its own time-out.
-    fn send_continue(&self) {
-        let _ =
-            socket::send(self.fd.as_fd(), &[io::IoSlice::new(b"HTTP/1.1 100 Continue\r\n\r\n")]);
+    /// RFC 9110, 10.1.1. A socket that takes nothing now is in no state to be promised anything: the client will
+    /// send its body after its own time-out. What it takes a part of is sent whole, before the answer.
+    fn send_continue(&mut self) {
+        let sent = socket::send(self.fd.as_fd(), &[io::IoSlice::new(http1::CONTINUE)]);
+        if let Ok(count @ 1..) = sent {
+            self.spill.push(&http1::CONTINUE[count..]);
+        }
     }
 
     /// The request is answered: drops its bytes, so that the next one is first in the input.
