@@ -156,3 +156,43 @@ pub(super) fn request() -> impl Strategy<Value = Vec<u8>> {
         head
     })
 }
+
+/// Bodies in chunks, mostly good ones.
+pub(super) fn chunks() -> impl Strategy<Value = Vec<u8>> {
+    const SIZES: &[&str] = &[
+        "5",
+        "5",
+        "5",
+        "5",
+        "05",
+        "0005",
+        "0",
+        "5 ",
+        " 5",
+        "+5",
+        "0x5",
+        "5\t",
+        "5,",
+        "ffffffffffffffff",
+        "",
+    ];
+    const EXTENSIONS: &[&str] =
+        &["", "", "", "", ";a", ";a=b", " ;a=\"b\"", ";", ";\u{e9}", ";a\nb", ";\0"];
+    const DATA: &[&str] =
+        &["hello", "hello", "hello", "hello", "hell", "hello!", "0\r\n\r\n", "\r\n\r\n\r"];
+    const TRAILERS: &[&str] =
+        &["", "", "", "X: y", "Host: h", "X", " X: y", "X : y", "X: \u{1}", ": y"];
+    let chunk =
+        (any_of(SIZES), any_of(EXTENSIONS), any_of(LINE_ENDS), any_of(DATA), any_of(LINE_ENDS))
+            .prop_map(|(size, extension, end, data, end2)| {
+                size + &extension + &end + &data + &end2
+            });
+    let good = Just("5\r\nhello\r\n".to_owned());
+    let chunks = prop::collection::vec(prop_oneof![2 => good, 1 => chunk], 0..4);
+    let last = (any_of(LINE_ENDS), any_of(TRAILERS), any_of(LINE_ENDS), any_of(LINE_ENDS))
+        .prop_map(|(end, trailer, end2, end3)| {
+            let trailer = if trailer.is_empty() { trailer } else { trailer + &end2 };
+            "0".to_owned() + &end + &trailer + &end3
+        });
+    (chunks, last).prop_map(|(chunks, last)| (chunks.concat() + &last).into_bytes())
+}

@@ -4,6 +4,7 @@
 //! `oracle.rs` holds what is compared; the fuzz target `differential` includes it. The other readers are httparse, with
 //! the rules of RFC 9112 for lengths written down once more, and a server of hyper.
 
+mod chunks;
 mod grammar;
 mod oracle;
 
@@ -15,6 +16,48 @@ proptest! {
     #[test]
     fn readers_agree(input in grammar::request()) {
         oracle::compare(&input);
+    }
+
+    #[test]
+    fn readers_agree_on_chunks(body in grammar::chunks()) {
+        chunks::compare(&body);
+    }
+}
+
+#[test]
+fn readers_agree_on_known_quarrels_about_chunks() {
+    let bodies = [
+        "5\r\nhello\r\n0\r\n\r\n",
+        "5\nhello\n0\n\n",
+        "5\r\nhello0\r\n\r\n",
+        "5\r\nhelloX\r\n0\r\n\r\n",
+        "5 \r\nhello\r\n0\r\n\r\n",
+        " 5\r\nhello\r\n0\r\n\r\n",
+        "+5\r\nhello\r\n0\r\n\r\n",
+        "0x5\r\nhello\r\n0\r\n\r\n",
+        "5_\r\nhello\r\n0\r\n\r\n",
+        "5;a\nb\r\nhello\r\n0\r\n\r\n",
+        "5;a=\"\r\n\"\r\nhello\r\n0\r\n\r\n",
+        "5;\r\nhello\r\n0\r\n\r\n",
+        "5\r\r\nhello\r\n0\r\n\r\n",
+        "\r\n5\r\nhello\r\n0\r\n\r\n",
+        "00000005\r\nhello\r\n000\r\n\r\n",
+        "00000000000000000000000005\r\nhello\r\n0\r\n\r\n",
+        "10000000000000005\r\nhello\r\n0\r\n\r\n",
+        "ffffffffffffffff\r\nhello\r\n0\r\n\r\n",
+        "-1\r\nhello\r\n0\r\n\r\n",
+        "5\r\nhello\r\n0\r\nX: y\r\n\r\n",
+        "5\r\nhello\r\n0\r\nContent-Length: 5\r\n\r\n",
+        "5\r\nhello\r\n0\r\nX: y\n\r\n",
+        "5\r\nhello\r\n0\r\n X: y\r\n\r\n",
+        "5\r\nhello\r\n0\r\n\n",
+        "5\r\nhello\r\n0\n\r\n",
+        "5\r\nhello\r\n\r\n0\r\n\r\n",
+        "0\r\n",
+        "",
+    ];
+    for body in bodies {
+        chunks::compare(body.as_bytes());
     }
 }
 
@@ -91,4 +134,6 @@ fn the_comparison_is_not_idle() {
     assert!(!none.ours && !none.hyper, "{none:?}");
     let compat = counted("GET / HTTP/1.1\nHost: h\n\n");
     assert!(!compat.ours && compat.compat && compat.httparse, "{compat:?}");
+    let body = chunks::compare(b"3\r\nabc\r\n2;x=y\r\nde\r\n0\r\nA: b\r\n\r\n");
+    assert_eq!(body, Some((b"abcde".to_vec(), true)), "and the next request");
 }

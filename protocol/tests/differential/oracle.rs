@@ -23,9 +23,6 @@ const STRICTER: &[(&str, &str)] = &[
         "targets of other schemes, of no scheme, and with user information name nothing here",
     ),
     ("bare_lf", "whoever is in front may not take it for a line end"),
-    ("bad_header_value", "control characters, which httparse allows where HTTP does not"),
-    ("bad_method", "what follows an empty line or two"),
-    ("bad_request_line", "more or other blanks than one space"),
     ("conflicting_content_length", "httparse does not look into values; nor do the next ones"),
     ("bad_content_length", "see above"),
     ("repeated_content_length", "RFC 9110, 8.6 allows to refuse equal ones, too"),
@@ -39,7 +36,6 @@ const STRICTER: &[(&str, &str)] = &[
     ("missing_host", "RFC 9112, 3.2"),
     ("multiple_host", "RFC 9112, 3.2"),
     ("unknown_expectation", "RFC 9110, 10.1.1"),
-    ("version_not_supported", "only 1.x is spoken"),
 ];
 
 /// What httparse refuses and we accept. Each `fn` sees the input.
@@ -273,7 +269,7 @@ fn hyper(input: &[u8]) -> Option<Seen> {
         sink.borrow_mut().get_or_insert_with(|| told(&request));
         std::future::ready(Ok::<_, Infallible>(hyper::Response::new(Nothing)))
     });
-    let io = Memory { input: input.to_vec(), at: 0 };
+    let io = Memory::new(input.to_vec());
     let connection = hyper::server::conn::http1::Builder::new().serve_connection(io, service);
     // All input is there: what is pending now stays so.
     let _ = pin!(connection).poll(&mut Context::from_waker(Waker::noop()));
@@ -299,7 +295,7 @@ fn told(request: &hyper::Request<Incoming>) -> Seen {
 }
 
 /// An empty answer.
-struct Nothing;
+pub(crate) struct Nothing;
 
 impl Body for Nothing {
     type Data = Bytes;
@@ -317,10 +313,16 @@ impl Body for Nothing {
     }
 }
 
-/// A connection whose client has sent everything.
-struct Memory {
+/// A connection whose client has sent everything and waits.
+pub(crate) struct Memory {
     input: Vec<u8>,
     at: usize,
+}
+
+impl Memory {
+    pub(crate) fn new(input: Vec<u8>) -> Self {
+        Self { input, at: 0 }
+    }
 }
 
 impl Read for Memory {
@@ -330,6 +332,9 @@ impl Read for Memory {
         mut buffer: ReadBufCursor<'_>,
     ) -> Poll<std::io::Result<()>> {
         let rest = &self.input[self.at..];
+        if rest.is_empty() {
+            return Poll::Pending;
+        }
         let count = rest.len().min(buffer.remaining());
         buffer.put_slice(&rest[..count]);
         self.at += count;
