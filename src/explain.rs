@@ -76,7 +76,11 @@ fn summary(config: &Config) -> Vec<String> {
     for socket in &config.sockets {
         let protocol = match socket.protocol {
             WireProtocol::Uwsgi => "the uwsgi protocol",
+            WireProtocol::PersistentUwsgi => "the persistent uwsgi protocol",
             WireProtocol::Http => "HTTP",
+            WireProtocol::FastCgi | WireProtocol::FastCgiNph => "FastCGI",
+            WireProtocol::Scgi | WireProtocol::ScgiNph => "SCGI",
+            WireProtocol::Auto => "uwsgi, HTTP, FastCGI or SCGI, whichever comes,",
         };
         lines.push(format!("serves {protocol} on {} ({})", socket.address, socket.origin));
     }

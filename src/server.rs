@@ -18,6 +18,7 @@ use crate::master::{
     self, EndpointListener, Files, Handover, Hooks, Loading, MasterContext, MoldPost, Passed, Role,
     Succession, Vacuum, vacuum,
 };
+use crate::net::decode;
 use crate::net::inherit::Inheritance;
 use crate::net::listen::{self, EndpointSocket, ListenError, Socket};
 use crate::net::reactor::Listening;
@@ -312,9 +313,11 @@ fn watch_pidfiles(config: &Config, vacuum: &mut Vacuum) {
 type Named<T> = Vec<(String, T)>;
 
 fn named(sockets: Sockets) -> (Named<Listening>, Named<EndpointListener>) {
-    let served = sockets.served.into_iter().map(|socket| {
+    let (count, forms) = (sockets.served.len(), decode::RECOGNIZED.len());
+    let served = sockets.served.into_iter().enumerate().map(|(at, socket)| {
         let name = socket.handover_name();
-        (name, Listening { fd: Arc::new(socket.fd), info: Arc::new(socket.info) })
+        let id = u16::try_from(count + at * forms).unwrap_or(u16::MAX);
+        (name, Listening::new(Arc::new(socket.fd), socket.info, id))
     });
     let answered = sockets.answered.into_iter().map(|socket| {
         let EndpointSocket { endpoint, fd, address, handover_name, .. } = socket;

@@ -58,6 +58,12 @@ system_run() {
 system_test() {
     system_run
     command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || { prevent_service; apt_install nginx-light; allow_service; }
+    # The other front ends. Apache's programs come without its service, the others would start one.
+    local program fronts=()
+    for program in apache2:apache2-bin lighttpd:lighttpd haproxy:haproxy caddy:caddy cgi-fcgi:libfcgi-bin; do
+        PATH="$PATH:/usr/sbin" command -v "${program%%:*}" >/dev/null || fronts+=("${program#*:}")
+    done
+    [ "${#fronts[@]}" -eq 0 ] || { prevent_service; apt_install "${fronts[@]}"; allow_service; }
     command -v wrk >/dev/null || apt_install wrk
     command -v curl >/dev/null || apt_install curl
     command -v make >/dev/null || apt_install make

@@ -95,8 +95,7 @@ fn as_packet(head: &[u8]) -> Vec<u8> {
 #[divan::bench]
 fn answer(bencher: Bencher<'_, '_>) {
     let mut encoder = ResponseEncoder::default();
-    let rules =
-        Rules { wire: Wire::Http, version: Version::Http11, head_request: false, keep_alive: true };
+    let rules = Rules { keep_alive: true, ..Rules::last(Wire::Http, Version::Http11) };
     bencher.bench_local(|| {
         encoder.reset(black_box(rules));
         let begun = encoder.start(black_box(b"200 OK")).is_ok()

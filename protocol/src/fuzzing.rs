@@ -3,11 +3,13 @@
 //! The properties are the same everywhere: no input panics, spans stay inside their buffer, and how the input was
 //! cut into reads changes nothing, not even which of several faults is told.
 
+use crate::fastcgi::{self, Piece, Progress, StdinDecoder};
 use crate::http1::{
     self, Chunk, ChunkLimits, ChunkedDecoder, HeadDecoder, ResponseEncoder, Rules, Strictness,
     Version, Wire,
 };
-use crate::{Reject, Vars, uwsgi};
+use crate::sniff::{self, Guess};
+use crate::{Reject, Vars, scgi, uwsgi};
 
 type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
 
@@ -138,7 +140,7 @@ fn chunks(input: &[u8], step: usize, events: &mut Events) {
 /// client reads back. `fields` are status, then names and values by turns; `parts` is the body.
 pub fn answer(fields: &[&[u8]], parts: &[&[u8]], head_request: bool, http11: bool) {
     let version = if http11 { Version::Http11 } else { Version::Http10 };
-    let rules = Rules { wire: Wire::Http, version, head_request, keep_alive: true };
+    let rules = Rules { head_request, keep_alive: true, ..Rules::last(Wire::Http, version) };
     let mut encoder = ResponseEncoder::new(4096);
     encoder.reset(rules);
     let [status, headers @ ..] = fields else { return };
@@ -184,4 +186,141 @@ pub fn answer(fields: &[&[u8]], parts: &[&[u8]], head_request: bool, http11: boo
     }
     let bodiless = head_request || matches!(encoder.status(), 0..200 | 204 | 304);
     assert!(wire.is_empty() || !bodiless);
+}
+
+/// An SCGI request, whole and cut after `cut` bytes.
+pub fn scgi_request(input: &[u8], cut: usize) {
+    const LIMITS: scgi::Limits = scgi::Limits { head_bytes_max: 512, vars_max: 16 };
+    let decode = |input: &[u8]| {
+        let mut vars = Vars::default();
+        let head = scgi::decode(input, &LIMITS, &mut vars);
+        head.map(|head| head.map(|head| (head, owned(&vars, input))))
+    };
+    let whole = decode(input);
+    match decode(&input[..cut.min(input.len())]) {
+        Ok(None) => {}
+        early => assert_eq!(early, whole, "an answer before the end must be the final one"),
+    }
+}
+
+/// A FastCGI conversation in steps of `step` bytes: the requests that the application sees do not depend on them.
+/// Which of several faults is seen, and whether one comes before an answer, may: requests interleave.
+pub fn fastcgi_conversation(input: &[u8], step: usize) {
+    let whole = FastCgi::read(input, input.len().max(1));
+    let cut = FastCgi::read(input, step.max(1));
+    if !whole.failed && !cut.failed {
+        assert_eq!(cut.requests, whole.requests, "in steps of {step}");
+    }
+}
+
+/// What came of a conversation.
+#[derive(Debug, Default)]
+struct FastCgi {
+    requests: Vec<FastCgiRequest>,
+    /// Records that wait for the end of the present body.
+    foreign: Vec<u8>,
+    failed: bool,
+}
+
+/// Request id, whether the connection is kept, the announced length, variables; the body and how it ended.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct FastCgiRequest {
+    head: (u16, bool, Option<u64>, Pairs),
+    body: Vec<u8>,
+    end: Option<bool>,
+}
+
+impl FastCgi {
+    fn read(input: &[u8], step: usize) -> Self {
+        let (mut seen, mut held, mut body) = (Self::default(), Vec::new(), None);
+        'input: for piece in input.chunks(step) {
+            held.extend_from_slice(piece);
+            loop {
+                match seen.advance(&mut held, &mut body) {
+                    Ok(true) => {}
+                    Ok(false) => break,
+                    Err(_) => {
+                        seen.failed = true;
+                        break 'input;
+                    }
+                }
+            }
+        }
+        seen.requests.sort();
+        seen
+    }
+
+    fn advance(
+        &mut self,
+        held: &mut Vec<u8>,
+        body: &mut Option<StdinDecoder>,
+    ) -> Result<bool, Reject> {
+        const LIMITS: fastcgi::Limits =
+            fastcgi::Limits { head_bytes_max: 512, vars_max: 16, connections_max: 3 };
+        let Some(decoder) = body else {
+            let mut vars = Vars::default();
+            match fastcgi::decode(held, &LIMITS, &mut vars)? {
+                Progress::More => return Ok(false),
+                Progress::Interleaved => {
+                    fastcgi::sort(held);
+                    let again = fastcgi::decode(held, &LIMITS, &mut vars);
+                    assert_ne!(again, Ok(Progress::Interleaved), "no progress");
+                }
+                Progress::Reply { consumed, reply } => {
+                    assert!(consumed > 0, "no progress");
+                    held.drain(..consumed);
+                    assert!(reply.is_empty() || fastcgi::record_len(&reply) == Some(reply.len()));
+                }
+                Progress::Request(head) => {
+                    let fastcgi::Head { consumed, request_id, keep_conn, content_length } = head;
+                    let vars = owned(&vars, held);
+                    let head = (request_id, keep_conn, content_length, vars);
+                    self.requests.push(FastCgiRequest { head, body: Vec::new(), end: None });
+                    held.drain(..consumed);
+                    *body = Some(StdinDecoder::new(request_id));
+                }
+            }
+            return Ok(true);
+        };
+        let Some(request) = self.requests.last_mut() else { return Ok(false) };
+        let (consumed, end) = match decoder.decode(held)? {
+            Piece::More { consumed } => {
+                held.drain(..consumed);
+                return Ok(false);
+            }
+            Piece::Data { skip, len } => {
+                assert!(len > 0);
+                request.body.extend_from_slice(&held[skip..skip + len]);
+                (skip + len, None)
+            }
+            Piece::Foreign { skip, len } => {
+                self.foreign.extend_from_slice(&held[skip..skip + len]);
+                (skip + len, None)
+            }
+            Piece::End { consumed } => (consumed, Some(true)),
+            Piece::Abort { consumed } => (consumed, Some(false)),
+        };
+        held.drain(..consumed);
+        if end.is_some() {
+            request.end = end;
+            *body = None;
+            held.splice(..0, self.foreign.drain(..));
+        }
+        Ok(true)
+    }
+}
+
+/// The first bytes of a connection: what they show does not change with what follows.
+pub fn first_bytes(input: &[u8]) {
+    let mut known = None;
+    for end in 0..=input.len().min(2 * sniff::BYTES_MAX) {
+        let guess = sniff::recognize(&input[..end]);
+        match known {
+            None if guess == Guess::More => {
+                assert!(end < sniff::BYTES_MAX, "it is never certain");
+            }
+            None => known = Some(guess),
+            Some(known) => assert_eq!(guess, known, "after {end} bytes"),
+        }
+    }
 }

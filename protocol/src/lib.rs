@@ -5,13 +5,18 @@
 //! panics; it becomes a [`Reject`].
 #![forbid(unsafe_code)]
 
+pub mod fastcgi;
 pub mod http1;
+pub mod proxy;
+pub mod scgi;
+pub mod sniff;
 pub mod uwsgi;
 pub mod vars;
 
 #[doc(hidden)]
 pub mod fuzzing;
 mod names;
+mod pairs;
 mod reject;
 
 pub use reject::Reject;

@@ -27,6 +27,12 @@ impl Span {
         Self { start: start as u32, len: len as u32 }
     }
 
+    /// A stretch of this one, which has at least `start + len` bytes.
+    pub(crate) fn part(self, start: usize, len: usize) -> Self {
+        debug_assert!(start + len <= self.len());
+        Self { start: self.start + start as u32, len: len as u32 }
+    }
+
     /// Number of bytes.
     pub fn len(self) -> usize {
         self.len as usize

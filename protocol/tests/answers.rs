@@ -3,11 +3,17 @@
 
 use uwsgi_protocol::http1::{BodyFraming, End, HeadError, ResponseEncoder, Rules, Version, Wire};
 
-const HTTP11: Rules =
-    Rules { wire: Wire::Http, version: Version::Http11, head_request: false, keep_alive: true };
+const HTTP11: Rules = Rules {
+    wire: Wire::Http,
+    version: Version::Http11,
+    head_request: false,
+    keep_alive: true,
+    delimited: false,
+};
 const HTTP10: Rules = Rules { version: Version::Http10, ..HTTP11 };
 const HEAD: Rules = Rules { head_request: true, ..HTTP11 };
-const UWSGI: Rules = Rules { wire: Wire::Uwsgi, ..HTTP11 };
+const UWSGI: Rules = Rules { wire: Wire::Front, ..HTTP11 };
+const CGI: Rules = Rules { wire: Wire::Cgi, ..HTTP11 };
 
 /// The answer to an application that gave this status, these headers and this body in one piece, its length being
 /// told or not. The date is `D`.
@@ -193,4 +199,25 @@ fn the_log_counts_what_the_application_gave() {
     let head = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n";
     let facts = (encoder.status(), encoder.app_headers(), encoder.app_head_bytes());
     assert_eq!(facts, (200, 1, head.len()));
+}
+
+#[test]
+fn a_front_end_that_speaks_cgi_gets_a_status_header() {
+    let ok = |told| answer(CGI, "200 OK", &[("X", "y")], "hello", told);
+    assert_eq!(ok(true), "Status: 200 OK\r\nX: y\r\nContent-Length: 5\r\n\r\nhello");
+    assert_eq!(ok(false), "Status: 200 OK\r\nX: y\r\n\r\nhello");
+    let ready_made = b"HTTP/1.1 404 Not Found\r\n\r\n";
+    let (before, rest) = Wire::Cgi.dress(ready_made);
+    assert_eq!([before, rest].concat(), b"Status: 404 Not Found\r\n\r\n");
+    assert_eq!(Wire::Front.dress(ready_made), (&b""[..], &ready_made[..]));
+}
+
+#[test]
+fn a_connection_is_kept_where_the_end_of_the_answer_is_known() {
+    let kept = |rules, told| encode(rules, "200 OK", &[], "hello", told).2.keep_alive;
+    assert!(kept(UWSGI, true), "persistent uwsgi");
+    assert!(!kept(UWSGI, false));
+    let fastcgi = Rules { delimited: true, ..CGI };
+    assert!(kept(fastcgi, true) && kept(fastcgi, false));
+    assert!(!kept(Rules { keep_alive: false, ..fastcgi }, true));
 }

@@ -75,6 +75,46 @@ fn packet_like() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
+/// Records of two requests, and now and then of none, in any order.
+fn records() -> impl Strategy<Value = Vec<u8>> {
+    let contents: [&[u8]; 8] = [
+        b"",
+        b"\0\x01\x01\0\0\0\0\0",
+        b"\0\x01\0\0\0\0\0\0",
+        b"\0\x02\0\0\0\0\0\0",
+        b"\x01\x02Xyz",
+        b"\x0e\x031CONTENT_LENGTH-1",
+        b"\x80\0\0\x06\x01HTTP_X1\x06\x01HTTP_X2",
+        b"\x0f\0FCGI_MPXS_CONNS",
+    ];
+    let content = prop::sample::select(contents.to_vec());
+    let kind = prop::sample::select(vec![1_u8, 1, 1, 4, 4, 4, 4, 5, 5, 5, 2, 9, 8, 77, 6]);
+    let record = (kind, 0_u8..4, content, 0_u8..3);
+    prop::collection::vec(record, 0..14).prop_map(|records| {
+        let bytes = records.into_iter().flat_map(|(kind, id, content, padding)| {
+            // Mostly the first one.
+            let id = [1, 1, 2, 0][usize::from(id)];
+            let mut record = vec![1, kind, 0, id, 0, content.len() as u8, padding, 0];
+            record.extend_from_slice(content);
+            record.resize(record.len() + usize::from(padding), 0);
+            record
+        });
+        bytes.collect()
+    })
+}
+
+/// Netstrings with now and then a wrong length.
+fn netstring_like() -> impl Strategy<Value = Vec<u8>> {
+    let words = ["CONTENT_LENGTH", "3", "SCGI", "1", "HTTP_X", "a", "", "-1"];
+    let word = prop::sample::select(words.to_vec());
+    (prop::collection::vec(word, 0..10), 0usize..9).prop_map(|(words, shift)| {
+        let block: Vec<u8> =
+            words.iter().flat_map(|word| [word.as_bytes(), b"\0"].concat()).collect();
+        let len = block.len() + usize::from(shift == 0);
+        [format!("{len}:").as_bytes(), &block, b",abc"].concat()
+    })
+}
+
 /// What applications give, now and then with bytes that must not get into a head.
 fn head_text() -> impl Strategy<Value = Vec<u8>> {
     let texts = [
@@ -114,11 +154,31 @@ proptest! {
     fn any_bytes_are_survived(input in any::<Vec<u8>>(), step in 1usize..40) {
         fuzzing::http_stream(&input, step);
         fuzzing::uwsgi_packet(&input, step);
+        fuzzing::scgi_request(&input, step);
+        fuzzing::fastcgi_conversation(&input, step);
     }
 
     #[test]
     fn packets_do_not_depend_on_how_they_are_cut(input in packet_like(), cut in 0usize..300) {
         fuzzing::uwsgi_packet(&input, cut);
+    }
+
+    #[test]
+    fn conversations_do_not_depend_on_how_they_are_cut(input in records(), step in 1usize..60) {
+        fuzzing::fastcgi_conversation(&input, step);
+        fuzzing::fastcgi_conversation(&input, 1);
+    }
+
+    #[test]
+    fn netstrings_do_not_depend_on_how_they_are_cut(input in netstring_like(), cut in 0usize..200) {
+        fuzzing::scgi_request(&input, cut);
+    }
+
+    #[test]
+    fn what_is_recognized_stays_so(input in prop_oneof![
+        http_like(), packet_like(), records(), netstring_like(), any::<Vec<u8>>(),
+    ]) {
+        fuzzing::first_bytes(&input);
     }
 
     #[test]

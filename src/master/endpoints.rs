@@ -5,7 +5,6 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-use uwsgi_plugin_api::WireProtocol;
 use uwsgi_protocol::http1;
 
 use super::answering::{Asked, Next, Open};
@@ -131,14 +130,10 @@ impl Master {
     fn sockets_shown(&self) -> Vec<stats::Socket> {
         let configured = self.context.config.runtime.backlog;
         let shown = self.context.served.iter().map(|listening| {
-            let protocol = match listening.info.protocol {
-                WireProtocol::Uwsgi => "uwsgi",
-                WireProtocol::Http => "http",
-            };
             let queue = self.hands().queues.borrow_mut().one(listening.fd.as_fd());
             stats::Socket {
                 name: listening.info.name.clone(),
-                protocol,
+                protocol: listening.info.protocol.name(),
                 queue: queue.map_or(0, |queue| queue.length).into(),
                 queue_max: queue.map_or(configured, |queue| queue.max).into(),
             }

@@ -6,14 +6,15 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use uwsgi_plugin_api::{Listener, WireProtocol};
-use uwsgi_protocol::{Reject, Vars, http1, uwsgi};
+use uwsgi_plugin_api::WireProtocol;
+use uwsgi_protocol::{Reject, Vars, fastcgi, http1};
 
-use super::decode::{self, Decoded, Head};
-use super::front::{Front, Fronts};
+use super::decode::{self, Decoded, Found, Head, Limits, Look};
+use super::front::Fronts;
 use super::input::Input;
 use super::peer::Peer;
 use super::pool::{Pool, READ_BYTES};
+use super::reactor::Listening;
 use super::spill::{Flushed, Spill};
 use super::table::{Token, Wait};
 use super::upload::{Fault, Policy, Rest, Upload};
@@ -22,10 +23,8 @@ use crate::sys::socket;
 /// Bounds that a connection keeps to; from the configuration.
 #[derive(Clone, Debug)]
 pub struct Bounds {
-    /// Limits of a uwsgi packet.
-    pub packet: uwsgi::Limits,
-    /// Limits of an HTTP head.
-    pub head: http1::Limits,
+    /// Limits of heads.
+    pub head: Limits,
     /// How bodies are received.
     pub body: Policy,
     /// Bytes per second that a body over HTTP must come at (`http-body-min-rate`).
@@ -34,14 +33,6 @@ pub struct Bounds {
     pub requests_max: Option<u32>,
     /// What listeners ask for beyond their protocol.
     pub fronts: Fronts,
-}
-
-impl Bounds {
-    /// How heads of this listener are read.
-    fn head_of(&self, front: Option<&Front>) -> http1::Limits {
-        let keeps_slashes = front.is_some_and(Front::keeps_slashes);
-        http1::Limits { keeps_slashes, ..self.head }
-    }
 }
 
 /// What a connection needs next.
@@ -55,6 +46,16 @@ pub enum Step {
     Refuse(Reject),
     /// Nothing more: the client is gone or has ended between two requests.
     Close,
+}
+
+/// What follows a look at the input.
+enum Next {
+    /// More bytes are needed.
+    More,
+    /// There is a head.
+    Body,
+    /// Another look.
+    Again,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,6 +89,8 @@ pub struct Connection {
     fd: OwnedFd,
     /// Index of its listener.
     pub listener: u16,
+    /// What it turned out to speak, where its listener does not say that beforehand.
+    pub spoken: Option<WireProtocol>,
     /// Who is at the other end.
     pub peer: Peer,
     /// Its slot, once it is registered with the reactor.
@@ -109,6 +112,8 @@ pub struct Connection {
     pub head_deadline_ms: u64,
     /// Monotonic milliseconds at which lingering ends, once it began.
     pub linger_until_ms: Option<u64>,
+    /// Monotonic milliseconds until which it may rest between two requests, once it has done so for a while.
+    pub idle_until_ms: Option<u64>,
     /// An event said that the client has ended its direction: reads go on until they say so too.
     pub hung_up: bool,
     /// `EPOLLOUT` is asked for.
@@ -123,6 +128,7 @@ impl Connection {
         Box::new(Self {
             fd,
             listener,
+            spoken: None,
             peer,
             token: None,
             input: Input::default(),
@@ -134,6 +140,7 @@ impl Connection {
             input_pending: true,
             head_deadline_ms,
             linger_until_ms: None,
+            idle_until_ms: None,
             hung_up: false,
             wants_write: false,
             decoder: http1::HeadDecoder::default(),
@@ -168,7 +175,7 @@ impl Connection {
 
     /// True where all that was received lies in the input as it came, so that another process can go on.
     pub fn can_move(&self) -> bool {
-        let decoded_in_place = self.upload.chunked || self.upload.spool.is_some();
+        let decoded_in_place = self.upload.coded || self.upload.spool.is_some();
         matches!(self.phase, Phase::Head | Phase::Body)
             && self.spill.is_empty()
             && !decoded_in_place
@@ -205,7 +212,7 @@ impl Connection {
     }
 
     /// Decodes what is there and reads what more is needed, as far as that goes without waiting.
-    pub fn advance(&mut self, listener: &Listener, bounds: &Bounds, pool: &Pool) -> Step {
+    pub fn advance(&mut self, listening: &Listening, bounds: &Bounds, pool: &Pool) -> Step {
         loop {
             match self.phase {
                 Phase::Flush { then_close, then_linger, then_body } => {
@@ -215,9 +222,10 @@ impl Connection {
                     }
                 }
                 Phase::Linger => return self.linger(),
-                Phase::Head => match self.decode(listener, bounds, pool) {
-                    Ok(true) => self.phase = Phase::Body,
-                    Ok(false) => {}
+                Phase::Head => match self.decode(listening, bounds, pool) {
+                    Ok(Next::Body) => self.phase = Phase::Body,
+                    Ok(Next::Again) => continue,
+                    Ok(Next::More) => {}
                     Err(reject) => return Step::Refuse(reject),
                 },
                 Phase::Body => {}
@@ -276,37 +284,51 @@ impl Connection {
         Ok(count)
     }
 
-    /// True when the head is complete.
     fn decode(
         &mut self,
-        listener: &Listener,
+        listening: &Listening,
         bounds: &Bounds,
         pool: &Pool,
-    ) -> Result<bool, Reject> {
+    ) -> Result<Next, Reject> {
         if self.input.is_empty() {
-            return Ok(false);
+            return Ok(Next::More);
+        }
+        if self.spoken.is_none() && listening.info.protocol == WireProtocol::Auto {
+            self.spoken = decode::recognize(self.input.data())?;
+            if self.spoken.is_none() {
+                return Ok(Next::More);
+            }
         }
         let vars = self.vars.get_or_insert_with(|| pool.vars());
-        let input = self.input.data();
-        let front = bounds.fronts.of(self.listener);
-        let found = match listener.protocol {
-            WireProtocol::Uwsgi => decode::uwsgi(input, &bounds.packet, vars),
-            WireProtocol::Http => {
-                let limits = bounds.head_of(front);
-                decode::http(&mut self.decoder, input, &limits, vars, &self.peer)
-            }
+        let look = Look {
+            input: self.input.data(),
+            limits: &bounds.head,
+            body: &bounds.body,
+            listener: listening.form(self.spoken),
+            front: bounds.fronts.of(self.listener),
+            peer: &self.peer,
+            decoder: &mut self.decoder,
         };
-        let Some(mut decoded) = found? else { return Ok(false) };
-        if let Some(front) = front {
-            front.adapt(&mut decoded, input, vars)?;
+        match look.decode(vars)? {
+            Found::Part => Ok(Next::More),
+            Found::Head(Decoded { head, upload, expects_continue }) => {
+                (self.head, self.upload) = (head, upload);
+                if expects_continue && self.input.len() == head.len {
+                    self.send_continue();
+                }
+                Ok(Next::Body)
+            }
+            Found::Between { consumed, answer } => {
+                self.input.consume(consumed);
+                self.spill.push(&answer);
+                self.flush_and_resume();
+                Ok(Next::Again)
+            }
+            Found::Interleaved => {
+                fastcgi::sort(self.input.data_mut());
+                Ok(Next::Again)
+            }
         }
-        let Decoded { head, framing, expects_continue } = decoded;
-        self.head = head;
-        self.upload = Upload::new(framing, &bounds.body)?;
-        if expects_continue && self.input.len() == head.len {
-            self.send_continue();
-        }
-        Ok(true)
     }
 
     /// RFC 9110, 10.1.1. A socket that takes nothing now is in no state to be promised anything: the client will
@@ -321,6 +343,12 @@ impl Connection {
     /// The request is answered: drops its bytes, so that the next one is first in the input.
     pub fn finish_request(&mut self) {
         self.input.consume(self.head.len + self.upload.ready);
+        if !self.upload.foreign.is_empty() {
+            let (records, answers) = self.upload.foreign.take();
+            self.input.precede(&records);
+            self.spill.push(&answers);
+        }
+        self.idle_until_ms = None;
         self.upload = Upload::default();
         self.head = Head::default();
         self.requests = self.requests.saturating_add(1);

@@ -1,15 +1,13 @@
-//! What a listener asks for beyond the protocol that it speaks: the `http-*` options of the sockets of `http`, and the
-//! modifiers of `http-socket`.
+//! What a listener asks for beyond the protocol that it speaks: the `http-*` options of the sockets of `http`.
 //!
 //! Most listeners ask for nothing: then there is no [`Front`], and its requests cost one look.
 
 use std::sync::Arc;
 
 use uwsgi_plugin_api::WireProtocol;
-use uwsgi_protocol::http1::Framing;
+use uwsgi_protocol::http1::{self, Framing};
 use uwsgi_protocol::{Known, Name, Reject, Vars};
 
-use super::decode::Decoded;
 use super::hub::Times;
 use crate::config::model::{Config, Side};
 
@@ -30,25 +28,23 @@ impl Front {
         self.side.gzip
     }
 
-    /// Makes a request what this listener wants it to be; `head` are the bytes that its variables point into.
+    /// Makes a request what this listener wants it to be; `input` is what its variables point into.
     ///
     /// # Errors
     /// 413 where the client asks whether it may send a body above `http-manage-expect`.
     pub(super) fn adapt(
         &self,
-        decoded: &mut Decoded,
-        head: &[u8],
+        head: &http1::Head,
+        input: &[u8],
         vars: &mut Vars,
     ) -> Result<(), Reject> {
-        let Side { modifier1, modifier2, expect_bytes_max, .. } = self.side;
-        let announced = match decoded.framing {
-            Framing::Length(length) if decoded.expects_continue => length,
+        let announced = match head.framing {
+            Framing::Length(length) if head.expect_continue => length,
             _ => 0,
         };
-        if expect_bytes_max.is_some_and(|max| announced > max) {
+        if self.side.expect_bytes_max.is_some_and(|max| announced > max) {
             return Err(Reject::new(413, "body_too_large"));
         }
-        (decoded.head.modifier1, decoded.head.modifier2) = (modifier1, modifier2);
         if self.side.host_is_server_name
             && let Some(position) = vars.position(Known::Host)
         {
@@ -57,7 +53,7 @@ impl Front {
         }
         // They come last, so that they have the last word, as in uWSGI.
         for (name, value) in &self.side.vars {
-            vars.set(head, name.as_bytes(), value.as_bytes());
+            vars.set(input, name.as_bytes(), value.as_bytes());
         }
         Ok(())
     }
@@ -84,10 +80,9 @@ pub struct Fronts(Arc<[Option<Front>]>);
 impl Fronts {
     /// Sockets of the configuration are the first listeners, in its order; others were inherited.
     pub fn new(config: &Config) -> Self {
-        let of = |router: bool| if router { &config.http.router } else { &config.http.plain };
         let front = |side: &Side| (*side != Side::default()).then(|| Front { side: side.clone() });
         let fronts = config.sockets.iter().map(|socket| match socket.protocol {
-            WireProtocol::Http => front(of(socket.router)),
+            WireProtocol::Http => front(config.http.side(socket.router)),
             _ => None,
         });
         Self(fronts.collect())

@@ -18,6 +18,9 @@ use super::reactor::Listening;
 use super::table::{Rest, Table, Wait};
 use crate::sys::{clock, socket};
 
+/// How long a front end may keep a connection without using it, in milliseconds.
+const FRONT_IDLE_MS_MAX: u64 = 3_600_000;
+
 /// How long connections may wait, in milliseconds.
 #[derive(Clone, Copy, Debug)]
 pub struct Times {
@@ -102,23 +105,25 @@ impl Hub {
     }
 
     /// True where a connection may be kept after the request that it has now.
-    pub fn keeps(&self, connection: &Connection) -> bool {
-        let is_last = self.bounds.requests_max.is_some_and(|max| connection.requests + 1 >= max);
-        self.times.keep_alive_ms > 0 && !is_last && self.keeps_connections(connection.listener)
+    pub fn may_keep(&self, connection: &Connection) -> bool {
+        let protocol = self.listener_of(connection).protocol;
+        let is_last = protocol == WireProtocol::Http
+            && self.bounds.requests_max.is_some_and(|max| connection.requests + 1 >= max);
+        self.keeps(protocol) && !is_last && self.keeps_connections(connection.listener)
     }
 
-    /// The slowest body that is waited for at a listener; `None` without a limit. Front ends of the uwsgi protocol have
+    /// The slowest body that is waited for; `None` without a limit. Front ends, which speak other protocols, have
     /// limits of their own.
-    pub fn pace_of(&self, listener: u16) -> Option<Pace> {
+    pub fn pace_of(&self, connection: &Connection) -> Option<Pace> {
         let bytes_per_s = self.bounds.body_bytes_per_s?;
-        let http = self.listeners[listener as usize].info.protocol == WireProtocol::Http;
-        http.then(|| Pace::new(bytes_per_s, self.times_of(listener).progress_ms))
+        let http = self.listener_of(connection).protocol == WireProtocol::Http;
+        http.then(|| Pace::new(bytes_per_s, self.times_of(connection.listener).progress_ms))
     }
 
     /// When the present wait for a body is over, in monotonic milliseconds.
     fn body_deadline_ms(&self, connection: &mut Connection, times: &Times, now_ms: u64) -> u64 {
         let silent_ms = now_ms + times.progress_ms;
-        let Some(pace) = self.pace_of(connection.listener) else { return silent_ms };
+        let Some(pace) = self.pace_of(connection) else { return silent_ms };
         let upload = &mut connection.upload;
         let since_ms = *upload.waiting_since_ms.get_or_insert(now_ms);
         silent_ms.min(since_ms.saturating_add(pace.allows_ms(upload.received())))
@@ -182,7 +187,7 @@ impl Hub {
             Wait::Body => self.body_deadline_ms(&mut connection, &times, now_ms),
             Wait::Flush => now_ms + times.progress_ms,
             // Without keep-alive a new connection has the time of one head for its first byte.
-            Wait::KeepAlive if connection.requests == 0 => {
+            Wait::KeepAlive if connection.requests == 0 || times.keep_alive_ms == 0 => {
                 now_ms + times.keep_alive_ms.max(times.head_ms)
             }
             Wait::KeepAlive => now_ms + times.keep_alive_ms,
@@ -215,6 +220,19 @@ impl Hub {
         }
     }
 
+    /// Whether connections of this protocol may have another request. Only HTTP's can be told not to: front ends keep
+    /// theirs for as long as they want, and would lose requests on connections that close when they do not expect it.
+    pub fn keeps(&self, protocol: WireProtocol) -> bool {
+        protocol != WireProtocol::Http || self.times.keep_alive_ms > 0
+    }
+
+    /// True for a connection of a front end that has rested, but not for so long that nobody will come back to it.
+    fn may_rest_again(&self, connection: &mut Connection, now_ms: u64) -> bool {
+        let front = self.listener_of(connection).protocol != WireProtocol::Http;
+        let until_ms = connection.idle_until_ms.get_or_insert(now_ms + FRONT_IDLE_MS_MAX);
+        front && connection.requests > 0 && now_ms < *until_ms
+    }
+
     /// Closes the longest idle kept connection; false where there is none.
     pub(super) fn evict(&self) -> bool {
         let Some(connection) = self.table.evict() else { return false };
@@ -222,12 +240,18 @@ impl Hub {
         true
     }
 
-    /// Answers a refusal (on HTTP; front ends of the uwsgi protocol rely on a silent close) and begins the end.
+    /// Answers a refusal (on HTTP; front ends, which speak other protocols, rely on a silent close) and begins the end.
     pub(super) fn refuse(&self, connection: &mut Connection, reject: Reject) -> Step {
         let number = self.refused.fetch_add(1, Ordering::Relaxed) + 1;
-        let listener = &self.listeners[connection.listener as usize].info;
-        log_refusal(connection, listener.protocol, self.bounds.head.head_bytes_max, reject, number);
-        if listener.protocol == WireProtocol::Uwsgi {
+        let listener = self.listener_of(connection);
+        log_refusal(
+            connection,
+            listener.protocol,
+            self.bounds.head.http.head_bytes_max,
+            reject,
+            number,
+        );
+        if listener.protocol != WireProtocol::Http {
             return Step::Close;
         }
         let answer = http1::error_response(reject.status);
@@ -250,6 +274,12 @@ impl Hub {
         match wait {
             Wait::Body if connection.give_up_body() => {
                 return self.progress(connection, now_ms, jobs);
+            }
+            Wait::KeepAlive if self.may_rest_again(&mut connection, now_ms) => {
+                if let Some(back) = self.park(connection, wait, now_ms) {
+                    self.progress(back, now_ms, jobs);
+                }
+                return;
             }
             Wait::Head | Wait::Body if begun => {
                 if let Step::Wait(wait) =
@@ -281,7 +311,7 @@ fn log_refusal(
     number: u64,
 ) {
     let what = match (protocol, reject.reason) {
-        (WireProtocol::Uwsgi, "packet_too_big") => {
+        (WireProtocol::Uwsgi | WireProtocol::PersistentUwsgi, "packet_too_big") => {
             let size = uwsgi::header(connection.input.data()).map_or(0, |header| header.datasize);
             // uWSGI's own lines, which people look for, stay as they are.
             return crate::log::line(format_args!(
@@ -294,8 +324,11 @@ fn log_refusal(
             ));
         }
         (_, "body_too_large") => "Invalid (too big) CONTENT_LENGTH. skip.",
-        (WireProtocol::Uwsgi, _) => "invalid uwsgi request",
+        (WireProtocol::Uwsgi | WireProtocol::PersistentUwsgi, _) => "invalid uwsgi request",
+        (WireProtocol::FastCgi | WireProtocol::FastCgiNph, _) => "invalid FastCGI request",
+        (WireProtocol::Scgi | WireProtocol::ScgiNph, _) => "invalid SCGI request",
         (WireProtocol::Http, _) => "invalid HTTP request",
+        (WireProtocol::Auto, _) => "invalid request",
     };
     let peer = String::from_utf8_lossy(connection.peer.address());
     let Reject { status, reason } = reject;

@@ -37,19 +37,14 @@ impl Reason {
         match self {
             Self::Configured(address) => address.clone(),
             Self::Activated(None) => ACTIVATED.to_owned(),
-            Self::Activated(Some(WireProtocol::Http)) => format!("{ACTIVATED}http"),
-            Self::Activated(Some(WireProtocol::Uwsgi)) => format!("{ACTIVATED}uwsgi"),
+            Self::Activated(Some(protocol)) => format!("{ACTIVATED}{}", protocol.name()),
         }
     }
 
     fn of_name(name: &str) -> Self {
         match name.strip_prefix(ACTIVATED) {
             None => Self::Configured(name.to_owned()),
-            Some(protocol) => Self::Activated(match protocol {
-                "http" => Some(WireProtocol::Http),
-                "uwsgi" => Some(WireProtocol::Uwsgi),
-                _ => None,
-            }),
+            Some(protocol) => Self::Activated(WireProtocol::of_name(protocol)),
         }
     }
 }

@@ -94,6 +94,12 @@ impl Input {
         self.room()[..bytes.len()].copy_from_slice(bytes);
         self.filled(bytes.len());
     }
+
+    /// Puts bytes before those that are held.
+    pub fn precede(&mut self, bytes: &[u8]) {
+        self.extend(bytes);
+        self.data_mut().rotate_right(bytes.len());
+    }
 }
 
 #[cfg(test)]
@@ -114,5 +120,8 @@ mod tests {
         input.consume(1);
         input.consume(usize::MAX);
         assert!(input.is_empty(), "all is all, whatever went before");
+        input.extend(b"cd");
+        input.precede(b"ab");
+        assert_eq!(input.data(), b"abcd");
     }
 }

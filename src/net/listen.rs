@@ -86,7 +86,7 @@ pub fn bind_all(config: &Config, mut inheritance: Inheritance) -> Result<Vec<Soc
         stdin_named |= address == Address::Fd(0);
         let mut opened = open(config, spec, &address, &spec.address, &mut inheritance)?;
         opened.options(config, spec.protocol).map_err(|error| failed(spec, &error.to_string()))?;
-        sockets.push(opened.socket(sockets.len(), spec.protocol, Some(spec)));
+        sockets.push(opened.socket(config, sockets.len(), spec.protocol, Some(spec)));
     }
     if inheritance.stdin && !stdin_named {
         inheritance.sockets.push(standard_input()?);
@@ -98,7 +98,7 @@ pub fn bind_all(config: &Config, mut inheritance: Inheritance) -> Result<Vec<Soc
             opened
                 .options(config, protocol)
                 .map_err(|error| ListenError::Inherited(error.to_string()))?;
-            sockets.push(opened.socket(sockets.len(), protocol, None));
+            sockets.push(opened.socket(config, sockets.len(), protocol, None));
         }
     }
     if sockets.is_empty() { Err(ListenError::Nothing) } else { Ok(sockets) }
@@ -308,7 +308,7 @@ impl Opened {
         if let Bound::Tcp(_) = self.bound {
             let seconds = config.limits.socket_timeout.as_secs();
             let options = TcpOptions {
-                no_delay: runtime.tcp_nodelay || protocol == WireProtocol::Http,
+                no_delay: runtime.tcp_nodelay || keeps_connections(protocol),
                 keep_alive: runtime.so_keepalive,
                 defer_seconds: match runtime.defer_accept {
                     true => u32::try_from(seconds).unwrap_or(u32::MAX),
@@ -320,7 +320,20 @@ impl Opened {
         system::listen(self.fd.as_fd(), runtime.backlog)
     }
 
-    fn socket(self, id: usize, protocol: WireProtocol, spec: Option<&SocketSpec>) -> Socket {
+    fn socket(
+        self,
+        config: &Config,
+        id: usize,
+        protocol: WireProtocol,
+        spec: Option<&SocketSpec>,
+    ) -> Socket {
+        let modifiers = match protocol {
+            WireProtocol::Http => {
+                let side = config.http.side(spec.is_some_and(|spec| spec.router));
+                (side.modifier1, side.modifier2)
+            }
+            other => config.modifiers.of(other),
+        };
         let name = self.name(spec);
         let line = self.line(id, &name);
         let router_line = spec.filter(|spec| spec.router).map(|_| {
@@ -328,11 +341,11 @@ impl Opened {
             format!("uWSGI http bound on {name} fd {fd}")
         });
         let static_vars = match protocol {
-            WireProtocol::Uwsgi => Vec::new(),
-            WireProtocol::Http => http_vars(&self.bound),
+            WireProtocol::Http | WireProtocol::Auto => http_vars(&self.bound),
+            _ => Vec::new(),
         };
         let id = u16::try_from(id).unwrap_or(u16::MAX);
-        let info = Listener { id, protocol, name, static_vars };
+        let info = Listener { id, protocol, name, modifiers, static_vars };
         let path = match self.bound {
             Bound::Unix(path) => Some(path),
             _ => None,
@@ -367,6 +380,15 @@ impl Opened {
         };
         let assigned = if self.auto_port { " (port auto-assigned)" } else { "" };
         format!("uwsgi socket {id} {verb} {to}{kind} address {name}{assigned} fd {fd}")
+    }
+}
+
+/// Whether an answer is not the last thing on its connection, so that the kernel must not wait with its last bytes.
+fn keeps_connections(protocol: WireProtocol) -> bool {
+    match protocol {
+        WireProtocol::Uwsgi | WireProtocol::Scgi | WireProtocol::ScgiNph => false,
+        WireProtocol::PersistentUwsgi | WireProtocol::Http | WireProtocol::Auto => true,
+        WireProtocol::FastCgi | WireProtocol::FastCgiNph => true,
     }
 }
 

@@ -2,9 +2,11 @@
 
 pub mod address;
 pub mod claim;
+pub mod coding;
 pub mod connection;
 pub mod decode;
 mod doors;
+mod foreign;
 pub mod front;
 pub mod hub;
 pub mod inherit;

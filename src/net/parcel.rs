@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!   | version 1 | kind 1 |                                                        a nudge ends here
-//!   | protocol 1 | requests 4 | head_left_ms 4 | port 2 | name_len 2 | address_len 1 | name | address | input |
+//!   | protocol 1 | spoken 1 | requests 4 | head_left_ms 4 | port 2 | name_len 2 | address_len 1 |
+//!   | name | address | input |
 //! ```
 //! Numbers are little-endian. Sender and receiver may be of different generations, even of different programs: so
 //! there is a version, and the listener goes by its address and not by its number. Nothing here trusts its bytes.
@@ -10,7 +11,7 @@
 use uwsgi_plugin_api::{Listener, WireProtocol};
 
 /// Changes with the form of the messages; a message of another version is not understood.
-pub(super) const VERSION: u8 = 1;
+pub(super) const VERSION: u8 = 2;
 
 const CONNECTION: u8 = b'c';
 const NUDGE: u8 = b'n';
@@ -29,6 +30,8 @@ pub(super) enum Message<'a> {
 pub(super) struct Parcel<'a> {
     /// What its listener speaks.
     pub(super) protocol: WireProtocol,
+    /// What it turned out to speak; its listener's where that is not known yet.
+    pub(super) spoken: WireProtocol,
     /// Name of its listener: the address that it is bound to.
     pub(super) name: &'a [u8],
     /// Requests that it was served.
@@ -50,12 +53,8 @@ impl<'a> Parcel<'a> {
     }
 
     fn decode(bytes: &'a [u8]) -> Option<Self> {
-        let (&[protocol], rest) = bytes.split_first_chunk()?;
-        let protocol = match protocol {
-            b'h' => WireProtocol::Http,
-            b'u' => WireProtocol::Uwsgi,
-            _ => return None,
-        };
+        let (&[protocol, spoken], rest) = bytes.split_first_chunk()?;
+        let (protocol, spoken) = (of_letter(protocol)?, of_letter(spoken)?);
         let (requests, rest) = rest.split_first_chunk()?;
         let (head_left_ms, rest) = rest.split_first_chunk()?;
         let (port, rest) = rest.split_first_chunk()?;
@@ -65,6 +64,7 @@ impl<'a> Parcel<'a> {
         let (address, input) = rest.split_at_checked(usize::from(address_len))?;
         Some(Self {
             protocol,
+            spoken,
             name,
             requests: u32::from_le_bytes(*requests),
             head_left_ms: u32::from_le_bytes(*head_left_ms),
@@ -84,12 +84,8 @@ impl<'a> Message<'a> {
         };
         let name_len = u16::try_from(parcel.name.len()).ok()?;
         let address_len = u8::try_from(parcel.address.len()).ok()?;
-        let protocol = match parcel.protocol {
-            WireProtocol::Http => b'h',
-            WireProtocol::Uwsgi => b'u',
-        };
         let parts = [
-            &[VERSION, CONNECTION, protocol][..],
+            &[VERSION, CONNECTION, letter(parcel.protocol), letter(parcel.spoken)][..],
             &parcel.requests.to_le_bytes(),
             &parcel.head_left_ms.to_le_bytes(),
             &parcel.port.to_le_bytes(),
@@ -112,6 +108,24 @@ impl<'a> Message<'a> {
     }
 }
 
+/// What a protocol is called in a message. Other versions of the program may send and read them.
+fn letter(protocol: WireProtocol) -> u8 {
+    match protocol {
+        WireProtocol::Uwsgi => b'u',
+        WireProtocol::PersistentUwsgi => b'p',
+        WireProtocol::Http => b'h',
+        WireProtocol::FastCgi => b'f',
+        WireProtocol::FastCgiNph => b'F',
+        WireProtocol::Scgi => b's',
+        WireProtocol::ScgiNph => b'S',
+        WireProtocol::Auto => b'a',
+    }
+}
+
+fn of_letter(wanted: u8) -> Option<WireProtocol> {
+    WireProtocol::ALL.into_iter().find(|protocol| letter(*protocol) == wanted)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -121,16 +135,17 @@ mod tests {
     proptest! {
         #[test]
         fn every_parcel_survives_its_bytes(
-            http in any::<bool>(),
+            protocols in prop::array::uniform2(prop::sample::select(&WireProtocol::ALL[..])),
             name in prop::collection::vec(any::<u8>(), 0..300),
             numbers in any::<(u32, u32, u16)>(),
             address in prop::collection::vec(any::<u8>(), 0..46),
             input in prop::collection::vec(any::<u8>(), 0..300),
         ) {
-            let protocol = if http { WireProtocol::Http } else { WireProtocol::Uwsgi };
+            let [protocol, spoken] = protocols;
             let (requests, head_left_ms, port) = numbers;
             let (name, address, input) = (&name[..], &address[..], &input[..]);
-            let parcel = Parcel { protocol, name, requests, head_left_ms, port, address, input };
+            let parcel =
+                Parcel { protocol, spoken, name, requests, head_left_ms, port, address, input };
             let message = Message::Connection(parcel);
             let bytes = message.encode().unwrap();
             prop_assert_eq!(Message::decode(&bytes), Some(message));

@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Waker};
-use uwsgi_plugin_api::Listener;
+use uwsgi_plugin_api::{Listener, WireProtocol};
 
 use super::connection::{Bounds, Connection, Step};
+use super::decode;
 use super::doors::Doors;
 use super::hub::Hub;
 use super::leaving::Course;
@@ -45,6 +46,32 @@ pub struct Listening {
     pub fd: Arc<OwnedFd>,
     /// What all its requests have in common.
     pub info: Arc<Listener>,
+    /// The same by what a connection turned out to speak, where that is not said beforehand.
+    forms: Arc<[Arc<Listener>]>,
+}
+
+impl Listening {
+    /// `id`: numbers from there on are free for the forms of a socket that speaks several protocols.
+    pub fn new(fd: Arc<OwnedFd>, info: Listener, id: u16) -> Self {
+        let forms = match info.protocol {
+            WireProtocol::Auto => decode::RECOGNIZED.iter().zip(id..).collect(),
+            _ => Vec::new(),
+        };
+        let forms = forms.into_iter().map(|(&protocol, id)| {
+            let mut form = Listener { id, protocol, ..info.clone() };
+            if protocol != WireProtocol::Http {
+                form.static_vars.clear();
+            }
+            Arc::new(form)
+        });
+        Self { fd, forms: forms.collect(), info: Arc::new(info) }
+    }
+
+    /// What requests have in common that come by a connection which speaks this; `None` where nobody knows yet.
+    pub fn form(&self, spoken: Option<WireProtocol>) -> &Arc<Listener> {
+        let same = |form: &&Arc<Listener>| Some(form.protocol) == spoken;
+        self.forms.iter().find(same).unwrap_or(&self.info)
+    }
 }
 
 /// The poller and what only the thread that turns it needs.
@@ -314,6 +341,11 @@ impl Hub {
         Err(io::Error::other("all connection slots are in use"))
     }
 
+    /// What the requests of a connection have in common.
+    pub fn listener_of(&self, connection: &Connection) -> &Arc<Listener> {
+        self.listeners[connection.listener as usize].form(connection.spoken)
+    }
+
     /// Does for a connection what can be done without waiting: it becomes a job, rests, or ends.
     pub(crate) fn progress(
         &self,
@@ -321,7 +353,7 @@ impl Hub {
         now_ms: u64,
         jobs: &mut VecDeque<Box<Connection>>,
     ) {
-        let listener = &self.listeners[connection.listener as usize].info;
+        let listener = &self.listeners[connection.listener as usize];
         let step = connection.advance(listener, &self.bounds, &self.pool);
         self.settle(connection, step, now_ms, jobs);
     }
@@ -341,7 +373,7 @@ impl Hub {
                 Step::Wait(wait) => match self.park(connection, wait, now_ms) {
                     Some(back) => {
                         connection = back;
-                        let listener = &self.listeners[connection.listener as usize].info;
+                        let listener = &self.listeners[connection.listener as usize];
                         step = connection.advance(listener, &self.bounds, &self.pool);
                     }
                     None => return,

@@ -156,6 +156,7 @@ impl Hub {
         let head_left_ms = connection.head_deadline_ms.saturating_sub(self.now_ms());
         let parcel = Parcel {
             protocol: info.protocol,
+            spoken: connection.spoken.unwrap_or(info.protocol),
             name: info.name.as_bytes(),
             requests: connection.requests,
             head_left_ms: u32::try_from(head_left_ms).unwrap_or(u32::MAX),
@@ -215,6 +216,7 @@ impl Hub {
         let peer = Peer::from_text(parcel.address, parcel.port);
         let mut connection = Connection::new(fd, listener, peer, now_ms + head_left_ms);
         connection.requests = parcel.requests;
+        connection.spoken = (parcel.spoken != parcel.protocol).then_some(parcel.spoken);
         connection.input.extend(parcel.input);
         if connection.input.is_empty() {
             // The clock of its next head has not begun.
@@ -233,7 +235,7 @@ fn turn_away(parcel: &Parcel<'_>, fd: &OwnedFd) {
     // With what has come unread, a close would be a reset.
     let mut sink = [0; 8 * 1024];
     let came = socket::receive(fd.as_fd(), &mut sink).is_ok_and(|count| count > 0);
-    if parcel.protocol == WireProtocol::Http && (came || !parcel.input.is_empty()) {
+    if parcel.spoken == WireProtocol::Http && (came || !parcel.input.is_empty()) {
         let _ = socket::send(fd.as_fd(), &[io::IoSlice::new(&http1::error_response(503))]);
     }
     socket::shut(fd.as_fd(), nix::sys::socket::Shutdown::Write);

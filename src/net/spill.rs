@@ -4,11 +4,49 @@ use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use uwsgi_protocol::fastcgi::{Stream, stream_header};
+
 use crate::sys::socket;
+
+/// Bytes of a file in one record: a multiple of 8, as FastCGI recommends.
+const RECORD_BYTES_MAX: u64 = 65_528;
 
 enum Piece {
     Bytes { bytes: Vec<u8>, sent: usize },
-    File { file: OwnedFd, offset: u64, left: u64 },
+    File { file: OwnedFd, offset: u64, left: u64, records: Option<Records> },
+}
+
+/// Records around a file, made as it is sent.
+struct Records {
+    id: u16,
+    header: [u8; 8],
+    /// Bytes of the header that are sent.
+    header_sent: usize,
+    /// Bytes of the file that belong to this record and are not sent.
+    left: u64,
+}
+
+impl Records {
+    /// Sends the next bytes; `.1` of them are the file's.
+    fn send(
+        &mut self,
+        fd: BorrowedFd<'_>,
+        (file, offset, left): (BorrowedFd<'_>, u64, u64),
+    ) -> io::Result<(usize, usize)> {
+        if self.left == 0 {
+            self.left = left.min(RECORD_BYTES_MAX);
+            self.header = stream_header(Stream::Stdout, self.id, self.left as u16);
+            self.header_sent = 0;
+        }
+        if self.header_sent < self.header.len() {
+            let count = socket::send(fd, &[IoSlice::new(&self.header[self.header_sent..])])?;
+            self.header_sent += count;
+            return Ok((count, 0));
+        }
+        let count = socket::send_file(fd, file, offset, self.left)?;
+        self.left = self.left.saturating_sub(count as u64);
+        Ok((count, count))
+    }
 }
 
 /// What is still to be sent, in order.
@@ -57,7 +95,15 @@ impl Spill {
     /// Appends a stretch of a file.
     pub fn push_file(&mut self, file: OwnedFd, offset: u64, left: u64) {
         if left > 0 {
-            self.pieces.push_back(Piece::File { file, offset, left });
+            self.pieces.push_back(Piece::File { file, offset, left, records: None });
+        }
+    }
+
+    /// Appends a stretch of a file in FastCGI's records.
+    pub fn push_file_in_records(&mut self, file: OwnedFd, offset: u64, left: u64, id: u16) {
+        if left > 0 {
+            let records = Some(Records { id, header: [0; 8], header_sent: 0, left: 0 });
+            self.pieces.push_back(Piece::File { file, offset, left, records });
         }
     }
 
@@ -68,16 +114,21 @@ impl Spill {
     pub fn flush(&mut self, fd: BorrowedFd<'_>, sent: &mut u64) -> io::Result<Flushed> {
         while let Some(piece) = self.pieces.front_mut() {
             let result = match piece {
-                Piece::Bytes { bytes, sent } => socket::send(fd, &[IoSlice::new(&bytes[*sent..])]),
-                Piece::File { file, offset, left } => {
-                    socket::send_file(fd, file.as_fd(), *offset, *left)
+                Piece::Bytes { bytes, sent } => {
+                    socket::send(fd, &[IoSlice::new(&bytes[*sent..])]).map(|count| (count, 0))
+                }
+                Piece::File { file, offset, left, records: None } => {
+                    socket::send_file(fd, file.as_fd(), *offset, *left).map(|count| (count, count))
+                }
+                Piece::File { file, offset, left, records: Some(records) } => {
+                    records.send(fd, (file.as_fd(), *offset, *left))
                 }
             };
-            let count = match result {
-                Ok(0) => {
+            let (count, of_file) = match result {
+                Ok((0, _)) => {
                     return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "file ended early"));
                 }
-                Ok(count) => count,
+                Ok(counts) => counts,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     return Ok(Flushed::Blocked);
                 }
@@ -91,8 +142,8 @@ impl Spill {
                     *sent == bytes.len()
                 }
                 Piece::File { offset, left, .. } => {
-                    *offset += count as u64;
-                    *left = left.saturating_sub(count as u64);
+                    *offset += of_file as u64;
+                    *left = left.saturating_sub(of_file as u64);
                     *left == 0
                 }
             };
@@ -121,6 +172,9 @@ mod tests {
         spill.push(&large);
         spill.push_file(file.into(), 2, 5);
         spill.push(b"end");
+        let mut zeros = tempfile();
+        zeros.write_all(&[b'0'; RECORD_BYTES_MAX as usize + 3]).unwrap();
+        spill.push_file_in_records(zeros.into(), 1, RECORD_BYTES_MAX + 2, 9);
         let mut sent = 0;
         assert_eq!(spill.flush(ours.as_fd(), &mut sent).unwrap(), Flushed::Blocked);
         let mut got = Vec::new();
@@ -134,7 +188,11 @@ mod tests {
         theirs.read_to_end(&mut got).unwrap();
         assert_eq!(sent as usize, got.len());
         assert_eq!(spill.held(), 0);
-        assert_eq!(&got[1 << 20..], b"23456end");
+        let (plain, records) = got[1 << 20..].split_at(8);
+        assert_eq!(plain, b"23456end");
+        let (first, second) = records.split_at(8 + RECORD_BYTES_MAX as usize);
+        assert_eq!(first[..8], stream_header(Stream::Stdout, 9, RECORD_BYTES_MAX as u16));
+        assert_eq!(second, [&stream_header(Stream::Stdout, 9, 2)[..], b"00"].concat());
     }
 
     fn tempfile() -> std::fs::File {

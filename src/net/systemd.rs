@@ -38,14 +38,10 @@ pub struct Activated {
 }
 
 impl Activated {
-    /// What the socket speaks where its name says so (`http`, `uwsgi`, or `http.socket`).
+    /// What the socket speaks where its name says so (a name of `protocol`, or that with `.socket` behind it).
     pub fn protocol(&self) -> Option<WireProtocol> {
         let name = self.name.as_deref()?;
-        match name.strip_suffix(".socket").unwrap_or(name) {
-            "http" => Some(WireProtocol::Http),
-            "uwsgi" => Some(WireProtocol::Uwsgi),
-            _ => None,
-        }
+        WireProtocol::of_name(name.strip_suffix(".socket").unwrap_or(name))
     }
 }
 
@@ -91,6 +87,7 @@ mod tests {
         let named = |name: &str| Activated { fd: 3, name: Some(name.to_owned()) }.protocol();
         assert_eq!(named("http"), Some(WireProtocol::Http));
         assert_eq!(named("uwsgi.socket"), Some(WireProtocol::Uwsgi));
+        assert_eq!(named("fastcgi"), Some(WireProtocol::FastCgi));
         assert_eq!(named("app.socket"), None);
     }
 }

@@ -1,7 +1,7 @@
 //! A request body on its way in, before and while the application runs.
 //!
 //! Small bodies are complete before the application runs; of larger ones it reads the rest itself. A body
-//! that came chunked is decoded where it lies, so that its bytes always follow the head without a gap:
+//! that is coded (chunks, records) is decoded where it lies, so that its bytes always follow the head without a gap:
 //!
 //! ```text
 //!   input: | head | ready (decoded body) | raw: not decoded yet, or the next request |
@@ -11,8 +11,10 @@ use std::fs::File;
 use std::io::{self, Write};
 
 use uwsgi_protocol::Reject;
-use uwsgi_protocol::http1::{Chunk, ChunkedDecoder, Framing};
+use uwsgi_protocol::http1::Framing;
 
+use super::coding::{Coding, Piece, Records};
+use super::foreign::Foreign;
 use super::input::Input;
 
 /// Bodies up to this size are complete in memory before the application runs, in bytes.
@@ -25,9 +27,12 @@ pub enum Rest {
     Nothing,
     /// That many bytes.
     Length(u64),
-    /// Chunks.
-    Chunked(Box<ChunkedDecoder>),
+    /// Coded bytes.
+    Coded(Box<Coding>),
 }
+
+/// What is still on the wire of a body that was given up: something, and it will never come.
+pub const NEVER: Rest = Rest::Length(1);
 
 /// A body that was spooled (`post-buffering`).
 #[derive(Debug)]
@@ -65,12 +70,16 @@ pub struct Upload {
     pub rest: Rest,
     /// Where the body is, if not in the input.
     pub spool: Option<Spool>,
-    /// It came chunked.
-    pub chunked: bool,
+    /// It came coded.
+    pub coded: bool,
+    /// Nobody said beforehand how long it is.
+    pub unannounced: bool,
     /// It will not be completed: the application is told when it reads on.
     pub fault: Option<Fault>,
     /// Monotonic milliseconds at which the wait for it began.
     pub waiting_since_ms: Option<u64>,
+    /// What came between its bytes and is not its own.
+    pub foreign: Foreign,
     /// Decoded bytes so far, wherever they are.
     total: u64,
 }
@@ -81,9 +90,11 @@ impl Default for Upload {
             ready: 0,
             rest: Rest::Nothing,
             spool: None,
-            chunked: false,
+            coded: false,
+            unannounced: false,
             fault: None,
             waiting_since_ms: None,
+            foreign: Foreign::default(),
             total: 0,
         }
     }
@@ -101,10 +112,25 @@ impl Upload {
                 return Err(Reject::new(413, "body_too_large"));
             }
             Framing::Length(length) => Rest::Length(length),
-            Framing::Chunked => Rest::Chunked(Box::default()),
+            Framing::Chunked => return Ok(Self::coded(Coding::Chunks(Default::default()))),
         };
-        let chunked = matches!(rest, Rest::Chunked(_));
-        Ok(Self { rest, chunked, ..Self::default() })
+        Ok(Self { rest, ..Self::default() })
+    }
+
+    /// A body in FastCGI's records, of which the front end announced so much.
+    ///
+    /// # Errors
+    /// 413 where that is more than allowed.
+    pub fn in_records(id: u16, announced: Option<u64>, policy: &Policy) -> Result<Self, Reject> {
+        if policy.bytes_max.is_some_and(|max| announced.is_some_and(|length| length > max)) {
+            return Err(Reject::new(413, "body_too_large"));
+        }
+        Ok(Self::coded(Coding::Records(Records::new(id, announced))))
+    }
+
+    fn coded(coding: Coding) -> Self {
+        let unannounced = coding.is_unannounced();
+        Self { rest: Rest::Coded(Box::new(coding)), coded: true, unannounced, ..Self::default() }
     }
 
     /// Decoded bytes so far, wherever they are.
@@ -119,7 +145,7 @@ impl Upload {
             _ if self.fault.is_some() => true,
             _ if policy.spool_from.is_some() => false,
             Rest::Length(left) => self.ready as u64 + left > BODY_MEMORY_MAX as u64,
-            Rest::Chunked(_) => self.ready >= BODY_MEMORY_MAX,
+            Rest::Coded(_) => self.ready >= BODY_MEMORY_MAX,
         }
     }
 
@@ -154,7 +180,7 @@ impl Upload {
                     self.rest = Rest::Nothing;
                 }
             }
-            Rest::Chunked(_) => self.absorb_chunks(input, from, policy)?,
+            Rest::Coded(_) => self.absorb_coded(input, from, policy)?,
         }
         self.spool_if_large(input, head_len, policy)
     }
@@ -168,36 +194,40 @@ impl Upload {
         Ok(())
     }
 
-    fn absorb_chunks(
+    fn absorb_coded(
         &mut self,
         input: &mut Input,
         from: usize,
         policy: &Policy,
     ) -> Result<(), Reject> {
         let (mut write, mut read) = (from, from);
-        let mut complete = false;
-        while let Rest::Chunked(decoder) = &mut self.rest {
+        while let Rest::Coded(coding) = &mut self.rest {
             let data = input.data_mut();
-            match decoder.decode(&data[read..])? {
-                Chunk::More { consumed } => {
+            match coding.decode(&data[read..])? {
+                Piece::More { consumed } => {
                     read += consumed;
                     break;
                 }
-                Chunk::Data { skip, len } => {
+                Piece::Foreign { skip, len } => {
+                    self.foreign.keep(&data[read + skip..read + skip + len]);
+                    read += skip + len;
+                }
+                Piece::Data { skip, len } => {
                     data.copy_within(read + skip..read + skip + len, write);
                     read += skip + len;
                     write += len;
                     self.grow(len, policy)?;
                 }
-                Chunk::End { consumed } => {
+                Piece::End { consumed } => {
                     read += consumed;
-                    complete = true;
-                    break;
+                    self.rest = Rest::Nothing;
+                }
+                Piece::Abort { consumed } => {
+                    read += consumed;
+                    self.fault = Some(Fault::Truncated);
+                    self.rest = NEVER;
                 }
             }
-        }
-        if complete {
-            self.rest = Rest::Nothing;
         }
         // What was not decoded follows the decoded bytes without a gap.
         let end = input.len();

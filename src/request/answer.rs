@@ -5,9 +5,11 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use uwsgi_plugin_api::{Flow, HeadError, Known, Response, VarsView, WriteError};
-use uwsgi_protocol::http1::{ResponseEncoder, is_value};
+use uwsgi_protocol::fastcgi::{self, Stream};
+use uwsgi_protocol::http1::{ResponseEncoder, Wire, is_value};
 
 use super::cell::Cell;
+use super::dress::{self, Dress};
 use super::gzip::{self, Gzip};
 use crate::net::front::Front;
 use crate::net::spill::{Flushed, Spill};
@@ -17,6 +19,11 @@ use crate::sys::socket;
 pub const SPILL_BYTES_MAX: usize = 1 << 20;
 /// So much of a connection's answers is kept back while its next pipelined request is here already, in bytes.
 const HOLD_BYTES_MAX: usize = 16 * 1024;
+
+/// Bytes that go into records by a copy; of more, the records are made around them.
+const RECORD_COPY_BYTES_MAX: usize = 16 * 1024;
+/// Records that are sent at once.
+const RECORDS_MAX: usize = 64;
 
 /// Bodies up to this size are copied behind their head.
 const JOIN_BYTES_MAX: usize = 2 * 1024;
@@ -50,6 +57,9 @@ pub struct Answer<'a> {
     spill: &'a mut Spill,
     date: &'a [u8],
     timeout: Duration,
+    dress: Dress,
+    /// The records of this answer have ended.
+    ended: bool,
     /// Headers that are added to the application's.
     headers: &'a [(String, String)],
     /// Another request of this connection is here: small answers wait for its answer.
@@ -72,6 +82,7 @@ impl<'a> Answer<'a> {
         date: &'a [u8],
         timeout: Duration,
     ) -> Self {
+        let dress = Dress { wire: Wire::Http, records: None };
         let sent = Sent::default();
         Self {
             fd,
@@ -80,6 +91,8 @@ impl<'a> Answer<'a> {
             spill,
             date,
             timeout,
+            dress,
+            ended: false,
             headers: &[],
             hold: false,
             holding: false,
@@ -92,6 +105,11 @@ impl<'a> Answer<'a> {
     /// Lets small answers wait for the next one; `holding` says that earlier ones wait already.
     pub fn pipelined(&mut self, hold: bool, holding: bool) {
         (self.hold, self.holding) = (hold, holding);
+    }
+
+    /// The form in which it goes on the wire; HTTP's where nothing is said.
+    pub fn dressed(&mut self, dress: Dress) {
+        self.dress = dress;
     }
 
     /// Adds these headers to those of the application.
@@ -119,6 +137,10 @@ impl<'a> Answer<'a> {
 
     /// Sends the end of the body; call it when the handler is done. False where the connection has to close.
     pub fn finish(&mut self) -> bool {
+        if self.ended && self.sent.error.is_none() {
+            // Whatever the application did after its last byte, the front end may have gone on.
+            return self.encoder.end().keep_alive;
+        }
         if self.sent.error.is_some() || self.sent.aborted {
             return false;
         }
@@ -135,7 +157,27 @@ impl<'a> Answer<'a> {
             return false;
         }
         self.sent.missing = end.missing;
+        if end.missing == 0 && !self.ended && self.end_records().is_err() {
+            return false;
+        }
         end.missing == 0 && end.keep_alive
+    }
+
+    /// The last bytes of an answer in records, where they did not go with its body.
+    fn end_records(&mut self) -> Result<(), WriteError> {
+        let Some(id) = self.dress.records else { return Ok(()) };
+        self.ended = true;
+        self.transmit(&[IoSlice::new(&fastcgi::end(id, 0))])
+    }
+
+    /// Tells the log of the front end, where the protocol has a way to it.
+    pub fn remark(&mut self, text: &str) {
+        if let Some(id) = self.dress.records.filter(|_| !self.ended) {
+            let mut record = Vec::new();
+            dress::record(Stream::Stderr, id, &[IoSlice::new(text.as_bytes())], &mut record);
+            // One that cannot be sent is no worse than one that nobody reads.
+            let _ = self.transmit(&[IoSlice::new(&record)]);
+        }
     }
 
     /// Sends what was kept back.
@@ -163,7 +205,9 @@ impl<'a> Answer<'a> {
         self.sealed = true;
         self.sent.replaced = true;
         let _ = self.flush_held();
-        let _ = self.send_now(&[IoSlice::new(whole)]);
+        let whole = self.dress.whole(whole, REPLACED);
+        self.ended = self.dress.records.is_some();
+        let _ = self.transmit(&[IoSlice::new(&whole)]);
     }
 
     /// True where the head was open. `is_file`: the body is a file.
@@ -233,6 +277,37 @@ impl<'a> Answer<'a> {
     }
 
     fn send_now(&mut self, parts: &[IoSlice<'_>]) -> Result<(), WriteError> {
+        match self.dress.records {
+            None => self.transmit(parts),
+            Some(id) => self.send_records(id, parts),
+        }
+    }
+
+    /// The last record goes with the last bytes of the body: a kept connection costs one system call an answer.
+    fn send_records(&mut self, id: u16, parts: &[IoSlice<'_>]) -> Result<(), WriteError> {
+        let total: usize = parts.iter().map(|part| part.len()).sum();
+        let end = fastcgi::end(id, 0);
+        let end = if self.encoder.is_complete() { &end[..] } else { &[] };
+        self.ended |= !end.is_empty();
+        if total <= RECORD_COPY_BYTES_MAX {
+            let mut out = Vec::with_capacity(total + 32);
+            dress::record(Stream::Stdout, id, parts, &mut out);
+            out.extend_from_slice(end);
+            return self.transmit(&[IoSlice::new(&out)]);
+        }
+        let bytes = parts.iter().flat_map(|part| part.chunks(dress::RECORD_BYTES_MAX));
+        let records: Vec<_> = bytes
+            .map(|bytes| (fastcgi::stream_header(Stream::Stdout, id, bytes.len() as u16), bytes))
+            .collect();
+        for some in records.chunks(RECORDS_MAX) {
+            let slices = some.iter().flat_map(|(header, bytes)| [&header[..], bytes]);
+            self.transmit(&slices.map(IoSlice::new).collect::<Vec<_>>())?;
+        }
+        if end.is_empty() { Ok(()) } else { self.transmit(&[IoSlice::new(end)]) }
+    }
+
+    /// Bytes as they go on the wire.
+    fn transmit(&mut self, parts: &[IoSlice<'_>]) -> Result<(), WriteError> {
         if self.sent.error.is_some() {
             return Err(WriteError::Disconnected(io::ErrorKind::BrokenPipe.into()));
         }
@@ -266,6 +341,9 @@ impl<'a> Answer<'a> {
         if self.spill.held() > SPILL_BYTES_MAX { Flow::Full } else { Flow::Ready }
     }
 }
+
+/// For the front end's log.
+const REPLACED: &str = "the server answers in place of the application; its log says why";
 
 impl Response for Answer<'_> {
     fn start(&mut self, status: &[u8]) -> Result<(), HeadError> {
@@ -340,7 +418,10 @@ impl Response for Answer<'_> {
         if !frame.prefix().is_empty() {
             self.send_now(&[IoSlice::new(frame.prefix())])?;
         }
-        self.spill.push_file(file, offset, frame.len);
+        match self.dress.records {
+            None => self.spill.push_file(file, offset, frame.len),
+            Some(id) => self.spill.push_file_in_records(file, offset, frame.len, id),
+        }
         self.spill.push(frame.suffix);
         let mut sent = 0;
         match self.spill.flush(self.fd.as_fd(), &mut sent) {

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use uwsgi_plugin_api::{Body, BodyError, Fill};
 use uwsgi_protocol::Reject;
-use uwsgi_protocol::http1::Chunk;
 
 use super::patience::Patience;
+use crate::net::coding::Piece;
 use crate::net::pace::Pace;
-use crate::net::upload::{Fault, Rest, Upload};
+use crate::net::upload::{Fault, NEVER, Rest, Upload};
 use crate::sys::socket;
 
 /// Bytes read from the socket or the spool at once.
@@ -173,25 +173,37 @@ impl<'a> RequestBody<'a> {
                     self.took(count as u64);
                     return Ok(Fill::More);
                 }
-                Rest::Chunked(decoder) => {
+                Rest::Coded(coding) => {
                     let buffer = &mut *self.buffer;
                     let raw = &buffer.bytes[buffer.end..buffer.raw_end];
-                    match decoder.decode(raw).map_err(BodyError::Malformed)? {
-                        Chunk::Data { skip, len } => {
+                    match coding.decode(raw).map_err(BodyError::Malformed)? {
+                        Piece::Data { skip, len } => {
                             buffer.start = buffer.end + skip;
                             buffer.end = buffer.start + len;
                             self.check_size(len as u64)?;
                             return Ok(Fill::More);
                         }
-                        Chunk::More { consumed } => {
+                        Piece::Foreign { skip, len } => {
+                            self.upload.foreign.keep(&raw[skip..skip + len]);
+                            buffer.end += skip + len;
+                            buffer.start = buffer.end;
+                        }
+                        Piece::More { consumed } => {
                             buffer.end += consumed;
                             buffer.start = buffer.end;
                             self.receive()?;
                         }
-                        Chunk::End { consumed } => {
+                        Piece::End { consumed } => {
                             buffer.end += consumed;
                             buffer.start = buffer.end;
                             self.upload.rest = Rest::Nothing;
+                        }
+                        Piece::Abort { consumed } => {
+                            buffer.end += consumed;
+                            buffer.start = buffer.end;
+                            self.upload.rest = NEVER;
+                            self.upload.fault = Some(Fault::Truncated);
+                            return Err(BodyError::Truncated);
                         }
                     }
                 }
@@ -226,12 +238,12 @@ impl Body for RequestBody<'_> {
         match &self.upload.rest {
             Rest::Nothing => Some(here),
             Rest::Length(left) => Some(here + left),
-            Rest::Chunked(_) => None,
+            Rest::Coded(_) => None,
         }
     }
 
-    fn chunked(&self) -> bool {
-        self.upload.chunked
+    fn unannounced(&self) -> bool {
+        self.upload.unannounced
     }
 
     fn available(&self) -> &[u8] {

@@ -2,10 +2,12 @@
 
 use std::io::IoSlice;
 use std::os::fd::RawFd;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use nix::sys::socket::MsgFlags;
 use parking_lot::Mutex;
+
+use super::dress::Dress;
 
 const IDLE: u64 = 0;
 const RUNNING: u64 = 1;
@@ -35,6 +37,8 @@ pub struct Cell {
     held: Mutex<Vec<u8>>,
     /// Bytes of `held` that belong to earlier requests.
     earlier: AtomicUsize,
+    /// How its answer is dressed, see [`Dress::to_bits`].
+    dress: AtomicU32,
     /// Kernel id of the request thread.
     thread: AtomicI32,
 }
@@ -51,7 +55,8 @@ impl Cell {
     }
 
     /// A request begins; `behind`: earlier answers of its connection are still on their way.
-    pub fn begin(&self, fd: RawFd, behind: bool) {
+    pub fn begin(&self, fd: RawFd, behind: bool, dress: Dress) {
+        self.dress.store(dress.to_bits(), Ordering::Relaxed);
         self.earlier.store(self.held.lock().len(), Ordering::Relaxed);
         self.fd.store(fd, Ordering::Relaxed);
         self.behind.store(behind, Ordering::Relaxed);
@@ -119,6 +124,7 @@ impl Cell {
     }
 
     /// Answers in place of a stuck request, from another thread; false where it is over, or its own answer has begun.
+    /// `answer` is a ready-made HTTP answer.
     ///
     /// The descriptor stays open meanwhile: its owner is the very thread that is stuck in the application,
     /// and it cannot leave without passing `begin_answer`, which fails from now on, or `end`.
@@ -136,7 +142,8 @@ impl Cell {
         let mut whole = std::mem::take(&mut *self.held.lock());
         // Half an answer of the present request would run into ours.
         whole.truncate(self.earlier.load(Ordering::Relaxed));
-        whole.extend_from_slice(answer);
+        let dress = Dress::of_bits(self.dress.load(Ordering::Relaxed));
+        whole.extend_from_slice(&dress.whole(answer, "the request took too long"));
         // A full socket takes nothing more: the client then sees the connection's end only.
         let _ = nix::sys::socket::send(fd, &whole, MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT);
         let _ = nix::sys::socket::shutdown(fd, nix::sys::socket::Shutdown::Write);
@@ -148,10 +155,12 @@ impl Cell {
 mod tests {
     use super::*;
 
+    const HTTP: Dress = Dress { wire: uwsgi_protocol::http1::Wire::Http, records: None };
+
     #[test]
     fn an_answer_that_has_begun_is_not_cut() {
         let cell = Cell::default();
-        cell.begin(-1, false);
+        cell.begin(-1, false, HTTP);
         let request = cell.request().expect("it runs");
         assert!(cell.begin_answer() && cell.begin_answer());
         assert!(!cell.cut(request, b"x"));
@@ -172,22 +181,22 @@ mod tests {
     #[test]
     fn a_cut_request_sends_nothing_more() {
         let cell = Cell::default();
-        cell.begin(-1, false);
+        cell.begin(-1, false, HTTP);
         assert!(cell.cut(cell.request().expect("it runs"), b"x"));
         assert!(!cell.begin_answer());
         assert!(cell.end(), "it was cut");
-        cell.begin(-1, false);
+        cell.begin(-1, false, HTTP);
         assert!(cell.begin_answer() && !cell.end(), "the next one was not");
     }
 
     #[test]
     fn the_next_request_is_not_cut_in_place_of_one_that_is_over() {
         let cell = Cell::default();
-        cell.begin(-1, false);
+        cell.begin(-1, false, HTTP);
         let over = cell.request().expect("it runs");
         cell.end();
         assert!(!cell.cut(over, b"x"), "nothing runs");
-        cell.begin(-1, false);
+        cell.begin(-1, false, HTTP);
         assert!(!cell.cut(over, b"x"));
         assert!(cell.request() != Some(over) && cell.begin_answer());
     }

@@ -3,6 +3,7 @@
 pub mod answer;
 pub mod body;
 pub mod cell;
+pub mod dress;
 mod gzip;
 mod patience;
 pub mod record;

@@ -9,11 +9,12 @@ use std::time::Duration;
 use uwsgi_plugin_api::{
     CoreId, Handler, Known, Listener, Outcome, Request, Response, WireProtocol,
 };
-use uwsgi_protocol::http1::{self, ResponseEncoder, Rules, Wire};
+use uwsgi_protocol::http1::{self, ResponseEncoder, Rules};
 
 use super::answer::Answer;
 use super::body::{BodyBuffer, RequestBody};
 use super::cell::Cell;
+use super::dress::Dress;
 use super::record::Record;
 use super::shared::{Routes, Shared};
 use crate::net::connection::{Connection, Step};
@@ -165,7 +166,7 @@ impl Core {
                 }
                 connection.head_deadline_ms =
                     clock::monotonic_ms() + hub.times_of(connection.listener).head_ms;
-                let listener = &hub.listeners[connection.listener as usize].info;
+                let listener = &hub.listeners[connection.listener as usize];
                 connection.advance(listener, &hub.bounds, &hub.pool)
             }
             Fate::Close => Step::Close,
@@ -184,32 +185,35 @@ impl Core {
 
     fn answer(&mut self, connection: &mut Connection, holding: &mut bool) -> Fate {
         let shared = self.shared.clone();
-        let listener = shared.hub.listeners[connection.listener as usize].info.clone();
+        let listener = shared.hub.listener_of(connection).clone();
         if let Some(fate) = builtin(connection, &shared.routes) {
             return fate;
         }
         let cell = &shared.cells[self.id.0 as usize];
         let slot = shared.board.core(shared.place, self.id);
         let begun = Begun::now();
-        self.begin(connection, slot, cell, &begun);
+        let dress = Dress::new(listener.protocol, connection.head.request_id);
+        self.begin(connection, slot, (cell, dress), &begun);
         let hold = connection.next_is_here() && !shared.stile.calls_are_long();
         let (peer, number) = (connection.peer, connection.listener);
         let fd = connection.fd().as_raw_fd();
         let bounds = &shared.hub.bounds;
-        let keeps = shared.hub.keeps(connection);
+        let (keeps, pace) = (shared.hub.may_keep(connection), shared.hub.pace_of(connection));
         let timeout = Duration::from_millis(shared.hub.times_of(number).progress_ms);
         load_body(connection, &mut self.body);
         let parts = connection.parts();
         let handler = shared.routes.0[parts.head.modifier1 as usize].map_or(0, usize::from);
         self.encoder.reset(Rules {
-            wire: wire(&listener),
+            wire: dress.wire,
             version: parts.head.version,
             head_request: parts.head.is_head,
             keep_alive: parts.head.keep_alive && keeps,
+            delimited: dress.records.is_some(),
         });
         let vars = parts.vars.view(parts.head_bytes);
         let date = self.date.at(begun.unix_s);
         let mut answer = Answer::new(parts.fd, cell, &mut self.encoder, parts.spill, date, timeout);
+        answer.dressed(dress);
         answer.pipelined(hold, *holding);
         answer.add_headers(&shared.headers);
         answer.may_compress(bounds.fronts.of(number), vars);
@@ -222,7 +226,7 @@ impl Core {
             shared.body_bytes_max,
             bounds.body.spool_from.is_some(),
         );
-        body.keep_pace(shared.hub.pace_of(number));
+        body.keep_pace(pace);
         let mut request = Request {
             vars,
             listener: &listener,
@@ -270,7 +274,13 @@ impl Core {
         end_of(open || connection.has_surplus(), sealed, &sent, &listener)
     }
 
-    fn begin(&self, connection: &Connection, slot: &CoreSlot, cell: &Cell, begun: &Begun) {
+    fn begin(
+        &self,
+        connection: &Connection,
+        slot: &CoreSlot,
+        (cell, dress): (&Cell, Dress),
+        begun: &Begun,
+    ) {
         let deadline_ms = self
             .shared
             .harakiri
@@ -288,7 +298,8 @@ impl Core {
             ]);
         }
         slot.begin(begun.monotonic_us / 1000, deadline_ms, begun.unix_s);
-        cell.begin(connection.fd().as_raw_fd(), !connection.spill.is_empty());
+        let behind = !connection.spill.is_empty();
+        cell.begin(connection.fd().as_raw_fd(), behind, dress);
     }
 }
 
@@ -327,17 +338,10 @@ impl Date {
     }
 }
 
-fn wire(listener: &Listener) -> Wire {
-    match listener.protocol {
-        WireProtocol::Http => Wire::Http,
-        WireProtocol::Uwsgi => Wire::Uwsgi,
-    }
-}
-
-/// Chunks that are not decoded yet lie behind the body: the application's reads continue with them.
+/// Coded bytes that are not decoded yet lie behind the body: the application's reads continue with them.
 fn load_body(connection: &mut Connection, buffer: &mut BodyBuffer) {
     buffer.clear();
-    if matches!(connection.upload.rest, crate::net::upload::Rest::Chunked(_)) {
+    if matches!(connection.upload.rest, crate::net::upload::Rest::Coded(_)) {
         let used = connection.head.len + connection.upload.ready;
         buffer.load(&connection.input.data()[used..]);
         connection.input.truncate(used);
@@ -391,7 +395,8 @@ fn end_of(unread: bool, sealed: bool, sent: &super::answer::Sent, listener: &Lis
     if sent.error.is_some() {
         return Fate::Close;
     }
-    if sent.aborted && sealed && sent.body_bytes > 0 && listener.protocol == WireProtocol::Uwsgi {
+    let front = !matches!(listener.protocol, WireProtocol::Http);
+    if sent.aborted && sealed && sent.body_bytes > 0 && front {
         return Fate::Reset;
     }
     if unread { Fate::Linger } else { Fate::Close }

@@ -10,7 +10,7 @@ use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use uwsgi_plugin_api::WireProtocol;
-use uwsgi_protocol::uwsgi;
+use uwsgi_protocol::{fastcgi, scgi, uwsgi};
 
 use crate::config::model::Check;
 use crate::net::connection::Connection;
@@ -39,9 +39,11 @@ pub(super) fn run(shared: &Shared, check: &Check) -> Result<(), String> {
 
 fn ask(shared: &Shared, check: &Check) -> io::Result<Vec<u8>> {
     let listeners = &shared.hub.listeners;
-    let speaks_http = |index: &usize| listeners[*index].info.protocol == WireProtocol::Http;
+    let speaks_http = |index: &usize| {
+        matches!(listeners[*index].info.protocol, WireProtocol::Http | WireProtocol::Auto)
+    };
     let index = (0..listeners.len()).find(speaks_http);
-    let request = if index.is_some() { http_request(check) } else { uwsgi_request(check)? };
+    let request = request(listeners[index.unwrap_or(0)].info.protocol, check)?;
     let (mut ours, theirs) = UnixStream::pair()?;
     theirs.set_nonblocking(true)?;
     ours.write_all(&request)?;
@@ -80,6 +82,21 @@ fn read_head(stream: &mut UnixStream) -> io::Result<Vec<u8>> {
     Ok(answer)
 }
 
+/// As a client or a front end of this protocol sends it.
+fn request(protocol: WireProtocol, check: &Check) -> io::Result<Vec<u8>> {
+    let pairs = pairs(check);
+    let request = match protocol {
+        WireProtocol::Http | WireProtocol::Auto => Some(http_request(check)),
+        WireProtocol::Uwsgi | WireProtocol::PersistentUwsgi => {
+            let mut request = Vec::new();
+            uwsgi::encode(0, 0, &pairs, &mut request).then_some(request)
+        }
+        WireProtocol::FastCgi | WireProtocol::FastCgiNph => fastcgi::request(1, false, &pairs),
+        WireProtocol::Scgi | WireProtocol::ScgiNph => Some(scgi::encode(0, &pairs)),
+    };
+    request.ok_or_else(|| io::Error::other("the request is too long"))
+}
+
 fn http_request(Check { method, target, .. }: &Check) -> Vec<u8> {
     let agent = String::from_utf8_lossy(AGENT);
     format!(
@@ -88,9 +105,9 @@ fn http_request(Check { method, target, .. }: &Check) -> Vec<u8> {
     .into_bytes()
 }
 
-fn uwsgi_request(Check { method, target, .. }: &Check) -> io::Result<Vec<u8>> {
+fn pairs(Check { method, target, .. }: &Check) -> [(&[u8], &[u8]); 11] {
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    let pairs: [(&[u8], &[u8]); 11] = [
+    [
         (b"REQUEST_METHOD", method.as_bytes()),
         (b"REQUEST_URI", target.as_bytes()),
         (b"PATH_INFO", path.as_bytes()),
@@ -102,17 +119,14 @@ fn uwsgi_request(Check { method, target, .. }: &Check) -> io::Result<Vec<u8>> {
         (b"REMOTE_PORT", b"0"),
         (b"HTTP_HOST", b"localhost"),
         (b"HTTP_USER_AGENT", AGENT),
-    ];
-    let mut request = Vec::new();
-    match uwsgi::encode(0, 0, &pairs, &mut request) {
-        true => Ok(request),
-        false => Err(io::Error::other("the request is too long")),
-    }
+    ]
 }
 
-/// The number behind the version.
+/// The number behind the version or `Status:`, perhaps behind the header of a record.
 fn status_of(answer: &[u8]) -> Option<u16> {
-    let line = answer.split(|byte| *byte == b'\n').next()?;
+    let begins = |what: &[u8]| memchr::memmem::find(answer, what);
+    let start = begins(b"HTTP/1.").or_else(|| begins(b"Status: "))?;
+    let line = answer[start..].split(|byte| *byte == b'\n').next()?;
     let status = line.split(|byte| *byte == b' ').nth(1)?;
     std::str::from_utf8(status.trim_ascii()).ok()?.parse().ok()
 }
@@ -125,6 +139,7 @@ mod tests {
     fn the_status_is_behind_the_version() {
         assert_eq!(status_of(b"HTTP/1.1 204 No Content\r\n\r\n"), Some(204));
         assert_eq!(status_of(b"HTTP/1.0 503\r\n"), Some(503));
+        assert_eq!(status_of(b"\x01\x06\0\x01\0\x0f\0\0Status: 404 No\r\n"), Some(404));
         assert_eq!((status_of(b""), status_of(b"HTTP/1.1 x\r\n")), (None, None));
     }
 }

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use std::thread;
 
 use uwsgi_plugin_api::{CoreId, WorkerId};
+use uwsgi_protocol::{fastcgi, http1, scgi, uwsgi};
 
 use super::check;
 use super::control::{self, Control};
@@ -18,6 +19,7 @@ use crate::config::model::hooks::Phase;
 use crate::hooks::{self, Stop};
 use crate::isolation;
 use crate::net::connection::Bounds;
+use crate::net::decode;
 use crate::net::front::Fronts;
 use crate::net::hub::Times;
 use crate::net::reactor::{Listening, Reactor};
@@ -295,18 +297,24 @@ fn core(id: CoreId, shared: Arc<Shared>, plugins: &Registry) {
 
 fn bounds(config: &Config) -> Bounds {
     let (limits, http) = (&config.limits, &config.http);
+    let (head_bytes_max, vars_max) = (limits.head_bytes_max, limits.vars_max);
     Bounds {
-        packet: uwsgi_protocol::uwsgi::Limits {
-            block_bytes_max: limits.head_bytes_max,
-            vars_max: limits.vars_max,
-        },
-        head: uwsgi_protocol::http1::Limits {
-            line_bytes_max: http.line_bytes_max,
-            field_bytes_max: http.field_bytes_max,
-            head_bytes_max: limits.head_bytes_max,
-            headers_max: http.headers_max,
-            strictness: http.strictness,
-            keeps_slashes: false,
+        head: decode::Limits {
+            packet: uwsgi::Limits { block_bytes_max: head_bytes_max, vars_max },
+            http: http1::Limits {
+                line_bytes_max: http.line_bytes_max,
+                field_bytes_max: http.field_bytes_max,
+                head_bytes_max,
+                headers_max: http.headers_max,
+                strictness: http.strictness,
+                keeps_slashes: false,
+            },
+            scgi: scgi::Limits { head_bytes_max, vars_max },
+            fastcgi: fastcgi::Limits {
+                head_bytes_max,
+                vars_max,
+                connections_max: limits.connections_max,
+            },
         },
         body: Policy { bytes_max: limits.body_bytes_max, spool_from: limits.post_buffering_bytes },
         body_bytes_per_s: http.body_bytes_per_s,

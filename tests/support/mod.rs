@@ -6,7 +6,9 @@
 
 pub mod answer;
 pub mod client;
+pub mod fastcgi;
 pub mod fifo;
+pub mod fronts;
 pub mod load;
 pub mod log;
 pub mod nginx;

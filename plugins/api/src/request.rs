@@ -30,8 +30,53 @@ impl fmt::Display for CoreId {
 pub enum WireProtocol {
     /// The uwsgi protocol.
     Uwsgi,
+    /// The uwsgi protocol, several requests on one connection.
+    PersistentUwsgi,
     /// HTTP/1.0 and HTTP/1.1.
     Http,
+    /// FastCGI, responder role; answers begin with `Status:`.
+    FastCgi,
+    /// FastCGI; answers begin with an HTTP status line.
+    FastCgiNph,
+    /// SCGI; answers begin with `Status:`.
+    Scgi,
+    /// SCGI; answers begin with an HTTP status line.
+    ScgiNph,
+    /// Whichever of uwsgi, HTTP, FastCGI and SCGI the first bytes of a connection show. Requests never have it.
+    Auto,
+}
+
+impl WireProtocol {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Uwsgi,
+        Self::PersistentUwsgi,
+        Self::Http,
+        Self::FastCgi,
+        Self::FastCgiNph,
+        Self::Scgi,
+        Self::ScgiNph,
+        Self::Auto,
+    ];
+
+    /// Its name in `protocol`, in the statistics and in `LISTEN_FDNAMES`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Uwsgi => "uwsgi",
+            Self::PersistentUwsgi => "puwsgi",
+            Self::Http => "http",
+            Self::FastCgi => "fastcgi",
+            Self::FastCgiNph => "fastcgi-nph",
+            Self::Scgi => "scgi",
+            Self::ScgiNph => "scgi-nph",
+            Self::Auto => "auto",
+        }
+    }
+
+    /// The one of this name.
+    pub fn of_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|protocol| protocol.name() == name)
+    }
 }
 
 /// What all requests of one listening socket have in common.
@@ -43,6 +88,8 @@ pub struct Listener {
     pub protocol: WireProtocol,
     /// The address as text, as bound (`127.0.0.1:3031`, `/run/app.sock`).
     pub name: String,
+    /// Modifiers of its requests, where the protocol has none of its own.
+    pub modifiers: (u8, u8),
     /// Variables that the server adds to each request of this socket (`SERVER_NAME`, `SERVER_PORT` and an
     /// empty `SCRIPT_NAME` for HTTP; none for uwsgi, where the front end sends them). Not part of
     /// [`Request::vars`].
@@ -97,11 +144,11 @@ pub enum BodyError {
 
 /// A request body. `available` and `consume` never wait; `fill` does, so release the GIL around it.
 pub trait Body {
-    /// Bytes that are still to come or to be consumed; `None` for a chunked body whose end is not known.
+    /// Bytes that are still to come or to be consumed; `None` for a body whose end is not known yet.
     fn remaining(&self) -> Option<u64>;
 
-    /// True for a body that came chunked (`wsgi.input_terminated`).
-    fn chunked(&self) -> bool;
+    /// True for a body whose length nobody said beforehand (`wsgi.input_terminated`).
+    fn unannounced(&self) -> bool;
 
     /// Bytes that can be had without waiting. Empty at the end, and when [`Body::fill`] has to be called.
     fn available(&self) -> &[u8];

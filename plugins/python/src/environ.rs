@@ -153,7 +153,7 @@ impl Environs {
         if let Some(scheme) = self.scheme(py, request)? {
             dict.set_item(py, self.keys.scheme.borrowed(), scheme.borrowed())?;
         }
-        if request.body.chunked() {
+        if request.body.unannounced() {
             dict.set_item(py, self.keys.terminated.borrowed(), py.boolean(true))?;
         }
         if let Some(moved) = chosen.moved {
@@ -167,11 +167,11 @@ impl Environs {
         Ok(())
     }
 
-    /// `wsgi.url_scheme` where it is not `http`: as uWSGI decides it. What a front end says counts only on the uwsgi protocol, for
+    /// `wsgi.url_scheme` where it is not `http`: as uWSGI decides it. What a front end says counts only where there must be one, for
     /// on an HTTP socket any client could say it.
     fn scheme(&self, py: Py<'_>, request: &Request<'_>) -> Result<Option<Object>, Raised> {
         let vars = request.vars;
-        if request.listener.protocol == WireProtocol::Uwsgi {
+        if request.listener.protocol != WireProtocol::Http {
             if let Some(scheme) = vars.get(Known::UwsgiScheme).filter(|scheme| !scheme.is_empty()) {
                 return py.latin1(scheme).map(Some);
             }

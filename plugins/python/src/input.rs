@@ -96,7 +96,7 @@ pub(crate) const NO_CHUNK: &str = "unable to receive chunked part";
 pub(crate) fn piece(py: Py<'_>, exchange: &Exchange) -> Result<Object, Raised> {
     let none = || py.raise(Exception::OSError, NO_CHUNK);
     let piece = exchange.body(py, |body| {
-        if !body.chunked() {
+        if !body.unannounced() {
             return Err(none());
         }
         if body.available().is_empty() && !matches!(ffi::fill(py, body), Ok(Fill::More)) {

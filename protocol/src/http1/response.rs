@@ -39,9 +39,24 @@ pub const HEAD_BYTES_MAX: usize = 64 * 1024;
 pub enum Wire {
     /// HTTP to a client.
     Http,
-    /// The uwsgi protocol: an HTTP answer that a front end reads; ends with the connection.
-    Uwsgi,
+    /// An HTTP answer that a front end reads, behind a request in another protocol (uwsgi, `nph` variants).
+    Front,
+    /// The same with `Status:` in place of the status line (RFC 3875, 6.2).
+    Cgi,
 }
+
+impl Wire {
+    /// A ready-made HTTP answer in this form: what precedes its status, and what follows from there on.
+    pub fn dress(self, answer: &[u8]) -> (&'static [u8], &[u8]) {
+        match (self, answer.strip_prefix(b"HTTP/1.1 ")) {
+            (Self::Cgi, Some(rest)) => (STATUS, rest),
+            _ => (b"", answer),
+        }
+    }
+}
+
+/// What a status line begins with in CGI's form.
+const STATUS: &[u8] = b"Status: ";
 
 /// What the request says about its answer.
 #[derive(Clone, Copy, Debug)]
@@ -54,6 +69,15 @@ pub struct Rules {
     pub head_request: bool,
     /// Client and server would keep the connection.
     pub keep_alive: bool,
+    /// What carries the answer also says where it ends (FastCGI).
+    pub delimited: bool,
+}
+
+impl Rules {
+    /// An answer to the last request of its connection.
+    pub fn last(wire: Wire, version: Version) -> Self {
+        Self { wire, version, head_request: false, keep_alive: false, delimited: false }
+    }
 }
 
 /// See the module. Reused from answer to answer.
@@ -89,12 +113,7 @@ impl Default for ResponseEncoder {
 impl ResponseEncoder {
     /// An encoder whose applications may make heads of at most that many bytes.
     pub fn new(head_bytes_max: usize) -> Self {
-        let rules = Rules {
-            wire: Wire::Http,
-            version: Version::Http11,
-            head_request: false,
-            keep_alive: false,
-        };
+        let rules = Rules::last(Wire::Http, Version::Http11);
         Self {
             head_bytes_max,
             rules,
@@ -133,13 +152,14 @@ impl ResponseEncoder {
         if !matches!(reason, [] | [b' ', ..]) || !is_value(reason) {
             return Err(fault());
         }
-        let version = match self.rules.wire {
-            Wire::Http => Version::Http11,
-            Wire::Uwsgi => self.rules.version,
+        let begin: &[_] = match self.rules.wire {
+            Wire::Http => &[Version::Http11.as_str().as_bytes(), b" "],
+            Wire::Front => &[self.rules.version.as_str().as_bytes(), b" "],
+            Wire::Cgi => &[STATUS, b""],
         };
         // The space is part of the status line even where the reason is empty (RFC 9112, 4).
         let reason = if reason.is_empty() { &b" "[..] } else { reason };
-        let parts = [version.as_str().as_bytes(), b" ", &status[..3], reason, b"\r\n"];
+        let parts = [begin[0], begin[1], &status[..3], reason, b"\r\n"];
         self.check_room(parts.iter().map(|part| part.len()).sum())?;
         parts.iter().for_each(|part| self.head.extend_from_slice(part));
         self.facts.status = code as u16;
@@ -251,7 +271,7 @@ impl ResponseEncoder {
         // RFC 9110, 15.2: after an interim answer the client waits for the final one, and there is none.
         let is_final = self.facts.status >= 200;
         let ends = self.body != BodyFraming::UntilClose && is_final && !self.facts.closes;
-        self.rules.keep_alive &= http && ends;
+        self.rules.keep_alive &= ends || self.rules.delimited;
         match (http, self.rules.keep_alive, self.rules.version) {
             (false, _, _) | (true, true, Version::Http11) => {}
             (true, false, _) => self.put(b"Connection", b"close"),
@@ -324,6 +344,11 @@ impl ResponseEncoder {
                 End { tail: b"", keep_alive, missing: 0 }
             }
         }
+    }
+
+    /// True where no byte of the body is missing that was announced.
+    pub fn is_complete(&self) -> bool {
+        self.sealed && matches!(self.body, BodyFraming::Length(0) | BodyFraming::None)
     }
 
     /// True where the end of the connection is the only end of the body, so that a cut cannot be told from an end.

@@ -2,8 +2,8 @@
 
 use super::block::pair;
 use super::{HEADER_BYTES, Head, Header, Limits, header};
-use crate::http1::{decimal, glue};
-use crate::{Known, Name, Reject, Span, Vars, names};
+use crate::pairs::{PairStore, Repeated};
+use crate::{Reject, Span, Vars};
 
 /// Decodes the packet at the start of `input` into `vars` (cleared first); `Ok(None)` asks for more bytes.
 ///
@@ -21,139 +21,18 @@ pub fn decode(input: &[u8], limits: &Limits, vars: &mut Vars) -> Result<Option<H
     let consumed = HEADER_BYTES + datasize;
     let Some(packet) = input.get(..consumed) else { return Ok(None) };
     vars.clear();
-    let mut block = Block { packet, length: Length::default(), unknown: 0 };
+    let mut store = PairStore::new(packet, limits.vars_max, Repeated::Equal);
     let mut rest = &packet[HEADER_BYTES..];
-    let mut count = 0;
     while !rest.is_empty() {
         let (name, value, next) = pair(rest)?;
-        count += 1;
-        if count > limits.vars_max {
-            return Err(Reject::new(400, "too_many_vars"));
-        }
-        block.store(name, value, consumed - next.len() - value.len(), vars)?;
+        let at = consumed - next.len() - value.len();
+        // The name ends two bytes before its value.
+        let name_span = Span::head(at - 2 - name.len(), name.len());
+        store.add((name, name_span), (value, Span::head(at, value.len())), vars)?;
         rest = next;
     }
-    let content_length = block.length.conclude()?;
+    let content_length = store.conclude()?;
     Ok(Some(Head { modifier1, modifier2, consumed, content_length }))
-}
-
-/// A block on its way into variables.
-struct Block<'a> {
-    packet: &'a [u8],
-    length: Length,
-    /// A bit for each unknown name so far, so that most of them need not be compared with the others.
-    unknown: u64,
-}
-
-impl Block<'_> {
-    /// `at`: where the value begins in the packet. The name ends two bytes before it.
-    #[inline]
-    fn store(
-        &mut self,
-        name: &[u8],
-        value: &[u8],
-        at: usize,
-        vars: &mut Vars,
-    ) -> Result<(), Reject> {
-        let span = Span::head(at, value.len());
-        let Some(known) = names::variable(name) else {
-            return self.store_unknown(name, span, at, vars);
-        };
-        if known == Known::ContentLength {
-            self.length.add(value);
-        }
-        match vars.position(known) {
-            None => vars.push(Name::Known(known), span),
-            Some(position) => self.repeat(position, Some(known), name, span, vars)?,
-        }
-        Ok(())
-    }
-
-    fn store_unknown(
-        &mut self,
-        name: &[u8],
-        value: Span,
-        at: usize,
-        vars: &mut Vars,
-    ) -> Result<(), Reject> {
-        if name == b"HTTP_PROXY" {
-            return Ok(());
-        }
-        let (first, last) = (usize::from(name[0]), usize::from(name[name.len() - 1]));
-        let bit = 1 << ((name.len() * 7 + first + last * 3) % 64);
-        if self.unknown & bit != 0
-            && let Some(position) = self.position(name, vars)
-        {
-            return self.repeat(position, None, name, value, vars);
-        }
-        self.unknown |= bit;
-        vars.push(Name::Other(Span::head(at - 2 - name.len(), name.len())), value);
-        Ok(())
-    }
-
-    fn position(&self, name: &[u8], vars: &Vars) -> Option<usize> {
-        vars.entries().iter().position(|var| match var.name {
-            Name::Other(span) => vars.bytes(self.packet, span) == name,
-            Name::Known(_) => false,
-        })
-    }
-
-    /// The variable at `position` came again.
-    fn repeat(
-        &self,
-        position: usize,
-        known: Option<Known>,
-        name: &[u8],
-        value: Span,
-        vars: &mut Vars,
-    ) -> Result<(), Reject> {
-        if name.starts_with(b"HTTP_") {
-            vars.join(position, self.packet, known.map_or(b", ", glue), value);
-            return Ok(());
-        }
-        let before = vars.bytes(self.packet, vars.entries()[position].value);
-        if known == Some(Known::ContentLength) {
-            // Judged as numbers in the end; an empty one counts as absent.
-            if before.is_empty() {
-                vars.replace(position, value);
-            }
-            return Ok(());
-        }
-        if before != vars.bytes(self.packet, value) {
-            return Err(Reject::new(400, "conflicting_var"));
-        }
-        Ok(())
-    }
-}
-
-/// All values of `CONTENT_LENGTH`. A fault in the pairs is told before one in the numbers.
-#[derive(Default)]
-struct Length {
-    first: Option<u64>,
-    is_bad: bool,
-    conflicts: bool,
-}
-
-impl Length {
-    fn add(&mut self, value: &[u8]) {
-        if value.is_empty() {
-            return;
-        }
-        let number = decimal(value);
-        self.is_bad |= number.is_none();
-        self.conflicts |= self.first.is_some() && self.first != number;
-        self.first = self.first.or(number);
-    }
-
-    fn conclude(&self) -> Result<Option<u64>, Reject> {
-        if self.is_bad {
-            return Err(Reject::new(400, "bad_content_length"));
-        }
-        if self.conflicts {
-            return Err(Reject::new(400, "conflicting_content_length"));
-        }
-        Ok(self.first)
-    }
 }
 
 #[cfg(test)]

@@ -43,6 +43,7 @@ fn answer(vector: &Vector, app: &Value) {
         version: if request.contains("HTTP/1.0") { Version::Http10 } else { Version::Http11 },
         head_request: request == "HEAD",
         keep_alive: !request.contains("close"),
+        delimited: false,
     };
     let (got, end) = encode(rules, app);
     assert_eq!(comparable(&got), comparable(&vector.bytes), "{}", vector.name());

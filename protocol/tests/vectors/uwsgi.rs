@@ -65,7 +65,7 @@ fn decoded(vector: &Vector, reading: Reading) -> Decoded {
 }
 
 /// Feeds the input until there is an answer.
-fn feed<T>(
+pub(super) fn feed<T>(
     bytes: &[u8],
     reading: Reading,
     mut decode: impl FnMut(&[u8]) -> Result<Option<T>, Reject>,
@@ -117,7 +117,7 @@ fn request(vector: &Vector) -> Value {
 }
 
 /// The variables of accepted pairs: repeated headers joined, other repetitions dropped, no HTTP_PROXY.
-fn joined(pairs: &[(String, String)]) -> Vec<(String, String)> {
+pub(super) fn joined(pairs: &[(String, String)]) -> Vec<(String, String)> {
     let mut vars: Vec<(String, String)> = Vec::new();
     for (name, value) in pairs.iter().filter(|(name, _)| name != "HTTP_PROXY") {
         let glue = if name == "HTTP_COOKIE" { "; " } else { ", " };

@@ -54,6 +54,7 @@ pub fn finish(
     let config = Config {
         sockets: sockets::sockets(&reading, registry, default_protocol),
         default_protocol,
+        modifiers: sockets::modifiers(&mut values),
         jobs: jobs::jobs(&mut values, life_cycle.reload_mercy),
         life_cycle,
         scaling: scaling::scaling(&mut values, processes.workers),

@@ -5,7 +5,7 @@ use uwsgi_plugin_api::WireProtocol;
 use super::narrow;
 use super::runtime::octal;
 use crate::config::Reading;
-use crate::config::model::SocketSpec;
+use crate::config::model::{Modifiers, SocketSpec};
 use crate::config::values::Values;
 use crate::options::Registry;
 use crate::sys::machine::Machine;
@@ -17,17 +17,34 @@ pub const SOCKETS: &[(&str, Option<WireProtocol>)] = &[
     ("http", Some(WireProtocol::Http)),
     ("http-socket", Some(WireProtocol::Http)),
     ("http11-socket", Some(WireProtocol::Http)),
+    ("puwsgi-socket", Some(WireProtocol::PersistentUwsgi)),
+    ("fastcgi-socket", Some(WireProtocol::FastCgi)),
+    ("fastcgi-nph-socket", Some(WireProtocol::FastCgiNph)),
+    ("scgi-socket", Some(WireProtocol::Scgi)),
+    ("scgi-nph-socket", Some(WireProtocol::ScgiNph)),
+    ("auto-socket", Some(WireProtocol::Auto)),
 ];
 
 pub(super) fn default_protocol(values: &mut Values<'_>) -> WireProtocol {
     let Some(directive) = values.last("protocol") else { return WireProtocol::Uwsgi };
-    match directive.text() {
-        "uwsgi" => WireProtocol::Uwsgi,
-        "http" | "http11" => WireProtocol::Http,
-        _ => {
-            values.error(directive, "unable to find protocol; accepted: uwsgi, http");
-            WireProtocol::Uwsgi
-        }
+    let name = directive.text();
+    let found = WireProtocol::of_name(if name == "http11" { "http" } else { name });
+    found.unwrap_or_else(|| {
+        let accepted = WireProtocol::ALL.map(WireProtocol::name).join(", ");
+        values.error(directive, format!("unable to find protocol; accepted: {accepted}"));
+        WireProtocol::Uwsgi
+    })
+}
+
+/// `fastcgi-modifier1` and its like.
+pub(super) fn modifiers(values: &mut Values<'_>) -> Modifiers {
+    let mut pair = |first, second| {
+        let mut one = |name| narrow(values.number(name, 0..=u64::from(u8::MAX)), 0);
+        (one(first), one(second))
+    };
+    Modifiers {
+        fastcgi: pair("fastcgi-modifier1", "fastcgi-modifier2"),
+        scgi: pair("scgi-modifier1", "scgi-modifier2"),
     }
 }
 

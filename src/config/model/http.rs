@@ -25,6 +25,13 @@ pub struct Http {
     pub plain: Side,
 }
 
+impl Http {
+    /// That of sockets of `http`, or of others.
+    pub fn side(&self, router: bool) -> &Side {
+        if router { &self.router } else { &self.plain }
+    }
+}
+
 /// What differs between the sockets of `http` and the others.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Side {

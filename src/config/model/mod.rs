@@ -29,6 +29,8 @@ pub struct Config {
     pub sockets: Vec<SocketSpec>,
     /// `protocol`: what inherited sockets speak that nothing else is said of.
     pub default_protocol: WireProtocol,
+    /// Modifiers of requests that come without.
+    pub modifiers: Modifiers,
     /// Processes and threads.
     pub processes: Processes,
     /// How many workers run.
@@ -70,6 +72,26 @@ pub struct SocketSpec {
     pub origin: String,
     /// Asked for by `http`, which uWSGI serves by a router process; only its start-up lines differ.
     pub router: bool,
+}
+
+/// First and second modifier of requests by the protocol they come by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Modifiers {
+    /// `fastcgi-modifier1`, `fastcgi-modifier2`.
+    pub fastcgi: (u8, u8),
+    /// `scgi-modifier1`, `scgi-modifier2`.
+    pub scgi: (u8, u8),
+}
+
+impl Modifiers {
+    /// Those of a protocol's requests; packets of the uwsgi protocol have their own.
+    pub fn of(&self, protocol: WireProtocol) -> (u8, u8) {
+        match protocol {
+            WireProtocol::FastCgi | WireProtocol::FastCgiNph => self.fastcgi,
+            WireProtocol::Scgi | WireProtocol::ScgiNph => self.scgi,
+            _ => (0, 0),
+        }
+    }
 }
 
 /// Master, workers and threads.

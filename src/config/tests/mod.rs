@@ -110,15 +110,32 @@ fn sockets_keep_their_order_and_protocol() {
     );
 }
 
+fn of_plain_socket(protocol: &str) -> WireProtocol {
+    config(&["-s", ":1", "--protocol", protocol]).sockets[0].protocol
+}
+
 #[test]
 fn protocol_changes_plain_sockets_only() {
     let config = config(&["-s", ":1", "--uwsgi-socket", ":2", "--protocol", "http"]);
     assert_eq!(config.sockets[0].protocol, WireProtocol::Http);
     assert_eq!(config.sockets[1].protocol, WireProtocol::Uwsgi);
     assert_eq!(
-        errors(&["--protocol=fastcgi"]),
-        ["error: --protocol fastcgi: unable to find protocol; accepted: uwsgi, http"]
+        errors(&["--protocol=ajp"]),
+        [
+            "error: --protocol ajp: unable to find protocol; accepted: uwsgi, puwsgi, http, fastcgi, fastcgi-nph, scgi, scgi-nph, auto"
+        ]
     );
+    for protocol in WireProtocol::ALL {
+        assert_eq!(of_plain_socket(protocol.name()), protocol);
+    }
+}
+
+#[test]
+fn requests_without_modifiers_get_those_of_their_protocol() {
+    let modifiers = config(&["--fastcgi-modifier1", "14", "--scgi-modifier2", "3"]).modifiers;
+    assert_eq!(modifiers.of(WireProtocol::FastCgiNph), (14, 0));
+    assert_eq!(modifiers.of(WireProtocol::Scgi), (0, 3));
+    assert_eq!(modifiers.of(WireProtocol::Http), (0, 0));
 }
 
 #[test]

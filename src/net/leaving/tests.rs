@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use uwsgi_plugin_api::{Listener, WireProtocol};
-use uwsgi_protocol::{http1, uwsgi};
+use uwsgi_protocol::{fastcgi, http1, scgi, uwsgi};
 
 use super::*;
 use crate::net::connection::Bounds;
+use crate::net::decode;
 use crate::net::front::Fronts;
 use crate::net::hub::Times;
 use crate::net::reactor::{Listening, Reactor};
@@ -30,8 +31,16 @@ struct Worker {
 impl Worker {
     fn new(listeners: Vec<Listening>, rescue: Option<&Rescue>) -> Self {
         let bounds = Bounds {
-            packet: uwsgi::Limits { block_bytes_max: 65_535, vars_max: 128 },
-            head: http1::Limits::DEFAULT,
+            head: decode::Limits {
+                packet: uwsgi::Limits { block_bytes_max: 65_535, vars_max: 128 },
+                http: http1::Limits::DEFAULT,
+                scgi: scgi::Limits { head_bytes_max: 65_535, vars_max: 128 },
+                fastcgi: fastcgi::Limits {
+                    head_bytes_max: 65_535,
+                    vars_max: 128,
+                    connections_max: 1000,
+                },
+            },
             body: Policy { bytes_max: None, spool_from: None },
             body_bytes_per_s: None,
             requests_max: None,
@@ -93,8 +102,8 @@ fn listening(protocol: WireProtocol) -> (Listening, SocketAddr) {
     socket.set_nonblocking(true).unwrap();
     let address = socket.local_addr().unwrap();
     let name = address.to_string();
-    let info = Listener { id: 0, protocol, name, static_vars: Vec::new() };
-    (Listening { fd: Arc::new(socket.into()), info: Arc::new(info) }, address)
+    let info = Listener { id: 0, protocol, name, modifiers: (0, 0), static_vars: Vec::new() };
+    (Listening::new(Arc::new(socket.into()), info, 1), address)
 }
 
 fn client(address: SocketAddr, bytes: &[u8]) -> TcpStream {

@@ -5,7 +5,7 @@ use uwsgi_plugin_api::option::{
 };
 use uwsgi_plugin_api::{Argument, OptionRow, Reload, Section};
 
-const SPEAKS: &str = "sockets speak uwsgi (socket) and HTTP (http-socket)";
+const RAW: &str = "no plugin here takes raw connections; give the request to the application by one of the protocols";
 const DATAGRAMS: &str =
     "send over HTTP or the uwsgi protocol, or read the datagrams in a service of their own";
 const ONE_STEP: &str = "give the address to socket or http-socket; ports below 1024 are opened before uid and gid take effect";
@@ -19,7 +19,7 @@ pub(super) const ROWS: &[OptionRow] = &chapter(
         list("uwsgi-socket", "ADDRESS",
             "Listen for the uwsgi protocol."),
         text("protocol", "NAME",
-            "What plain socket speaks: uwsgi (default) or http.").aliases(&["socket-protocol"]),
+            "What plain socket speaks: uwsgi (default), puwsgi, http, fastcgi, fastcgi-nph, scgi, scgi-nph or auto (see auto-socket).").aliases(&["socket-protocol"]),
         integer("listen", "N",
             "Length of the queue of connections that wait to be accepted (default 100); at most the kernel's net.core.somaxconn.").short('l').immediate(),
         optional_text("chmod-socket", "MODE",
@@ -95,41 +95,34 @@ pub(super) const ROWS: &[OptionRow] = &chapter(
 
         // Other protocols.
         list("puwsgi-socket", "ADDRESS",
-            "Listen for the persistent uwsgi protocol, which serves several requests on one connection.")
-            .unsupported(SPEAKS),
+            "Listen for the persistent uwsgi protocol, which serves several requests on one connection."),
         list("fastcgi-socket", "ADDRESS",
-            "Listen for FastCGI; answers begin with a Status header.")
-            .unsupported("let the front end speak uwsgi instead (uwsgi_pass in place of fastcgi_pass in nginx)"),
+            "Listen for FastCGI; answers begin with a Status header."),
         list("fastcgi-nph-socket", "ADDRESS",
-            "Listen for FastCGI and answer with an HTTP status line instead of a Status header.")
-            .unsupported("let the front end speak uwsgi instead (uwsgi_pass in place of fastcgi_pass in nginx)"),
+            "Listen for FastCGI and answer with an HTTP status line instead of a Status header."),
         unsigned64("fastcgi-modifier1", "N",
-            "First modifier of requests that come by FastCGI; it selects the plugin that answers (default 0).")
-            .missing(SPEAKS),
+            "First modifier of requests that come by FastCGI; it selects the plugin that answers (default 0).").reload(Reload::Workers),
         unsigned64("fastcgi-modifier2", "N",
-            "Second modifier of requests that come by FastCGI (default 0).")
-            .missing(SPEAKS),
+            "Second modifier of requests that come by FastCGI (default 0).").reload(Reload::Workers),
         list("scgi-socket", "ADDRESS",
-            "Listen for SCGI; answers begin with a Status header.")
-            .unsupported("let the front end speak uwsgi instead (uwsgi_pass in place of scgi_pass in nginx)"),
+            "Listen for SCGI; answers begin with a Status header."),
         list("scgi-nph-socket", "ADDRESS",
-            "Listen for SCGI and answer with an HTTP status line instead of a Status header.")
-            .unsupported("let the front end speak uwsgi instead (uwsgi_pass in place of scgi_pass in nginx)"),
+            "Listen for SCGI and answer with an HTTP status line instead of a Status header."),
         unsigned64("scgi-modifier1", "N",
-            "First modifier of requests that come by SCGI; it selects the plugin that answers (default 0).")
-            .missing(SPEAKS),
+            "First modifier of requests that come by SCGI; it selects the plugin that answers (default 0).").reload(Reload::Workers),
         unsigned64("scgi-modifier2", "N",
-            "Second modifier of requests that come by SCGI (default 0).")
-            .missing(SPEAKS),
+            "Second modifier of requests that come by SCGI (default 0).").reload(Reload::Workers),
+        list("auto-socket", "ADDRESS",
+            "Listen for HTTP, uwsgi, FastCGI and SCGI on one socket: the first bytes of a connection show which it is.").extra(),
         list("raw-socket", "ADDRESS",
             "Listen on a socket whose connections are given to a plugin as they are, without reading a request.")
-            .unsupported(SPEAKS),
+            .unsupported(RAW),
         unsigned64("raw-modifier1", "N",
             "First modifier of connections of raw-socket; it selects the plugin that takes them.")
-            .missing(SPEAKS),
+            .missing(RAW),
         unsigned64("raw-modifier2", "N",
             "Second modifier of connections of raw-socket.")
-            .missing(SPEAKS),
+            .missing(RAW),
 
         // Datagrams.
         text("udp", "ADDRESS",

@@ -138,7 +138,7 @@ impl Body for MockBody {
         self.length.map(|_| left - self.offset as u64)
     }
 
-    fn chunked(&self) -> bool {
+    fn unannounced(&self) -> bool {
         self.chunked
     }
 
@@ -297,6 +297,7 @@ pub fn http_listener() -> Listener {
         id: 0,
         protocol: WireProtocol::Http,
         name: String::from("127.0.0.1:8080"),
+        modifiers: (0, 0),
         static_vars: vec![
             (Known::ServerName, b"box".to_vec()),
             (Known::ServerPort, b"8080".to_vec()),
@@ -311,6 +312,7 @@ pub fn uwsgi_listener() -> Listener {
         id: 1,
         protocol: WireProtocol::Uwsgi,
         name: String::from("/run/app.sock"),
+        modifiers: (0, 0),
         static_vars: Vec::new(),
     }
 }

@@ -1,0 +1,20 @@
+//! FastCGI 1.0, the application's side of the responder role.
+//!
+//! ```text
+//!   BEGIN_REQUEST  PARAMS.. PARAMS(empty)  STDIN.. STDIN(empty)       from the front end
+//!   STDERR..  STDOUT.. STDOUT(empty)  END_REQUEST                     to it
+//! ```
+//! Records of several requests may interleave on one connection. Here requests are looked at one after the other:
+//! [`sort`] brings the records of the first one together, and [`StdinDecoder`] says what is not its own.
+
+mod head;
+mod pairs;
+mod record;
+mod stdin;
+
+pub use head::{Head, Limits, Progress, decode, sort};
+pub use record::{
+    HEADER_BYTES, Header, ProtocolStatus, RECORD_BYTES_MAX, Role, Stream, end, end_request, kinds,
+    record_len, request, stream_header,
+};
+pub use stdin::{Piece, StdinDecoder};

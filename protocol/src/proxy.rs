@@ -1,0 +1,192 @@
+//! The PROXY protocol, versions 1 and 2: what a load balancer says of its client before the first byte of the connection.
+//!
+//! Everything is checked, and nothing is guessed: who is to send a header sends one, or is refused (reference 7.3).
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use crate::Reject;
+
+/// Longest header of version 1 in bytes, with its line end.
+const V1_BYTES_MAX: usize = 107;
+const V1: &[u8] = b"PROXY ";
+const V2: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
+/// Bytes of version 2 before the addresses.
+const V2_HEAD_BYTES: usize = 16;
+/// Largest header of version 2 in bytes that is waited for. Larger ones carry certificates and the like.
+const V2_BYTES_MAX: usize = 4096;
+
+const TLV_CRC32C: u8 = 0x03;
+
+/// A header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// Its bytes: drop them.
+    pub consumed: usize,
+    /// The client's address and the one that it connected to; `None` where the connection is the balancer's own, or the
+    /// client has no address: the real one counts.
+    pub addresses: Option<(SocketAddr, SocketAddr)>,
+}
+
+/// The header at the start of a connection's input; `Ok(None)` asks for more bytes.
+///
+/// # Errors
+/// A [`Reject`] where it is none, or a broken one.
+pub fn decode(input: &[u8]) -> Result<Option<Header>, Reject> {
+    let begins = |known: &[u8]| input.iter().zip(known).all(|(one, other)| one == other);
+    match input.first() {
+        None => Ok(None),
+        Some(b'P') if begins(V1) => version_1(input),
+        Some(b'\r') if begins(V2) => version_2(input),
+        Some(_) => Err(bad("no_proxy_header")),
+    }
+}
+
+fn bad(reason: &'static str) -> Reject {
+    Reject::new(400, reason)
+}
+
+fn version_1(input: &[u8]) -> Result<Option<Header>, Reject> {
+    let line = &input[..input.len().min(V1_BYTES_MAX)];
+    let Some(end) = memchr::memchr(b'\n', line) else {
+        let whole = line.len() == V1_BYTES_MAX;
+        return if whole { Err(bad("v1_too_long")) } else { Ok(None) };
+    };
+    let consumed = end + 1;
+    let line = line[..end].strip_suffix(b"\r").ok_or(bad("v1_bad_line"))?;
+    let rest = line.strip_prefix(V1).ok_or(bad("v1_bad_line"))?;
+    if rest.contains(&b'\r') {
+        return Err(bad("v1_bad_line"));
+    }
+    if rest == b"UNKNOWN" || rest.starts_with(b"UNKNOWN ") {
+        return Ok(Some(Header { consumed, addresses: None }));
+    }
+    let mut words = rest.split(|byte| *byte == b' ');
+    let family = words.next().unwrap_or_default();
+    if family != b"TCP4" && family != b"TCP6" {
+        return Err(bad("v1_bad_family"));
+    }
+    let (Some(source), Some(target), Some(from), Some(to), None) =
+        (words.next(), words.next(), words.next(), words.next(), words.next())
+    else {
+        return Err(bad("v1_bad_line"));
+    };
+    let address = |text| address(family, text).ok_or(bad("v1_bad_address"));
+    let (source, target) = (address(source)?, address(target)?);
+    let port = |text| port(text).ok_or(bad("v1_bad_port"));
+    let (from, to) = (SocketAddr::new(source, port(from)?), SocketAddr::new(target, port(to)?));
+    Ok(Some(Header { consumed, addresses: Some((from, to)) }))
+}
+
+/// An address of this family as the standard library reads it, which knows neither zones nor leading zeros here.
+fn address(family: &[u8], text: &[u8]) -> Option<IpAddr> {
+    let text = str::from_utf8(text).ok()?;
+    match family {
+        b"TCP4" => text.parse::<Ipv4Addr>().ok().map(IpAddr::V4),
+        _ => text.parse::<Ipv6Addr>().ok().map(IpAddr::V6),
+    }
+}
+
+/// Digits without a leading zero.
+fn port(text: &[u8]) -> Option<u16> {
+    let digits = !text.is_empty() && text.iter().all(u8::is_ascii_digit);
+    let zero = text.len() > 1 && text[0] == b'0';
+    (digits && !zero).then(|| str::from_utf8(text).ok()?.parse().ok()).flatten()
+}
+
+fn version_2(input: &[u8]) -> Result<Option<Header>, Reject> {
+    const LOCAL: u8 = 0;
+    const PROXY: u8 = 1;
+    let Some(&[.., kind, family, high, low]) = input.first_chunk::<V2_HEAD_BYTES>() else {
+        return Ok(None);
+    };
+    if kind >> 4 != 2 {
+        return Err(bad("v2_bad_version"));
+    }
+    let command = kind & 0x0f;
+    if command != LOCAL && command != PROXY {
+        return Err(bad("v2_bad_command"));
+    }
+    let local = command == LOCAL;
+    if !local && (family >> 4 > 3 || family & 0x0f > 2) {
+        return Err(bad("v2_bad_family"));
+    }
+    let consumed = V2_HEAD_BYTES + usize::from(u16::from_be_bytes([high, low]));
+    if consumed > V2_BYTES_MAX {
+        return Err(bad("v2_too_long"));
+    }
+    let Some(header) = input.get(..consumed) else { return Ok(None) };
+    let body = &header[V2_HEAD_BYTES..];
+    let block = match family >> 4 {
+        1 => 12,
+        2 => 36,
+        3 => 216,
+        // Whatever it holds, it is to be ignored.
+        _ => return Ok(Some(Header { consumed, addresses: None })),
+    };
+    let addresses = match body.split_at_checked(block) {
+        _ if local => None,
+        None => return Err(bad("v2_short_address")),
+        Some((addresses, tlvs)) => {
+            check_tlvs(header, consumed - tlvs.len())?;
+            // A datagram has no connection that could have been accepted here.
+            if family & 0x0f == 1 { pair(addresses) } else { None }
+        }
+    };
+    Ok(Some(Header { consumed, addresses }))
+}
+
+fn pair(block: &[u8]) -> Option<(SocketAddr, SocketAddr)> {
+    let port = |at: usize| u16::from_be_bytes([block[at], block[at + 1]]);
+    let v4 = |at: usize| IpAddr::from([block[at], block[at + 1], block[at + 2], block[at + 3]]);
+    let v6 = |at: usize| {
+        let bytes: Option<[u8; 16]> = block.get(at..at + 16)?.try_into().ok();
+        bytes.map(IpAddr::from)
+    };
+    match block.len() {
+        12 => Some((SocketAddr::new(v4(0), port(8)), SocketAddr::new(v4(4), port(10)))),
+        36 => Some((SocketAddr::new(v6(0)?, port(32)), SocketAddr::new(v6(16)?, port(34)))),
+        _ => None,
+    }
+}
+
+/// Everything behind the addresses: nothing runs over the end, and a checksum is right.
+fn check_tlvs(header: &[u8], mut at: usize) -> Result<(), Reject> {
+    while at < header.len() {
+        let Some([kind, high, low]) = header[at..].first_chunk() else {
+            return Err(bad("v2_truncated_tlv"));
+        };
+        let value = at + 3;
+        let end = value + usize::from(u16::from_be_bytes([*high, *low]));
+        let Some(bytes) = header.get(value..end) else { return Err(bad("v2_truncated_tlv")) };
+        if *kind == TLV_CRC32C {
+            let sum: [u8; 4] = bytes.try_into().map_err(|_| bad("v2_bad_crc32c"))?;
+            let zeroed = [&header[..value], &[0; 4], &header[end..]].concat();
+            if crc32c(&zeroed) != u32::from_be_bytes(sum) {
+                return Err(bad("v2_bad_crc32c"));
+            }
+        }
+        at = end;
+    }
+    Ok(())
+}
+
+/// Castagnoli's, bit by bit: it is once a connection, over a few hundred bytes at the most.
+fn crc32c(bytes: &[u8]) -> u32 {
+    const POLYNOMIAL: u32 = 0x82f6_3b78;
+    let sum = bytes.iter().fold(u32::MAX, |sum, byte| {
+        (0..8).fold(sum ^ u32::from(*byte), |sum, _| {
+            (sum >> 1) ^ (POLYNOMIAL & 0_u32.wrapping_sub(sum & 1))
+        })
+    });
+    !sum
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_checksum_is_castagnolis() {
+        assert_eq!(crc32c(b"123456789"), 0xe306_9283);
+    }
+}

@@ -1,0 +1,111 @@
+//! Bodies whose bytes do not lie on the wire as such: chunks of HTTP, records of FastCGI.
+
+use uwsgi_protocol::Reject;
+use uwsgi_protocol::fastcgi::{self, StdinDecoder};
+use uwsgi_protocol::http1::{Chunk, ChunkedDecoder};
+
+/// What lies next in the bytes that were received.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Piece {
+    /// Nothing that can be used yet; so many bytes are done with.
+    More {
+        /// Drop these.
+        consumed: usize,
+    },
+    /// Bytes of the body.
+    Data {
+        /// They begin there.
+        skip: usize,
+        /// There are so many.
+        len: usize,
+    },
+    /// Something for later: a record of another request on the same connection.
+    Foreign {
+        /// It begins there.
+        skip: usize,
+        /// It has so many bytes.
+        len: usize,
+    },
+    /// The body is complete.
+    End {
+        /// Drop these.
+        consumed: usize,
+    },
+    /// The client has given the request up.
+    Abort {
+        /// Drop these.
+        consumed: usize,
+    },
+}
+
+/// How the body at hand is coded, and where in it the decoder stands.
+#[derive(Debug)]
+pub enum Coding {
+    /// RFC 9112, 7.1.
+    Chunks(ChunkedDecoder),
+    /// FastCGI's STDIN.
+    Records(Records),
+}
+
+/// The STDIN records of one request.
+#[derive(Debug)]
+pub struct Records {
+    decoder: StdinDecoder,
+    /// `CONTENT_LENGTH`, if the front end knew it.
+    announced: Option<u64>,
+    received: u64,
+}
+
+impl Records {
+    /// Those of a request, of whose body so much was announced.
+    pub fn new(request_id: u16, announced: Option<u64>) -> Self {
+        Self { decoder: StdinDecoder::new(request_id), announced, received: 0 }
+    }
+
+    /// The end of the records is the end of the body (reference 2.2, 8), but nobody may take a longer body for a
+    /// shorter one, nor the other way round.
+    fn decode(&mut self, data: &[u8]) -> Result<Piece, Reject> {
+        let piece = match self.decoder.decode(data)? {
+            fastcgi::Piece::More { consumed } => Piece::More { consumed },
+            fastcgi::Piece::Data { skip, len } => {
+                self.received += len as u64;
+                if self.announced.is_some_and(|announced| self.received > announced) {
+                    return Err(Reject::new(400, "body_longer_than_announced"));
+                }
+                Piece::Data { skip, len }
+            }
+            fastcgi::Piece::Foreign { skip, len } => Piece::Foreign { skip, len },
+            fastcgi::Piece::End { consumed } if self.announced.unwrap_or(0) > self.received => {
+                Piece::Abort { consumed }
+            }
+            fastcgi::Piece::End { consumed } => Piece::End { consumed },
+            fastcgi::Piece::Abort { consumed } => Piece::Abort { consumed },
+        };
+        Ok(piece)
+    }
+}
+
+impl Coding {
+    /// What lies next in `data`, which begins where the last answer ended.
+    ///
+    /// # Errors
+    /// A [`Reject`] where the bytes can never become a body.
+    pub fn decode(&mut self, data: &[u8]) -> Result<Piece, Reject> {
+        match self {
+            Self::Records(records) => records.decode(data),
+            Self::Chunks(decoder) => Ok(match decoder.decode(data)? {
+                Chunk::More { consumed } => Piece::More { consumed },
+                Chunk::Data { skip, len } => Piece::Data { skip, len },
+                Chunk::End { consumed } => Piece::End { consumed },
+            }),
+        }
+    }
+
+    /// True where nobody said how long the body is.
+    pub fn is_unannounced(&self) -> bool {
+        match self {
+            Self::Chunks(_) => true,
+            Self::Records(records) => records.announced.is_none(),
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! How the bytes of an answer are dressed for the protocol that its request came by.
+
+use std::io::IoSlice;
+
+use uwsgi_plugin_api::WireProtocol;
+use uwsgi_protocol::fastcgi::{self, Stream};
+use uwsgi_protocol::http1::Wire;
+
+/// What one stream record carries at the most, in bytes: a multiple of 8, as FastCGI recommends.
+pub const RECORD_BYTES_MAX: usize = 65_528;
+
+/// The form of one request's answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dress {
+    /// The form of its head.
+    pub wire: Wire,
+    /// The request that its records belong to, where it goes in records.
+    pub records: Option<u16>,
+}
+
+impl Dress {
+    /// That of requests of a protocol.
+    pub fn new(protocol: WireProtocol, request_id: Option<u16>) -> Self {
+        let wire = match protocol {
+            WireProtocol::Http | WireProtocol::Auto => Wire::Http,
+            WireProtocol::FastCgi | WireProtocol::Scgi => Wire::Cgi,
+            WireProtocol::Uwsgi
+            | WireProtocol::PersistentUwsgi
+            | WireProtocol::FastCgiNph
+            | WireProtocol::ScgiNph => Wire::Front,
+        };
+        Self { wire, records: request_id }
+    }
+
+    /// A whole ready-made HTTP answer that nobody else has begun, as it goes on the wire. `remark` is for the front
+    /// end's log, where the protocol has a place for it.
+    pub fn whole(self, answer: &[u8], remark: &str) -> Vec<u8> {
+        let (before, rest) = self.wire.dress(answer);
+        let Some(id) = self.records else { return [before, rest].concat() };
+        let mut out = Vec::new();
+        record(Stream::Stderr, id, &[IoSlice::new(remark.as_bytes())], &mut out);
+        record(Stream::Stdout, id, &[IoSlice::new(before), IoSlice::new(rest)], &mut out);
+        out.extend_from_slice(&fastcgi::end(id, 1));
+        out
+    }
+
+    /// In one word, for another thread.
+    pub fn to_bits(self) -> u32 {
+        let wire = match self.wire {
+            Wire::Http => 0,
+            Wire::Front => 1,
+            Wire::Cgi => 2,
+        };
+        let records = self.records.map_or(0, |id| u32::from(id) | 1 << 16);
+        wire << 24 | records
+    }
+
+    /// The reverse of [`Dress::to_bits`].
+    pub fn of_bits(bits: u32) -> Self {
+        let wire = match bits >> 24 {
+            0 => Wire::Http,
+            1 => Wire::Front,
+            _ => Wire::Cgi,
+        };
+        let records = (bits & 1 << 16 != 0).then_some((bits & 0xffff) as u16);
+        Self { wire, records }
+    }
+}
+
+/// Appends bytes as records of a stream; none for no bytes, for an empty record would end the stream.
+pub fn record(stream: Stream, id: u16, parts: &[IoSlice<'_>], out: &mut Vec<u8>) {
+    let mut left: usize = parts.iter().map(|part| part.len()).sum();
+    out.reserve(left + 8 * (left / RECORD_BYTES_MAX + 1));
+    let mut room = 0;
+    for part in parts {
+        let mut part = &part[..];
+        while !part.is_empty() {
+            if room == 0 {
+                room = left.min(RECORD_BYTES_MAX);
+                left -= room;
+                out.extend_from_slice(&fastcgi::stream_header(stream, id, room as u16));
+            }
+            let (now, next) = part.split_at(part.len().min(room));
+            out.extend_from_slice(now);
+            room -= now.len();
+            part = next;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dress_survives_its_bits() {
+        for wire in [Wire::Http, Wire::Front, Wire::Cgi] {
+            for records in [None, Some(0), Some(1), Some(u16::MAX)] {
+                let dress = Dress { wire, records };
+                assert_eq!(Dress::of_bits(dress.to_bits()), dress);
+            }
+        }
+    }
+
+    #[test]
+    fn bytes_are_cut_into_records_wherever_their_parts_end() {
+        let long = vec![b'x'; RECORD_BYTES_MAX];
+        let parts = [IoSlice::new(b"ab"), IoSlice::new(b""), IoSlice::new(&long)];
+        let mut out = Vec::new();
+        record(Stream::Stdout, 7, &parts, &mut out);
+        let first = fastcgi::stream_header(Stream::Stdout, 7, RECORD_BYTES_MAX as u16);
+        let second = fastcgi::stream_header(Stream::Stdout, 7, 2);
+        assert_eq!(out[..8], first);
+        assert_eq!(&out[8..11], b"abx");
+        assert_eq!(out[8 + RECORD_BYTES_MAX..][..8], second);
+        assert_eq!(out.len(), 16 + 2 + RECORD_BYTES_MAX);
+        out.clear();
+        record(Stream::Stdout, 7, &[IoSlice::new(b"")], &mut out);
+        assert!(out.is_empty());
+    }
+}
