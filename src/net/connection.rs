@@ -7,7 +7,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use uwsgi_plugin_api::WireProtocol;
-use uwsgi_protocol::{Reject, Vars, fastcgi, http1};
+use uwsgi_protocol::{Reject, Vars, fastcgi, http1, proxy};
 
 use super::decode::{self, Decoded, Found, Head, Limits, Look};
 use super::front::Fronts;
@@ -18,7 +18,7 @@ use super::reactor::Listening;
 use super::spill::{Flushed, Spill};
 use super::table::{Token, Wait};
 use super::upload::{Fault, Policy, Rest, Upload};
-use crate::sys::socket;
+use crate::sys::socket::{self, PeerAddress};
 
 /// Bounds that a connection keeps to; from the configuration.
 #[derive(Clone, Debug)]
@@ -91,7 +91,11 @@ pub struct Connection {
     pub listener: u16,
     /// What it turned out to speak, where its listener does not say that beforehand.
     pub spoken: Option<WireProtocol>,
-    /// Who is at the other end.
+    /// A header of the PROXY protocol comes first.
+    pub awaits_header: bool,
+    /// The port that the client connected to, where such a header told it.
+    pub server_port: Option<u16>,
+    /// Who is at the other end, or whom that one speaks for.
     pub peer: Peer,
     /// Its slot, once it is registered with the reactor.
     pub token: Option<Token>,
@@ -129,6 +133,8 @@ impl Connection {
             fd,
             listener,
             spoken: None,
+            awaits_header: false,
+            server_port: None,
             peer,
             token: None,
             input: Input::default(),
@@ -293,7 +299,11 @@ impl Connection {
         if self.input.is_empty() {
             return Ok(Next::More);
         }
-        if self.spoken.is_none() && listening.info.protocol == WireProtocol::Auto {
+        let recognizes = listening.info.protocol == WireProtocol::Auto;
+        if self.awaits_header {
+            return self.take_header(recognizes);
+        }
+        if self.spoken.is_none() && recognizes {
             self.spoken = decode::recognize(self.input.data())?;
             if self.spoken.is_none() {
                 return Ok(Next::More);
@@ -307,6 +317,7 @@ impl Connection {
             listener: listening.form(self.spoken),
             front: bounds.fronts.of(self.listener),
             peer: &self.peer,
+            server_port: self.server_port,
             decoder: &mut self.decoder,
         };
         match look.decode(vars)? {
@@ -329,6 +340,26 @@ impl Connection {
                 Ok(Next::Again)
             }
         }
+    }
+
+    /// The header of the PROXY protocol. `optional`: what is none is the beginning of something else.
+    fn take_header(&mut self, optional: bool) -> Result<Next, Reject> {
+        let header = match proxy::decode(self.input.data()) {
+            Ok(None) => return Ok(Next::More),
+            Ok(Some(header)) => header,
+            Err(reject) if optional && reject.reason == "no_proxy_header" => {
+                self.awaits_header = false;
+                return Ok(Next::Again);
+            }
+            Err(reject) => return Err(reject),
+        };
+        if let Some((client, server)) = header.addresses {
+            self.peer = Peer::new(PeerAddress::Ip(client.ip(), client.port()));
+            self.server_port = Some(server.port());
+        }
+        self.input.consume(header.consumed);
+        self.awaits_header = false;
+        Ok(if self.input.is_empty() { Next::More } else { Next::Again })
     }
 
     /// RFC 9110, 10.1.1. A socket that takes nothing now is in no state to be promised anything: the client will

@@ -102,6 +102,7 @@ pub(super) struct Look<'a> {
     /// What the listener asks for beyond its protocol.
     pub(super) front: Option<&'a Front>,
     pub(super) peer: &'a Peer,
+    pub(super) server_port: Option<u16>,
     pub(super) decoder: &'a mut http1::HeadDecoder,
 }
 
@@ -179,6 +180,9 @@ impl Look<'_> {
             return Err(Reject::new(501, "connect_not_supported"));
         }
         vars.push_bytes(Known::RemoteAddr, self.peer.address());
+        if let Some(port) = self.server_port {
+            vars.push_bytes(Known::ServerPort, port.to_string().as_bytes());
+        }
         if let Some(front) = self.front {
             front.adapt(&decoded, self.input, vars)?;
         }

@@ -33,6 +33,7 @@ mod logging;
 mod nginx;
 mod notify;
 mod processes;
+mod proxy;
 mod pythons;
 mod recycling;
 mod reload;

@@ -11,6 +11,7 @@ mod life_cycle;
 mod limits;
 mod monitoring;
 mod processes;
+mod proxies;
 mod runtime;
 mod scaling;
 mod sockets;
@@ -55,6 +56,7 @@ pub fn finish(
         sockets: sockets::sockets(&reading, registry, default_protocol),
         default_protocol,
         modifiers: sockets::modifiers(&mut values),
+        proxy_protocol: proxies::proxy_protocol(&mut values),
         jobs: jobs::jobs(&mut values, life_cycle.reload_mercy),
         life_cycle,
         scaling: scaling::scaling(&mut values, processes.workers),

@@ -6,6 +6,7 @@ pub mod isolation;
 pub mod jobs;
 mod life_cycle;
 mod monitoring;
+pub mod proxies;
 mod scaling;
 mod timeouts;
 
@@ -31,6 +32,8 @@ pub struct Config {
     pub default_protocol: WireProtocol,
     /// Modifiers of requests that come without.
     pub modifiers: Modifiers,
+    /// Who tells for whom a connection is.
+    pub proxy_protocol: proxies::ProxyProtocol,
     /// Processes and threads.
     pub processes: Processes,
     /// How many workers run.

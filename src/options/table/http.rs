@@ -102,11 +102,11 @@ pub(super) const ROWS: &[OptionRow] = &chapter(
 
         // Clients behind a proxy.
         flag("enable-proxy-protocol",
-            "Expect a line of the PROXY protocol, version 1, before the requests of HTTP sockets.")
-            .unsupported(PROXY),
+            "Expect a header of the PROXY protocol, version 1 or 2, at the beginning of each connection to http-socket; it tells who the client is."),
+        list("proxy-protocol-from", "PEER[,PEER]",
+            "Expect headers of the PROXY protocol only from these addresses and networks (unix stands for unix sockets); others are served as they are. auto-socket takes headers from these, and from nobody else.").extra(),
         flag("http-enable-proxy-protocol",
-            "Expect a line of the PROXY protocol, version 1, before the requests of the HTTP router.").argument(Argument::Optional)
-            .unsupported(PROXY),
+            "As enable-proxy-protocol, for the sockets of http.").argument(Argument::Optional),
         list("http-stud-prefix", "ADDRESS",
             "Expect the client's address in binary at the beginning of connections from this proxy (stud).")
             .unsupported(PROXY),
