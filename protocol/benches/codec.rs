@@ -46,8 +46,7 @@ fn case(name: &str) -> &'static [u8] {
     CASES[at].as_bytes()
 }
 
-const HEAD: http1::Limits =
-    http1::Limits { line_bytes_max: 8190, head_bytes_max: 65536, headers_max: 100 };
+const HEAD: http1::Limits = http1::Limits::DEFAULT;
 const PACKET: uwsgi::Limits = uwsgi::Limits { block_bytes_max: 65535, vars_max: 128 };
 
 #[divan::bench(args = NAMES)]

@@ -5,7 +5,8 @@
 
 use crate::fastcgi::{self, Piece, Progress, StdinDecoder};
 use crate::http1::{
-    self, Chunk, ChunkLimits, ChunkedDecoder, HeadDecoder, ResponseEncoder, Rules, Version, Wire,
+    self, Chunk, ChunkLimits, ChunkedDecoder, HeadDecoder, ResponseEncoder, Rules, Strictness,
+    Version, Wire,
 };
 use crate::sniff::{self, Guess};
 use crate::{Reject, Vars, scgi, uwsgi};
@@ -13,8 +14,13 @@ use crate::{Reject, Vars, scgi, uwsgi};
 type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
 
 /// Small, so that inputs reach them.
-const HEAD: http1::Limits =
-    http1::Limits { line_bytes_max: 64, head_bytes_max: 256, headers_max: 6 };
+const HEAD: http1::Limits = http1::Limits {
+    line_bytes_max: 64,
+    field_bytes_max: 64,
+    head_bytes_max: 256,
+    headers_max: 6,
+    ..http1::Limits::DEFAULT
+};
 const BODY: ChunkLimits = ChunkLimits {
     line_bytes_max: 24,
     body_bytes_max: 64,
@@ -64,9 +70,12 @@ fn encoded_again(modifier1: u8, vars: &Pairs) {
 
 /// An HTTP head and a chunked body behind it, whole and cut into pieces of `step` bytes.
 pub fn http_stream(input: &[u8], step: usize) {
-    let whole = http_events(input, input.len().max(1));
-    let pieces = http_events(input, step.max(1));
-    assert_eq!(whole, pieces);
+    for strictness in [Strictness::Strict, Strictness::Compat] {
+        let limits = http1::Limits { strictness, ..HEAD };
+        let whole = http_events(input, input.len().max(1), &limits);
+        let pieces = http_events(input, step.max(1), &limits);
+        assert_eq!(whole, pieces);
+    }
 }
 
 #[derive(Debug, Default, PartialEq)]
@@ -78,12 +87,12 @@ struct Events {
     error: Option<Reject>,
 }
 
-fn http_events(input: &[u8], step: usize) -> Events {
+fn http_events(input: &[u8], step: usize, limits: &http1::Limits) -> Events {
     let mut events = Events::default();
     let (mut decoder, mut vars, mut end) = (HeadDecoder::default(), Vars::default(), 0);
     while events.head.is_none() && end < input.len() {
         end = (end + step).min(input.len());
-        match decoder.decode(&input[..end], &HEAD, &mut vars) {
+        match decoder.decode(&input[..end], limits, &mut vars) {
             Ok(head) => events.head = head.map(|head| (head, owned(&vars, &input[..end]))),
             Err(error) => {
                 events.error = Some(error);

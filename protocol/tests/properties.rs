@@ -197,7 +197,7 @@ proptest! {
     /// We refuse more than httparse; what we accept it accepts, and reads as we do.
     #[test]
     fn another_parser_reads_what_is_accepted_in_the_same_way(input in http_like()) {
-        let limits = Limits { line_bytes_max: 8190, head_bytes_max: 65536, headers_max: 100 };
+        let limits = Limits::DEFAULT;
         let mut vars = Vars::default();
         if let Ok(Some(head)) = HeadDecoder::default().decode(&input, &limits, &mut vars) {
             let mut headers = [httparse::EMPTY_HEADER; 100];

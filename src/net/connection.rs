@@ -10,6 +10,7 @@ use uwsgi_plugin_api::WireProtocol;
 use uwsgi_protocol::{Reject, Vars, fastcgi, http1, proxy};
 
 use super::decode::{self, Decoded, Found, Head, Limits, Look};
+use super::front::Fronts;
 use super::input::Input;
 use super::peer::Peer;
 use super::pool::{Pool, READ_BYTES};
@@ -20,12 +21,18 @@ use super::upload::{Fault, Policy, Rest, Upload};
 use crate::sys::socket::{self, PeerAddress};
 
 /// Bounds that a connection keeps to; from the configuration.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Bounds {
     /// Limits of heads.
     pub head: Limits,
     /// How bodies are received.
     pub body: Policy,
+    /// Bytes per second that a body over HTTP must come at (`http-body-min-rate`).
+    pub body_bytes_per_s: Option<u32>,
+    /// Most requests of a connection (`http-keepalive-requests`).
+    pub requests_max: Option<u32>,
+    /// What listeners ask for beyond their protocol.
+    pub fronts: Fronts,
 }
 
 /// What a connection needs next.
@@ -315,6 +322,7 @@ impl Connection {
             limits: &bounds.head,
             body: &bounds.body,
             listener: listening.form(self.spoken),
+            front: bounds.fronts.of(self.listener),
             peer: &self.peer,
             server_port: self.server_port,
             decoder: &mut self.decoder,
@@ -361,11 +369,13 @@ impl Connection {
         Ok(if self.input.is_empty() { Next::More } else { Next::Again })
     }
 
-    /// RFC 9110, 10.1.1. A socket that cannot take 25 bytes now is in no state to be promised anything: the
-    /// client will send its body after its own time-out.
-    fn send_continue(&self) {
-        let _ =
-            socket::send(self.fd.as_fd(), &[io::IoSlice::new(b"HTTP/1.1 100 Continue\r\n\r\n")]);
+    /// RFC 9110, 10.1.1. A socket that takes nothing now is in no state to be promised anything: the client will
+    /// send its body after its own time-out. What it takes a part of is sent whole, before the answer.
+    fn send_continue(&mut self) {
+        let sent = socket::send(self.fd.as_fd(), &[io::IoSlice::new(http1::CONTINUE)]);
+        if let Ok(count @ 1..) = sent {
+            self.spill.push(&http1::CONTINUE[count..]);
+        }
     }
 
     /// True where the rest of the present body, which nobody has read, can be passed over when it comes.

@@ -75,6 +75,8 @@ pub struct Upload {
     pub unannounced: bool,
     /// It will not be completed: the application is told when it reads on.
     pub fault: Option<Fault>,
+    /// Monotonic milliseconds at which the wait for it began.
+    pub waiting_since_ms: Option<u64>,
     /// What came between its bytes and is not its own.
     pub foreign: Foreign,
     /// Decoded bytes so far, wherever they are.
@@ -90,6 +92,7 @@ impl Default for Upload {
             coded: false,
             unannounced: false,
             fault: None,
+            waiting_since_ms: None,
             foreign: Foreign::default(),
             total: 0,
         }
@@ -127,6 +130,11 @@ impl Upload {
     fn coded(coding: Coding) -> Self {
         let unannounced = coding.is_unannounced();
         Self { rest: Rest::Coded(Box::new(coding)), coded: true, unannounced, ..Self::default() }
+    }
+
+    /// Decoded bytes so far, wherever they are.
+    pub fn received(&self) -> u64 {
+        self.total
     }
 
     /// True when the application may run.

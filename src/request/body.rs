@@ -7,7 +7,9 @@ use std::time::Duration;
 use uwsgi_plugin_api::{Body, BodyError, Fill};
 use uwsgi_protocol::Reject;
 
+use super::patience::Patience;
 use crate::net::coding::Piece;
+use crate::net::pace::Pace;
 use crate::net::upload::{Fault, Rest, Upload};
 use crate::sys::socket;
 
@@ -55,7 +57,7 @@ pub struct RequestBody<'a> {
     whole: &'a [u8],
     upload: &'a mut Upload,
     buffer: &'a mut BodyBuffer,
-    timeout: Duration,
+    patience: Patience,
     bytes_max: Option<u64>,
     /// `post-buffering` is on: complete bodies may be read again.
     seekable: bool,
@@ -89,12 +91,17 @@ impl<'a> RequestBody<'a> {
             seekable,
             upload,
             buffer,
-            timeout,
+            patience: Patience::new(timeout),
             bytes_max,
             read,
             spool_left,
             failed,
         }
+    }
+
+    /// The client has to keep this pace.
+    pub fn keep_pace(&mut self, pace: Option<Pace>) {
+        self.patience.pace = pace;
     }
 
     /// True where bytes of this body are still on the wire.
@@ -126,10 +133,11 @@ impl<'a> RequestBody<'a> {
                 Ok(0) => return Err(BodyError::Truncated),
                 Ok(count) => {
                     buffer.raw_end += count;
+                    self.patience.received(count);
                     return Ok(count);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    if !socket::wait(self.fd, false, self.timeout)? {
+                    if !self.patience.wait(self.fd)? {
                         return Err(BodyError::Timeout);
                     }
                 }
