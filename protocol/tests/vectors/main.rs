@@ -7,6 +7,7 @@ mod http;
 mod proxy;
 mod response;
 mod scgi;
+mod sniff;
 mod uwsgi;
 
 use serde_json::{Value, json};
