@@ -11,7 +11,7 @@ mod lines;
 mod refusal;
 mod request_line;
 mod response;
-mod scan;
+pub(crate) mod scan;
 
 pub(crate) use bytes::{decimal, list, trim};
 pub use bytes::{is_token, is_value};
