@@ -25,6 +25,8 @@ pub mod hooks;
 
 pub mod isolation;
 
+pub mod files;
+
 pub mod net;
 
 pub mod request;

@@ -317,7 +317,7 @@ fn named(sockets: Sockets) -> (Named<Listening>, Named<EndpointListener>) {
     let served = sockets.served.into_iter().enumerate().map(|(at, socket)| {
         let name = socket.handover_name();
         let id = u16::try_from(count + at * forms).unwrap_or(u16::MAX);
-        (name, Listening::new(Arc::new(socket.fd), socket.info, id))
+        (name, Listening::new(Arc::new(socket.fd), socket.info, socket.introduced, id))
     });
     let answered = sockets.answered.into_iter().map(|socket| {
         let EndpointSocket { endpoint, fd, address, handover_name, .. } = socket;
@@ -557,6 +557,10 @@ fn load(
     host: &Arc<ServerHost>,
     listeners: &[Listening],
 ) -> Result<(), i32> {
+    if let Err(error) = crate::files::Files::check(&config.files) {
+        log::line(format_args!("{error}"));
+        return Err(1);
+    }
     if let Err(error) = start_plugins(config, plugins, host, listeners) {
         log::line(format_args!("{error}"));
         return Err(1);

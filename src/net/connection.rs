@@ -7,7 +7,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use uwsgi_plugin_api::WireProtocol;
-use uwsgi_protocol::{Reject, Vars, fastcgi, http1};
+use uwsgi_protocol::{Reject, Vars, fastcgi, http1, proxy};
 
 use super::decode::{self, Decoded, Found, Head, Limits, Look};
 use super::input::Input;
@@ -17,7 +17,7 @@ use super::reactor::Listening;
 use super::spill::{Flushed, Spill};
 use super::table::{Token, Wait};
 use super::upload::{Fault, Policy, Rest, Upload};
-use crate::sys::socket;
+use crate::sys::socket::{self, PeerAddress};
 
 /// Bounds that a connection keeps to; from the configuration.
 #[derive(Clone, Copy, Debug)]
@@ -84,7 +84,11 @@ pub struct Connection {
     pub listener: u16,
     /// What it turned out to speak, where its listener does not say that beforehand.
     pub spoken: Option<WireProtocol>,
-    /// Who is at the other end.
+    /// A header of the PROXY protocol comes first.
+    pub awaits_header: bool,
+    /// The port that the client connected to, where such a header told it.
+    pub server_port: Option<u16>,
+    /// Who is at the other end, or whom that one speaks for.
     pub peer: Peer,
     /// Its slot, once it is registered with the reactor.
     pub token: Option<Token>,
@@ -95,6 +99,8 @@ pub struct Connection {
     pub head: Head,
     /// The present body.
     pub upload: Upload,
+    /// Bytes to be passed over before the next request: the rest of a record of a body that nobody read.
+    skip: usize,
     /// What is still to be sent.
     pub spill: Spill,
     /// Requests served so far.
@@ -122,12 +128,15 @@ impl Connection {
             fd,
             listener,
             spoken: None,
+            awaits_header: false,
+            server_port: None,
             peer,
             token: None,
             input: Input::default(),
             vars: None,
             head: Head::default(),
             upload: Upload::default(),
+            skip: 0,
             spill: Spill::default(),
             requests: 0,
             input_pending: true,
@@ -171,6 +180,7 @@ impl Connection {
         let decoded_in_place = self.upload.coded || self.upload.spool.is_some();
         matches!(self.phase, Phase::Head | Phase::Body)
             && self.spill.is_empty()
+            && self.skip == 0
             && !decoded_in_place
     }
 
@@ -283,10 +293,17 @@ impl Connection {
         bounds: &Bounds,
         pool: &Pool,
     ) -> Result<Next, Reject> {
+        let skipped = self.skip.min(self.input.len());
+        self.input.consume(skipped);
+        self.skip -= skipped;
         if self.input.is_empty() {
             return Ok(Next::More);
         }
-        if self.spoken.is_none() && listening.info.protocol == WireProtocol::Auto {
+        let recognizes = listening.info.protocol == WireProtocol::Auto;
+        if self.awaits_header {
+            return self.take_header(recognizes);
+        }
+        if self.spoken.is_none() && recognizes {
             self.spoken = decode::recognize(self.input.data())?;
             if self.spoken.is_none() {
                 return Ok(Next::More);
@@ -299,6 +316,7 @@ impl Connection {
             body: &bounds.body,
             listener: listening.form(self.spoken),
             peer: &self.peer,
+            server_port: self.server_port,
             decoder: &mut self.decoder,
         };
         match look.decode(vars)? {
@@ -323,11 +341,39 @@ impl Connection {
         }
     }
 
+    /// The header of the PROXY protocol. `optional`: what is none is the beginning of something else.
+    fn take_header(&mut self, optional: bool) -> Result<Next, Reject> {
+        let header = match proxy::decode(self.input.data()) {
+            Ok(None) => return Ok(Next::More),
+            Ok(Some(header)) => header,
+            Err(reject) if optional && reject.reason == "no_proxy_header" => {
+                self.awaits_header = false;
+                return Ok(Next::Again);
+            }
+            Err(reject) => return Err(reject),
+        };
+        if let Some((client, server)) = header.addresses {
+            self.peer = Peer::new(PeerAddress::Ip(client.ip(), client.port()));
+            self.server_port = Some(server.port());
+        }
+        self.input.consume(header.consumed);
+        self.awaits_header = false;
+        Ok(if self.input.is_empty() { Next::More } else { Next::Again })
+    }
+
     /// RFC 9110, 10.1.1. A socket that cannot take 25 bytes now is in no state to be promised anything: the
     /// client will send its body after its own time-out.
     fn send_continue(&self) {
         let _ =
             socket::send(self.fd.as_fd(), &[io::IoSlice::new(b"HTTP/1.1 100 Continue\r\n\r\n")]);
+    }
+
+    /// True where the rest of the present body, which nobody has read, can be passed over when it comes.
+    pub fn passes_over_rest(&mut self) -> bool {
+        let Rest::Coded(coding) = &self.upload.rest else { return false };
+        let pending = coding.pending();
+        self.skip = pending.unwrap_or(0);
+        pending.is_some()
     }
 
     /// The request is answered: drops its bytes, so that the next one is first in the input.

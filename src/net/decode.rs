@@ -99,6 +99,7 @@ pub(super) struct Look<'a> {
     pub(super) body: &'a Policy,
     pub(super) listener: &'a Listener,
     pub(super) peer: &'a Peer,
+    pub(super) server_port: Option<u16>,
     pub(super) decoder: &'a mut http1::HeadDecoder,
 }
 
@@ -174,6 +175,9 @@ impl Look<'_> {
             return Err(Reject::new(501, "connect_not_supported"));
         }
         vars.push_bytes(Known::RemoteAddr, self.peer.address());
+        if let Some(port) = self.server_port {
+            vars.push_bytes(Known::ServerPort, port.to_string().as_bytes());
+        }
         let (modifier1, modifier2) = self.listener.modifiers;
         let head = Head {
             modifier1,

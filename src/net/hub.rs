@@ -218,7 +218,7 @@ impl Hub {
             reject,
             number,
         );
-        if listener.protocol != WireProtocol::Http {
+        if listener.protocol != WireProtocol::Http || connection.awaits_header {
             return Step::Close;
         }
         let answer = http1::error_response(reject.status);
@@ -278,6 +278,7 @@ fn log_refusal(
     number: u64,
 ) {
     let what = match (protocol, reject.reason) {
+        _ if connection.awaits_header => "invalid header of the PROXY protocol",
         (WireProtocol::Uwsgi | WireProtocol::PersistentUwsgi, "packet_too_big") => {
             let size = uwsgi::header(connection.input.data()).map_or(0, |header| header.datasize);
             // uWSGI's own lines, which people look for, stay as they are.

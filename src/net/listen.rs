@@ -16,6 +16,7 @@ use super::inherit::{Inheritance, Inherited, Reason};
 use super::socket_file;
 use crate::config::Config;
 use crate::config::model::SocketSpec;
+use crate::config::model::proxies::Introduced;
 use crate::sys::listen::{self as system, Bound, TcpOptions};
 use crate::sys::machine;
 
@@ -51,6 +52,8 @@ pub struct Socket {
     pub fd: OwnedFd,
     /// What plugins and request threads see of it.
     pub info: Listener,
+    /// Whose connections begin with a header of the PROXY protocol.
+    pub introduced: Introduced,
     /// The path of a unix socket that has a file, for `vacuum`.
     pub path: Option<PathBuf>,
     /// The start-up line, as uWSGI writes it.
@@ -344,7 +347,9 @@ impl Opened {
             Bound::Unix(path) => Some(path),
             _ => None,
         };
-        Socket { fd: self.fd, info, path, line, router_line, reason: self.reason }
+        let router = spec.is_some_and(|spec| spec.router);
+        let introduced = config.proxy_protocol.of(protocol, router);
+        Socket { fd: self.fd, info, introduced, path, line, router_line, reason: self.reason }
     }
 
     /// The address as written, with the port that it got.

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //!   | version 1 | kind 1 |                                                        a nudge ends here
-//!   | protocol 1 | spoken 1 | requests 4 | head_left_ms 4 | port 2 | name_len 2 | address_len 1 |
+//!   | protocol 1 | spoken 1 | awaits_header 1 | server_port 2 | requests 4 | head_left_ms 4 | port 2 |
+//!   | name_len 2 | address_len 1 |
 //!   | name | address | input |
 //! ```
 //! Numbers are little-endian. Sender and receiver may be of different generations, even of different programs: so
@@ -32,6 +33,10 @@ pub(super) struct Parcel<'a> {
     pub(super) protocol: WireProtocol,
     /// What it turned out to speak; its listener's where that is not known yet.
     pub(super) spoken: WireProtocol,
+    /// A header of the PROXY protocol comes first.
+    pub(super) awaits_header: bool,
+    /// The port that such a header told; 0 where none did.
+    pub(super) server_port: u16,
     /// Name of its listener: the address that it is bound to.
     pub(super) name: &'a [u8],
     /// Requests that it was served.
@@ -53,7 +58,11 @@ impl<'a> Parcel<'a> {
     }
 
     fn decode(bytes: &'a [u8]) -> Option<Self> {
-        let (&[protocol, spoken], rest) = bytes.split_first_chunk()?;
+        let (&[protocol, spoken, awaits_header], rest) = bytes.split_first_chunk()?;
+        if awaits_header > 1 {
+            return None;
+        }
+        let (server_port, rest) = rest.split_first_chunk()?;
         let (protocol, spoken) = (of_letter(protocol)?, of_letter(spoken)?);
         let (requests, rest) = rest.split_first_chunk()?;
         let (head_left_ms, rest) = rest.split_first_chunk()?;
@@ -65,6 +74,8 @@ impl<'a> Parcel<'a> {
         Some(Self {
             protocol,
             spoken,
+            awaits_header: awaits_header != 0,
+            server_port: u16::from_le_bytes(*server_port),
             name,
             requests: u32::from_le_bytes(*requests),
             head_left_ms: u32::from_le_bytes(*head_left_ms),
@@ -84,8 +95,10 @@ impl<'a> Message<'a> {
         };
         let name_len = u16::try_from(parcel.name.len()).ok()?;
         let address_len = u8::try_from(parcel.address.len()).ok()?;
+        let awaits_header = u8::from(parcel.awaits_header);
         let parts = [
-            &[VERSION, CONNECTION, letter(parcel.protocol), letter(parcel.spoken)][..],
+            &[VERSION, CONNECTION, letter(parcel.protocol), letter(parcel.spoken), awaits_header][..],
+            &parcel.server_port.to_le_bytes(),
             &parcel.requests.to_le_bytes(),
             &parcel.head_left_ms.to_le_bytes(),
             &parcel.port.to_le_bytes(),
@@ -137,15 +150,25 @@ mod tests {
         fn every_parcel_survives_its_bytes(
             protocols in prop::array::uniform2(prop::sample::select(&WireProtocol::ALL[..])),
             name in prop::collection::vec(any::<u8>(), 0..300),
-            numbers in any::<(u32, u32, u16)>(),
+            numbers in any::<(u32, u32, u16, u16, bool)>(),
             address in prop::collection::vec(any::<u8>(), 0..46),
             input in prop::collection::vec(any::<u8>(), 0..300),
         ) {
             let [protocol, spoken] = protocols;
-            let (requests, head_left_ms, port) = numbers;
+            let (requests, head_left_ms, port, server_port, awaits_header) = numbers;
             let (name, address, input) = (&name[..], &address[..], &input[..]);
-            let parcel =
-                Parcel { protocol, spoken, name, requests, head_left_ms, port, address, input };
+            let parcel = Parcel {
+                protocol,
+                spoken,
+                awaits_header,
+                server_port,
+                name,
+                requests,
+                head_left_ms,
+                port,
+                address,
+                input,
+            };
             let message = Message::Connection(parcel);
             let bytes = message.encode().unwrap();
             prop_assert_eq!(Message::decode(&bytes), Some(message));

@@ -20,9 +20,10 @@ use super::peer::Peer;
 use super::rescue::{Adopted, Rescue};
 use super::table::{Token, Wait};
 use super::turnstile::Turn;
+use crate::config::model::proxies::Introduced;
 use crate::sys::clock;
 use crate::sys::epoll::ListenerSet;
-use crate::sys::socket;
+use crate::sys::socket::{self, PeerAddress};
 
 /// Token of the waker; listeners follow.
 const WAKER: usize = Token::RESERVED;
@@ -46,13 +47,15 @@ pub struct Listening {
     pub fd: Arc<OwnedFd>,
     /// What all its requests have in common.
     pub info: Arc<Listener>,
+    /// Whose connections begin with a header of the PROXY protocol.
+    introduced: Introduced,
     /// The same by what a connection turned out to speak, where that is not said beforehand.
     forms: Arc<[Arc<Listener>]>,
 }
 
 impl Listening {
     /// `id`: numbers from there on are free for the forms of a socket that speaks several protocols.
-    pub fn new(fd: Arc<OwnedFd>, info: Listener, id: u16) -> Self {
+    pub fn new(fd: Arc<OwnedFd>, info: Listener, introduced: Introduced, id: u16) -> Self {
         let forms = match info.protocol {
             WireProtocol::Auto => decode::RECOGNIZED.iter().zip(id..).collect(),
             _ => Vec::new(),
@@ -64,7 +67,7 @@ impl Listening {
             }
             Arc::new(form)
         });
-        Self { fd, forms: forms.collect(), info: Arc::new(info) }
+        Self { fd, introduced, forms: forms.collect(), info: Arc::new(info) }
     }
 
     /// What requests have in common that come by a connection which speaks this; `None` where nobody knows yet.
@@ -133,7 +136,12 @@ impl Reactor {
                 }
             };
             let deadline_ms = now_ms + hub.times.head_ms;
-            let connection = Connection::new(fd, index as u16, Peer::new(address), deadline_ms);
+            let mut connection = Connection::new(fd, index as u16, Peer::new(address), deadline_ms);
+            let ip = match address {
+                PeerAddress::Ip(ip, _) => Some(ip),
+                PeerAddress::Local => None,
+            };
+            connection.awaits_header = listener.introduced.covers(ip);
             hub.progress(connection, now_ms, jobs);
         }
         if hub.doors.shared {

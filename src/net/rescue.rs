@@ -157,6 +157,8 @@ impl Hub {
         let parcel = Parcel {
             protocol: info.protocol,
             spoken: connection.spoken.unwrap_or(info.protocol),
+            awaits_header: connection.awaits_header,
+            server_port: connection.server_port.unwrap_or(0),
             name: info.name.as_bytes(),
             requests: connection.requests,
             head_left_ms: u32::try_from(head_left_ms).unwrap_or(u32::MAX),
@@ -215,6 +217,8 @@ impl Hub {
         let peer = Peer::from_text(parcel.address, parcel.port);
         let mut connection = Connection::new(fd, listener, peer, now_ms + head_left_ms);
         connection.requests = parcel.requests;
+        connection.awaits_header = parcel.awaits_header;
+        connection.server_port = Some(parcel.server_port).filter(|port| *port != 0);
         connection.spoken = (parcel.spoken != parcel.protocol).then_some(parcel.spoken);
         connection.input.extend(parcel.input);
         if connection.input.is_empty() {

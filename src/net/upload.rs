@@ -31,9 +31,6 @@ pub enum Rest {
     Coded(Box<Coding>),
 }
 
-/// What is still on the wire of a body that was given up: something, and it will never come.
-pub const NEVER: Rest = Rest::Length(1);
-
 /// A body that was spooled (`post-buffering`).
 #[derive(Debug)]
 pub struct Spool {
@@ -59,6 +56,8 @@ pub enum Fault {
     Timeout,
     /// The client ended its direction.
     Truncated,
+    /// The front end gave the request up, or ended the body too early; the connection goes on.
+    Aborted,
 }
 
 /// The state of one body.
@@ -216,8 +215,8 @@ impl Upload {
                 }
                 Piece::Abort { consumed } => {
                     read += consumed;
-                    self.fault = Some(Fault::Truncated);
-                    self.rest = NEVER;
+                    self.fault = Some(Fault::Aborted);
+                    self.rest = Rest::Nothing;
                 }
             }
         }

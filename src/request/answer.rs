@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use uwsgi_plugin_api::{Flow, HeadError, Response, WriteError};
 use uwsgi_protocol::fastcgi::{self, Stream};
-use uwsgi_protocol::http1::{ResponseEncoder, Wire};
+use uwsgi_protocol::http1::{self, ResponseEncoder, Wire};
 
 use super::cell::Cell;
 use super::dress::{self, Dress};
@@ -41,8 +41,8 @@ pub struct Sent {
     pub missing: u64,
     /// A file was sent.
     pub sendfile: bool,
-    /// The server answered in the application's place.
-    pub replaced: bool,
+    /// The server answered in the application's place, with this status.
+    pub replaced: Option<u16>,
     /// It did so with 504, because the request took too long.
     pub cut: bool,
 }
@@ -175,17 +175,18 @@ impl<'a> Answer<'a> {
 
     /// The control thread has answered: nothing of this answer left or will, and the connection closes.
     pub fn was_cut(&mut self) {
-        (self.sent.cut, self.sent.replaced) = (true, true);
+        (self.sent.cut, self.sent.replaced) = (true, Some(504));
         // What could not be sent was not meant to be.
         self.sent.error = None;
         self.sent.body_bytes = 0;
         self.holding = false;
     }
 
-    /// Sends a ready-made answer in place of the application's.
-    pub fn replace(&mut self, whole: &[u8]) {
+    /// Sends a ready-made answer of this status in place of the application's.
+    pub fn replace(&mut self, status: u16) {
         self.sealed = true;
-        self.sent.replaced = true;
+        self.sent.replaced = Some(status);
+        let whole = &http1::error_response(status);
         let _ = self.flush_held();
         let whole = self.dress.whole(whole, REPLACED);
         self.ended = self.dress.records.is_some();

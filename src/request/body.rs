@@ -8,7 +8,7 @@ use uwsgi_plugin_api::{Body, BodyError, Fill};
 use uwsgi_protocol::Reject;
 
 use crate::net::coding::Piece;
-use crate::net::upload::{Fault, NEVER, Rest, Upload};
+use crate::net::upload::{Fault, Rest, Upload};
 use crate::sys::socket;
 
 /// Bytes read from the socket or the spool at once.
@@ -193,8 +193,8 @@ impl<'a> RequestBody<'a> {
                         Piece::Abort { consumed } => {
                             buffer.end += consumed;
                             buffer.start = buffer.end;
-                            self.upload.rest = NEVER;
-                            self.upload.fault = Some(Fault::Truncated);
+                            self.upload.rest = Rest::Nothing;
+                            self.upload.fault = Some(Fault::Aborted);
                             return Err(BodyError::Truncated);
                         }
                     }
@@ -228,6 +228,8 @@ impl Body for RequestBody<'_> {
         let here =
             (self.memory.len() + self.buffer.end - self.buffer.start) as u64 + self.spool_left;
         match &self.upload.rest {
+            // Who reads on is told.
+            Rest::Nothing if self.upload.fault == Some(Fault::Aborted) => None,
             Rest::Nothing => Some(here),
             Rest::Length(left) => Some(here + left),
             Rest::Coded(_) => None,
@@ -288,7 +290,7 @@ impl Body for RequestBody<'_> {
         }
         match self.upload.fault {
             Some(Fault::Timeout) => return Err(BodyError::Timeout),
-            Some(Fault::Truncated) => return Err(BodyError::Truncated),
+            Some(Fault::Truncated | Fault::Aborted) => return Err(BodyError::Truncated),
             None => {}
         }
         let result = if self.upload.spool.is_some() {

@@ -7,3 +7,4 @@ pub mod dress;
 pub mod record;
 pub mod serve;
 pub mod shared;
+mod static_file;

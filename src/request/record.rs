@@ -34,7 +34,8 @@ pub(super) struct Record<'a> {
 impl Record<'_> {
     /// Updates the core's counters; this thread is their only writer.
     pub(super) fn count(&self, slot: &CoreSlot) {
-        let head = if self.sent.replaced { 0 } else { self.encoder.app_head_bytes() as u64 };
+        let head =
+            if self.sent.replaced.is_some() { 0 } else { self.encoder.app_head_bytes() as u64 };
         slot.end(self.duration_us, self.sent.body_bytes + head);
         let add = |yes: bool, counter: fn(&CoreSlot) -> &AtomicU64| {
             if yes {
@@ -73,10 +74,11 @@ impl Record<'_> {
     }
 
     fn status(&self) -> u16 {
-        if self.sent.cut {
-            return 504;
+        match self.sent.replaced {
+            Some(status) => status,
+            None if self.encoder.started() => self.encoder.status(),
+            None => 500,
         }
-        if self.sent.replaced || !self.encoder.started() { 500 } else { self.encoder.status() }
     }
 
     fn var(&self, known: Known) -> &[u8] {
@@ -84,7 +86,7 @@ impl Record<'_> {
     }
 
     fn line(&self) -> RequestRecord<'_> {
-        let (shared, own) = (self.shared, !self.sent.replaced);
+        let (shared, own) = (self.shared, self.sent.replaced.is_none());
         let forwarded =
             self.vars.get(Known::XForwardedFor).filter(|_| shared.logging.log_x_forwarded_for);
         let fixed = &self.listener.static_vars;

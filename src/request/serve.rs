@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use uwsgi_plugin_api::{
-    CoreId, Handler, Known, Listener, Outcome, Request, Response, WireProtocol,
+    CoreId, Handler, Known, Listener, Outcome, Request, Response, VarsView, WireProtocol,
+    WriteError,
 };
 use uwsgi_protocol::http1::{self, ResponseEncoder, Rules};
 
@@ -17,6 +18,8 @@ use super::cell::Cell;
 use super::dress::Dress;
 use super::record::Record;
 use super::shared::{Routes, Shared};
+use super::static_file::{self, Failed};
+use crate::files;
 use crate::net::connection::{Connection, Step};
 use crate::net::leaving::Course;
 use crate::net::table::Wait;
@@ -239,7 +242,17 @@ impl Core {
             connection_fd: fd,
             body: &mut body,
         };
-        let outcome = call(&mut *self.handlers[handler], &mut request, &mut answer);
+        let file =
+            shared.files.as_ref().map(|files| static_file::look_up(files, vars, begun.unix_s));
+        let outcome = match file {
+            None | Some(files::Outcome::Missing) => {
+                call(&mut *self.handlers[handler], &mut request, &mut answer)
+            }
+            Some(file) => {
+                serve_file(file, vars, &mut answer);
+                Outcome::default()
+            }
+        };
         let open = body.is_open();
         let mut complete = finish(&mut answer);
         if cell.end() {
@@ -267,7 +280,7 @@ impl Core {
         record.log(&mut self.line);
         shared.stile.called(duration_us.min(u64::from(u32::MAX)) as u32);
         (shared.after_request)(outcome);
-        if complete && !open {
+        if complete && (!open || connection.passes_over_rest()) {
             return Fate::Keep;
         }
         end_of(open || connection.has_surplus(), sealed, &sent, &listener)
@@ -363,6 +376,25 @@ fn builtin(connection: &mut Connection, routes: &Routes) -> Option<Fate> {
     Some(Fate::Close)
 }
 
+/// Answers with a file.
+fn serve_file(file: files::Outcome, vars: VarsView<'_>, answer: &mut Answer<'_>) {
+    let sent = match file {
+        files::Outcome::Found(found) => static_file::send(found, vars, answer),
+        files::Outcome::Missing | files::Outcome::Forbidden => {
+            answer.replace(403);
+            return;
+        }
+    };
+    match sent {
+        // The answer knows of it.
+        Ok(()) | Err(Failed::Body(WriteError::Disconnected(_))) => {}
+        Err(error) => {
+            crate::log::line(format_args!("[uwsgi-fileserve] {error}"));
+            answer.abort();
+        }
+    }
+}
+
 /// Runs the application. A panic is ours, not the client's: it is logged and answered like an exception.
 fn call(handler: &mut dyn Handler, request: &mut Request<'_>, answer: &mut Answer<'_>) -> Outcome {
     match catch_unwind(AssertUnwindSafe(|| handler.handle(request, answer))) {
@@ -381,7 +413,7 @@ fn call(handler: &mut dyn Handler, request: &mut Request<'_>, answer: &mut Answe
 fn finish(answer: &mut Answer<'_>) -> bool {
     let nothing = !answer.is_sealed() && (answer.sent.aborted || !answer.started());
     if nothing && answer.sent.error.is_none() {
-        answer.replace(&http1::error_response(500));
+        answer.replace(500);
         answer.sent.aborted = true;
         return false;
     }

@@ -8,6 +8,7 @@ use uwsgi_plugin_api::{Outcome, WorkerId};
 
 use super::cell::Cell;
 use crate::config::model::Logging;
+use crate::files::Files;
 use crate::net::connection::Connection;
 use crate::net::hub::Hub;
 use crate::net::reactor::Reactor;
@@ -42,6 +43,8 @@ pub struct Shared {
     pub socket_timeout: Duration,
     /// `limit-post`.
     pub body_bytes_max: Option<u64>,
+    /// Static files, where there are any.
+    pub files: Option<Files>,
     /// `add-header`.
     pub headers: Vec<(String, String)>,
     /// What is logged.

@@ -16,6 +16,7 @@ use super::recycle::{Ending, Reason, Recycling};
 use crate::config::Config;
 use crate::config::model::Check;
 use crate::config::model::hooks::Phase;
+use crate::files::Files;
 use crate::hooks::{self, Stop};
 use crate::isolation;
 use crate::net::connection::Bounds;
@@ -214,6 +215,7 @@ fn serve(boot: Boot) -> io::Result<i32> {
         harakiri: config.processes.harakiri,
         socket_timeout: config.limits.socket_timeout,
         body_bytes_max: config.limits.body_bytes_max,
+        files: Files::new(&config.files),
         headers: config.headers.clone(),
         logging: config.logging.clone(),
         after_request: Box::new(move |outcome| recycling.after_request(&outcome)),

@@ -29,11 +29,13 @@ pub struct Plan {
     pub keep: bool,
     /// Read a request whole before the server gets it.
     pub buffer: bool,
+    /// How HAProxy begins its connections.
+    pub greeting: &'static str,
 }
 
 impl Plan {
     pub fn new(pass: Pass) -> Self {
-        Self { pass, keep: false, buffer: true }
+        Self { pass, keep: false, buffer: true, greeting: "" }
     }
 
     pub fn keep(self) -> Self {
@@ -252,11 +254,12 @@ fn haproxy(plan: Plan, Place { port, server, .. }: &Place) -> String {
         _ => ("", ""),
     };
     let used = if application.is_empty() { "" } else { "use-fcgi-app app" };
+    let greeting = plan.greeting;
     let reuse = if plan.keep { "http-reuse always" } else { "option httpclose" };
     format!(
         "global\n maxconn 2000\n tune.bufsize 65536\n{application}
         defaults\n mode http\n timeout connect 10s\n timeout client 60s\n timeout server 60s
         frontend in\n bind 127.0.0.1:{port}\n default_backend out
-        backend out\n {reuse}\n {used}\n server one {server} {protocol}\n"
+        backend out\n {reuse}\n {used}\n server one {server} {protocol} {greeting}\n"
     )
 }

@@ -3,6 +3,7 @@
 //! A file for each part of the configuration; what an option's value may be is said where it is read.
 
 mod actions;
+mod files;
 mod hooks;
 mod isolation;
 mod jobs;
@@ -10,6 +11,7 @@ mod life_cycle;
 mod limits;
 mod monitoring;
 mod processes;
+mod proxies;
 mod runtime;
 mod scaling;
 mod sockets;
@@ -53,6 +55,8 @@ pub fn finish(
         sockets: sockets::sockets(&reading, registry, default_protocol),
         default_protocol,
         modifiers: sockets::modifiers(&mut values),
+        proxy_protocol: proxies::proxy_protocol(&mut values),
+        files: files::static_files(&mut values),
         jobs: jobs::jobs(&mut values, life_cycle.reload_mercy),
         life_cycle,
         scaling: scaling::scaling(&mut values, processes.workers),

@@ -1,10 +1,12 @@
 //! The typed, immutable configuration that the rest of the server reads.
 
+pub mod files;
 pub mod hooks;
 pub mod isolation;
 pub mod jobs;
 mod life_cycle;
 mod monitoring;
+pub mod proxies;
 mod scaling;
 mod timeouts;
 
@@ -29,6 +31,8 @@ pub struct Config {
     pub default_protocol: WireProtocol,
     /// Modifiers of requests that come without.
     pub modifiers: Modifiers,
+    /// Who tells for whom a connection is.
+    pub proxy_protocol: proxies::ProxyProtocol,
     /// Processes and threads.
     pub processes: Processes,
     /// How many workers run.
@@ -51,6 +55,8 @@ pub struct Config {
     pub hooks: hooks::Hooks,
     /// What the processes may use, and what they are kept apart from.
     pub isolation: isolation::Isolation,
+    /// Static files.
+    pub files: files::StaticFiles,
     /// All effective options for plugins (`uwsgi.opt`), canonical names, in order.
     pub settings: Settings,
     /// Positional arguments that are not configuration files (`app.py`, `pkg.mod:app`).

@@ -9,6 +9,7 @@ use uwsgi_plugin_api::{Listener, WireProtocol};
 use uwsgi_protocol::{fastcgi, http1, scgi, uwsgi};
 
 use super::*;
+use crate::config::model::proxies::Introduced;
 use crate::net::connection::Bounds;
 use crate::net::decode;
 use crate::net::hub::Times;
@@ -103,7 +104,7 @@ fn listening(protocol: WireProtocol) -> (Listening, SocketAddr) {
     let address = socket.local_addr().unwrap();
     let name = address.to_string();
     let info = Listener { id: 0, protocol, name, modifiers: (0, 0), static_vars: Vec::new() };
-    (Listening::new(Arc::new(socket.into()), info, 1), address)
+    (Listening::new(Arc::new(socket.into()), info, Introduced::Nobody, 1), address)
 }
 
 fn client(address: SocketAddr, bytes: &[u8]) -> TcpStream {

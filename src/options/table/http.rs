@@ -55,7 +55,7 @@ pub(super) const ROWS: &[OptionRow] = &chapter(
             .no_effect("100 Continue is always sent when the application reads the body, and limit-post refuses large ones with 413"),
         flag("honour-range",
             "Answer Range requests for files that the server sends with the part that was asked for.").reload(Reload::Workers)
-            .missing("whole files are sent; let nginx serve them, or have the application answer Range"),
+            .no_effect("ranges of static files are always answered"),
         flag("disable-sendfile",
             "Read and write files that are sent instead of using sendfile(2).").reload(Reload::Workers)
             .missing("set wsgi-disable-file-wrapper, so that the application reads its files itself"),
@@ -91,11 +91,11 @@ pub(super) const ROWS: &[OptionRow] = &chapter(
 
         // Clients behind a proxy.
         flag("enable-proxy-protocol",
-            "Expect a line of the PROXY protocol, version 1, before the requests of HTTP sockets.")
-            .unsupported(PROXY),
+            "Expect a header of the PROXY protocol, version 1 or 2, at the beginning of each connection to http-socket; it tells who the client is."),
+        list("proxy-protocol-from", "PEER[,PEER]",
+            "Expect headers of the PROXY protocol only from these addresses and networks (unix stands for unix sockets); others are served as they are. auto-socket takes headers from these, and from nobody else.").extra(),
         flag("http-enable-proxy-protocol",
-            "Expect a line of the PROXY protocol, version 1, before the requests of the HTTP router.").argument(Argument::Optional)
-            .unsupported(PROXY),
+            "As enable-proxy-protocol, for the sockets of http.").argument(Argument::Optional),
         list("http-stud-prefix", "ADDRESS",
             "Expect the client's address in binary at the beginning of connections from this proxy (stud).")
             .unsupported(PROXY),

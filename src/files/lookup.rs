@@ -1,0 +1,224 @@
+//! Where files are looked for, in uWSGI's order (behaviour note 7.4).
+
+use std::ffi::OsStr;
+use std::fs::{File, Metadata};
+use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use super::mime::Types;
+use super::open::{self, Opened};
+use super::{Found, Outcome, encoding};
+use crate::config::model::files::{Coding, Map, StaticFiles, Subject};
+use crate::log;
+
+/// What of a request matters here.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    /// `PATH_INFO`, decoded.
+    pub path: &'a [u8],
+    /// `REQUEST_URI`.
+    pub uri: &'a [u8],
+    /// `DOCUMENT_ROOT`.
+    pub document_root: &'a [u8],
+    /// `Accept-Encoding`.
+    pub accept_encoding: &'a [u8],
+    /// Of the request.
+    pub now: SystemTime,
+}
+
+/// See the module. Made once a worker.
+#[derive(Debug)]
+pub struct Files {
+    options: StaticFiles,
+    types: Types,
+}
+
+impl Files {
+    /// `None` where no option asks for files.
+    pub fn new(options: &StaticFiles) -> Option<Self> {
+        let types = || Types::read(&options.mime_files);
+        (!options.is_empty()).then(|| Self { options: options.clone(), types: types() })
+    }
+
+    /// What is wrong with files that the options name and that are read at the start, in one line.
+    ///
+    /// # Errors
+    /// The first one that cannot be read: the others would be served without a type.
+    pub fn check(options: &StaticFiles) -> Result<(), String> {
+        options.mime_files.iter().try_for_each(|path| match File::open(path) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(format!("mime-file {}: it cannot be read: {error}", path.display())),
+        })
+    }
+
+    /// The file that answers a GET or HEAD.
+    pub fn look_up(&self, asked: &Asked<'_>) -> Outcome {
+        let skips = |suffix: &String| asked.path.ends_with(suffix.as_bytes());
+        if asked.path.contains(&0) || self.options.skip.iter().any(skips) {
+            return Outcome::Missing;
+        }
+        let document_root = Path::new(OsStr::from_bytes(asked.document_root));
+        let document_root =
+            (self.options.docroot && document_root.is_absolute()).then_some(document_root);
+        let checks = self.options.checks.iter().map(PathBuf::as_path).chain(document_root);
+        for directory in checks {
+            match self.in_directory(directory, asked.path, asked) {
+                Outcome::Missing => {}
+                other => return other,
+            }
+        }
+        for map in &self.options.maps {
+            let Some(rest) = below(&map.mount, asked.path) else { continue };
+            match self.mapped(map, rest, asked) {
+                Outcome::Missing => {}
+                other => return other,
+            }
+        }
+        Outcome::Missing
+    }
+
+    fn mapped(&self, map: &Map, rest: &[u8], asked: &Asked<'_>) -> Outcome {
+        if map.whole {
+            return self.in_directory(&map.path, asked.path, asked);
+        }
+        if rest.is_empty() && !map.path.is_dir() {
+            return match open::mapped(&map.path) {
+                Opened::File(file, metadata) => {
+                    let found = self.describe(file, &metadata, (&map.path, None), asked);
+                    Outcome::Found(found)
+                }
+                Opened::Forbidden => Outcome::Forbidden,
+                _ => Outcome::Missing,
+            };
+        }
+        self.in_directory(&map.path, rest, asked)
+    }
+
+    fn in_directory(&self, directory: &Path, path: &[u8], asked: &Asked<'_>) -> Outcome {
+        let start = path.iter().take_while(|byte| **byte == b'/').count();
+        let relative = Path::new(OsStr::from_bytes(&path[start..]));
+        let Ok(root) = open::root(directory) else { return Outcome::Missing };
+        let open = |relative: &Path| match open::below(root.as_fd(), relative) {
+            Opened::Outside => {
+                let target = directory.join(relative);
+                let opened = open::in_safe_place(&target, &self.options.safe);
+                if matches!(opened, Opened::Outside) {
+                    log::line(format_args!(
+                        "[uwsgi-fileserve] security error: {:?} is not under {} or a safe path",
+                        target.display(),
+                        directory.display()
+                    ));
+                }
+                opened
+            }
+            other => other,
+        };
+        let itself = if relative.as_os_str().is_empty() { Path::new(".") } else { relative };
+        match open(itself) {
+            Opened::File(file, metadata) => {
+                self.coded(&open, (file, metadata), (directory, itself), asked)
+            }
+            Opened::Directory => {
+                for name in &self.options.index {
+                    let index = itself.join(name);
+                    if let Opened::File(file, metadata) = open(&index) {
+                        return self.coded(&open, (file, metadata), (directory, &index), asked);
+                    }
+                }
+                Outcome::Missing
+            }
+            Opened::Forbidden => Outcome::Forbidden,
+            Opened::Nothing | Opened::Outside => Outcome::Missing,
+        }
+    }
+
+    /// The file, or a compressed one beside it that the client takes.
+    fn coded(
+        &self,
+        open: &dyn Fn(&Path) -> Opened,
+        (file, metadata): (File, Metadata),
+        (directory, path): (&Path, &Path),
+        asked: &Asked<'_>,
+    ) -> Outcome {
+        let full = directory.join(path);
+        let offered = self.codings(&full);
+        for coding in encoding::accepted(asked.accept_encoding, &offered) {
+            let mut name = path.as_os_str().to_owned();
+            name.push(coding.suffix());
+            if let Opened::File(file, metadata) = open(Path::new(&name)) {
+                let found = self.describe(file, &metadata, (&full, Some(coding)), asked);
+                return Outcome::Found(Found { varies: true, ..found });
+            }
+        }
+        let found = self.describe(file, &metadata, (&full, None), asked);
+        Outcome::Found(Found { varies: !offered.is_empty(), ..found })
+    }
+
+    fn codings(&self, path: &Path) -> Vec<Coding> {
+        let StaticFiles { gzip, codings, .. } = &self.options;
+        let mut offered = codings.clone();
+        let name = path.to_string_lossy();
+        let gzips = gzip.all
+            || gzip.patterns.iter().any(|pattern| pattern.is_match(&name))
+            || gzip.directories.iter().any(|directory| name.starts_with(directory.as_str()))
+            || gzip.suffixes.iter().any(|suffix| name.ends_with(suffix.as_str()));
+        if gzips && !offered.contains(&Coding::Gzip) {
+            offered.push(Coding::Gzip);
+        }
+        offered
+    }
+
+    fn describe(
+        &self,
+        file: File,
+        metadata: &Metadata,
+        (path, coding): (&Path, Option<Coding>),
+        asked: &Asked<'_>,
+    ) -> Found {
+        let content_type = self.types.of(path);
+        let seconds = u64::try_from(metadata.mtime()).unwrap_or(0);
+        let modified = UNIX_EPOCH + Duration::from_secs(seconds);
+        // A file that is replaced has another inode, one that is written to another time.
+        let (nanos, inode) = (metadata.mtime_nsec(), metadata.ino());
+        let etag = format!("\"{seconds:x}.{nanos:x}-{inode:x}-{:x}\"", metadata.len());
+        let expires = self.expires(path, content_type.as_deref(), modified, asked);
+        Found {
+            file,
+            size: metadata.len(),
+            modified,
+            etag,
+            content_type,
+            coding,
+            varies: false,
+            expires,
+        }
+    }
+
+    fn expires(
+        &self,
+        path: &Path,
+        content_type: Option<&str>,
+        modified: SystemTime,
+        asked: &Asked<'_>,
+    ) -> Option<SystemTime> {
+        let matching = self.options.expires.iter().find(|rule| {
+            let subject = match rule.subject {
+                Subject::File => path.to_string_lossy(),
+                Subject::Uri => String::from_utf8_lossy(asked.uri),
+                Subject::PathInfo => String::from_utf8_lossy(asked.path),
+                Subject::Type => content_type.unwrap_or_default().into(),
+            };
+            rule.pattern.is_match(&subject)
+        })?;
+        Some(if matching.since_change { modified } else { asked.now } + matching.after)
+    }
+}
+
+/// What follows a mount point in a path: nothing, or a slash and more.
+fn below<'a>(mount: &str, path: &'a [u8]) -> Option<&'a [u8]> {
+    let rest = path.strip_prefix(mount.as_bytes())?;
+    (rest.is_empty() || rest[0] == b'/').then_some(rest)
+}
