@@ -4,8 +4,11 @@
 //!
 //! `cargo bench -p uwsgi-protocol`
 
+use std::net::IpAddr;
+
 use divan::counter::BytesCount;
 use divan::{Bencher, black_box};
+use uwsgi_protocol::forwarded::{XForwarded, x_forwarded};
 use uwsgi_protocol::http1::{self, HeadDecoder, ResponseEncoder, Rules, Version, Wire};
 use uwsgi_protocol::{Vars, fastcgi, scgi, uwsgi};
 
@@ -160,6 +163,22 @@ fn as_netstring(name: &str) -> Vec<u8> {
         head = scgi::encode(0, &others.collect::<Vec<_>>());
     });
     head
+}
+
+/// What a trusted proxy costs a request besides.
+#[divan::bench]
+fn forwarded(bencher: Bencher<'_, '_>) {
+    let headers = XForwarded {
+        addresses: Some(b"198.51.100.7, 203.0.113.9, 10.0.0.5"),
+        proto: Some(b"https"),
+        ssl: None,
+        host: Some(b"app.example.test"),
+    };
+    let ours = |ip: &IpAddr| matches!(ip, IpAddr::V4(ip) if ip.octets()[0] == 10);
+    bencher.bench_local(|| {
+        let claims = x_forwarded(black_box(&headers), ours);
+        black_box(claims.client.is_some() && claims.scheme.is_some())
+    });
 }
 
 #[divan::bench]
