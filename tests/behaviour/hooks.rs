@@ -195,6 +195,7 @@ fn a_failing_hook_around_the_application_ends_the_start() {
 
 #[test]
 fn a_failing_hook_of_a_worker_stops_the_instance() {
+    ours_only!("on a busy machine its master may miss that, and stay");
     for phase in ["post-fork", "accepting", "accepting1-once"] {
         let setup = Setup::uwsgi().master(1);
         let (status, log) = setup.arg(format!("--hook-{phase}")).arg("exec:exit 7").run();

@@ -114,7 +114,11 @@ fn figures_follow_the_requests() {
         let _ = server.raw(&Request::get(target));
     }
     // The client has its answer a moment before it is counted.
-    eventually("all requests are counted", || sum(&read(&server), "requests") == 4);
+    eventually("all requests are counted", || {
+        let document = read(&server);
+        let rests = workers(&document).iter().all(|worker| worker["status"] == "idle");
+        rests && sum(&document, "requests") == 4
+    });
     let document = read(&server);
     assert_eq!((sum(&document, "exceptions"), sum(&document, "delta_requests")), (1, 4));
     assert!(sum(&document, "tx") >= 15 && sum(&document, "running_time") > 0);
@@ -165,6 +169,7 @@ fn each_respawn_is_counted_once_and_a_reload_begins_anew() {
     let mark = server.log.mark();
     server.signal(Signal::SIGHUP);
     server.log.wait_for_since(mark, "spawned uWSGI worker 1 (pid: <N>, cores: 1)");
+    server.log.wait_for_since(mark, "*** Stats server enabled on <*>");
     eventually("the new generation is counted anew", || spawns() == 1);
 }
 
