@@ -64,6 +64,8 @@ pub struct Answer<'a> {
     hold: bool,
     holding: bool,
     sealed: bool,
+    /// The first piece of the body is all of it.
+    whole: bool,
     /// How it went.
     pub sent: Sent,
 }
@@ -93,6 +95,7 @@ impl<'a> Answer<'a> {
             hold: false,
             holding: false,
             sealed: false,
+            whole: false,
             sent,
         }
     }
@@ -277,8 +280,10 @@ impl<'a> Answer<'a> {
         WriteError::Disconnected(copy)
     }
 
+    /// Nobody has to wait for room after the last byte: what is spilled is the reactor's.
     fn flow(&self) -> Flow {
-        if self.spill.held() > SPILL_BYTES_MAX { Flow::Full } else { Flow::Ready }
+        let more = !self.whole && !self.encoder.is_complete();
+        if more && self.spill.held() > SPILL_BYTES_MAX { Flow::Full } else { Flow::Ready }
     }
 }
 
@@ -310,6 +315,7 @@ impl Response for Answer<'_> {
 
     fn whole_body(&mut self, length: u64) {
         if !self.sealed {
+            self.whole = true;
             self.encoder.whole_body(length);
         }
     }
