@@ -3,18 +3,27 @@
 //! The properties are the same everywhere: no input panics, spans stay inside their buffer, and how the input was
 //! cut into reads changes nothing, not even which of several faults is told.
 
+use std::net::IpAddr;
+
 use crate::fastcgi::{self, Piece, Progress, StdinDecoder};
+use crate::forwarded::{XForwarded, forwarded, x_forwarded};
 use crate::http1::{
-    self, Chunk, ChunkLimits, ChunkedDecoder, HeadDecoder, ResponseEncoder, Rules, Version, Wire,
+    self, Chunk, ChunkLimits, ChunkedDecoder, HeadDecoder, ResponseEncoder, Rules, Strictness,
+    Version, Wire,
 };
 use crate::sniff::{self, Guess};
-use crate::{Reject, Vars, scgi, uwsgi};
+use crate::{Reject, Vars, proxy, scgi, uwsgi};
 
 type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
 
 /// Small, so that inputs reach them.
-const HEAD: http1::Limits =
-    http1::Limits { line_bytes_max: 64, head_bytes_max: 256, headers_max: 6 };
+const HEAD: http1::Limits = http1::Limits {
+    line_bytes_max: 64,
+    field_bytes_max: 64,
+    head_bytes_max: 256,
+    headers_max: 6,
+    ..http1::Limits::DEFAULT
+};
 const BODY: ChunkLimits = ChunkLimits {
     line_bytes_max: 24,
     body_bytes_max: 64,
@@ -64,9 +73,12 @@ fn encoded_again(modifier1: u8, vars: &Pairs) {
 
 /// An HTTP head and a chunked body behind it, whole and cut into pieces of `step` bytes.
 pub fn http_stream(input: &[u8], step: usize) {
-    let whole = http_events(input, input.len().max(1));
-    let pieces = http_events(input, step.max(1));
-    assert_eq!(whole, pieces);
+    for strictness in [Strictness::Strict, Strictness::Compat] {
+        let limits = http1::Limits { strictness, ..HEAD };
+        let whole = http_events(input, input.len().max(1), &limits);
+        let pieces = http_events(input, step.max(1), &limits);
+        assert_eq!(whole, pieces);
+    }
 }
 
 #[derive(Debug, Default, PartialEq)]
@@ -78,12 +90,12 @@ struct Events {
     error: Option<Reject>,
 }
 
-fn http_events(input: &[u8], step: usize) -> Events {
+fn http_events(input: &[u8], step: usize, limits: &http1::Limits) -> Events {
     let mut events = Events::default();
     let (mut decoder, mut vars, mut end) = (HeadDecoder::default(), Vars::default(), 0);
     while events.head.is_none() && end < input.len() {
         end = (end + step).min(input.len());
-        match decoder.decode(&input[..end], &HEAD, &mut vars) {
+        match decoder.decode(&input[..end], limits, &mut vars) {
             Ok(head) => events.head = head.map(|head| (head, owned(&vars, &input[..end]))),
             Err(error) => {
                 events.error = Some(error);
@@ -314,4 +326,46 @@ pub fn first_bytes(input: &[u8]) {
             Some(known) => assert_eq!(guess, known, "after {end} bytes"),
         }
     }
+}
+
+/// A header of the PROXY protocol, whole and cut after `cut` bytes.
+pub fn proxy_header(input: &[u8], cut: usize) {
+    let whole = proxy::decode(input);
+    match proxy::decode(&input[..cut.min(input.len())]) {
+        Ok(None) => {}
+        early => assert_eq!(early, whole, "an answer before the end must be the final one"),
+    }
+    if let Ok(Some(header)) = whole {
+        assert!(header.consumed <= input.len());
+        assert_eq!(
+            proxy::decode(&input[..header.consumed]),
+            whole,
+            "what follows is not looked at"
+        );
+    }
+}
+
+/// What a client writes stands left of what proxies append, and changes nothing of what those say.
+pub fn forwarded_headers(input: &[u8]) {
+    let trusted = |ip: &IpAddr| matches!(ip, IpAddr::V4(ip) if ip.octets()[0] == 10);
+    let behind = |own: &[u8]| [input, b",", own].concat();
+    for own in [
+        &b"for=192.0.2.9;proto=https;host=a"[..],
+        b" For=\"[2001:db8::1]:4711\";ext=\"a,b\" , for=10.0.0.1 ",
+        b"for=_hidden;proto=http, for=10.0.0.1",
+        b"nonsense, for=10.0.0.1;host=b",
+    ] {
+        assert_eq!(forwarded(&behind(own), trusted), forwarded(own, trusted));
+    }
+    for own in [&b"192.0.2.9"[..], b"[2001:db8::1]:4711, 10.0.0.1", b"unknown, 10.0.0.1"] {
+        let as_sent = |addresses, proto, host| {
+            let (addresses, proto, host) = (Some(addresses), Some(proto), Some(host));
+            x_forwarded(&XForwarded { addresses, proto, ssl: None, host }, trusted)
+        };
+        let (proto, host) = (&b"https, http"[..], &b"a:81, b"[..]);
+        let (left, left_proto, left_host) = (behind(own), behind(proto), behind(host));
+        assert_eq!(as_sent(&left, &left_proto, &left_host), as_sent(own, proto, host));
+    }
+    forwarded(input, |_| true);
+    x_forwarded(&XForwarded { addresses: Some(input), ..XForwarded::default() }, |_| true);
 }

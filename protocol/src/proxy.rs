@@ -149,8 +149,10 @@ fn pair(block: &[u8]) -> Option<(SocketAddr, SocketAddr)> {
     }
 }
 
-/// Everything behind the addresses: nothing runs over the end, and a checksum is right.
+/// Everything behind the addresses: nothing runs over the end, and a checksum is right. There is one at the most, for each
+/// is over the whole header.
 fn check_tlvs(header: &[u8], mut at: usize) -> Result<(), Reject> {
+    let mut checked = false;
     while at < header.len() {
         let Some([kind, high, low]) = header[at..].first_chunk() else {
             return Err(bad("v2_truncated_tlv"));
@@ -160,6 +162,9 @@ fn check_tlvs(header: &[u8], mut at: usize) -> Result<(), Reject> {
         let Some(bytes) = header.get(value..end) else { return Err(bad("v2_truncated_tlv")) };
         if *kind == TLV_CRC32C {
             let sum: [u8; 4] = bytes.try_into().map_err(|_| bad("v2_bad_crc32c"))?;
+            if std::mem::replace(&mut checked, true) {
+                return Err(bad("v2_repeated_crc32c"));
+            }
             let zeroed = [&header[..value], &[0; 4], &header[end..]].concat();
             if crc32c(&zeroed) != u32::from_be_bytes(sum) {
                 return Err(bad("v2_bad_crc32c"));
@@ -188,5 +193,21 @@ mod tests {
     #[test]
     fn the_checksum_is_castagnolis() {
         assert_eq!(crc32c(b"123456789"), 0xe306_9283);
+    }
+
+    #[test]
+    fn a_header_has_one_checksum() {
+        let with = |sums: &[[u8; 4]]| {
+            let tlvs: Vec<u8> =
+                sums.iter().flat_map(|sum| [&[3, 0, 4], &sum[..]].concat()).collect();
+            let len = 12 + tlvs.len() as u8;
+            [V2, &[0x21, 0x11, 0, len, 192, 0, 2, 1, 192, 0, 2, 2, 1, 2, 3, 4], &tlvs].concat()
+        };
+        let sum = crc32c(&with(&[[0; 4]])).to_be_bytes();
+        assert!(matches!(decode(&with(&[sum])), Ok(Some(Header { addresses: Some(_), .. }))));
+        // The first one is right, whatever the second one is.
+        let second = *b"abcd";
+        let first = crc32c(&with(&[[0; 4], second])).to_be_bytes();
+        assert_eq!(decode(&with(&[first, second])), Err(bad("v2_repeated_crc32c")));
     }
 }

@@ -4,6 +4,8 @@
 //! buffer as such (joined repeated headers, decoded paths, `HTTP_` names) lies in a scratch area that is
 //! reused from request to request, so the steady state allocates nothing.
 
+use crate::names;
+
 /// A stretch of the head buffer or of the scratch area.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span {
@@ -166,6 +168,27 @@ impl Vars {
         self.push(Name::Known(known), value);
     }
 
+    /// Gives a variable, by its CGI name, this value, whether it was there or not. Not for the hot path.
+    pub fn set(&mut self, head: &[u8], name: &[u8], value: &[u8]) {
+        let value = self.stash(value);
+        let known = names::variable(name);
+        let position = match known {
+            Some(known) => self.position(known),
+            None => {
+                let view = self.view(head);
+                self.entries.iter().position(|var| view.name(var.name) == name)
+            }
+        };
+        match (position, known) {
+            (Some(position), _) => self.replace(position, value),
+            (None, Some(known)) => self.push(Name::Known(known), value),
+            (None, None) => {
+                let name = self.stash(name);
+                self.push(Name::Other(name), value);
+            }
+        }
+    }
+
     /// Copies bytes to the scratch area.
     pub fn stash(&mut self, bytes: &[u8]) -> Span {
         let start = self.scratch.len() as u32 | SCRATCH;
@@ -315,6 +338,24 @@ mod tests {
         vars.join(1, head, b"; ", Span::head(0, 0));
         assert_eq!(vars.view(head).get(Known::Cookie), Some(&b"12; 3; "[..]));
         assert_eq!(vars.view(head).get(Known::Accept), Some(&b"ab, c"[..]), "left as it was");
+    }
+
+    #[test]
+    fn a_variable_is_set_whether_it_was_there_or_not() {
+        let head = b"abc";
+        let mut vars = Vars::default();
+        vars.push(X, Span::head(0, 2));
+        vars.push(Name::Other(Span::head(2, 1)), Span::head(0, 1));
+        for (name, value) in [("HTTP_ACCEPT", "1"), ("c", "2"), ("HTTP_HOST", "3"), ("NEW", "4")] {
+            vars.set(head, name.as_bytes(), value.as_bytes());
+        }
+        vars.set(head, b"NEW", b"5");
+        let view = vars.view(head);
+        let found: Vec<_> = view.iter().map(|(name, value)| (view.name(name), value)).collect();
+        let expected: [(&[u8], &[u8]); 4] =
+            [(b"HTTP_ACCEPT", b"1"), (b"c", b"2"), (b"HTTP_HOST", b"3"), (b"NEW", b"5")];
+        assert_eq!(found, expected);
+        assert_eq!(view.get(Known::Host), Some(&b"3"[..]));
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use uwsgi_protocol::http1::{Framing, Head, HeadDecoder, Limits, Version};
 use uwsgi_protocol::{Reject, Vars};
 
-const LIMITS: Limits = Limits { line_bytes_max: 8190, head_bytes_max: 65536, headers_max: 100 };
+const LIMITS: Limits = Limits::DEFAULT;
 
 type Environ = Vec<(String, String)>;
 
@@ -53,7 +53,7 @@ fn a_head_may_fill_the_limit_and_not_a_byte_more() {
 
 #[test]
 fn lines_and_headers_may_fill_their_limits() {
-    let limits = Limits { line_bytes_max: 20, headers_max: 3, ..LIMITS };
+    let limits = Limits { line_bytes_max: 20, field_bytes_max: 20, headers_max: 3, ..LIMITS };
     let fits = "GET /aaaaaa HTTP/1.1\r\nHost: hhhhhhhhhhhhhh\r\nA: 1\r\nB: 2\r\n\r\n";
     assert!(decode(fits, &limits).unwrap().is_some());
     let refused = [

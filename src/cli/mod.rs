@@ -110,7 +110,27 @@ fn beyond_options(config: &Config, plugins: &plugin::Registry) -> Vec<Diagnostic
     });
     let refused = plugins.iter().filter_map(|plugin| plugin.check(&config.settings).err());
     let refused = refused.map(|error| Diagnostic::general(error.to_string()));
-    addresses.chain(unclaimed).chain(refused).collect()
+    addresses.chain(unclaimed).chain(refused).chain(unanswered(config, plugins)).collect()
+}
+
+/// Modifiers that HTTP sockets give their requests and no plugin answers: each request would be closed.
+fn unanswered(config: &Config, plugins: &plugin::Registry) -> Vec<Diagnostic> {
+    let routes = plugins.routes();
+    let http = &config.http;
+    let given = [
+        ("http-modifier1", http.router.modifier1),
+        ("http-socket-modifier1", http.plain.modifier1),
+    ];
+    let lost = given
+        .into_iter()
+        .filter(|(_, modifier)| *modifier != 0 && routes[usize::from(*modifier)].is_none());
+    let problem = |(option, modifier)| {
+        Diagnostic::general(format!(
+            "{option} = {modifier}: no plugin answers this modifier; accepted: 0 for Python (manage-script-name does \
+             what modifier 30 is for)"
+        ))
+    };
+    lost.map(problem).collect()
 }
 
 /// Writes an answer to standard output.

@@ -101,6 +101,14 @@ impl Coding {
         }
     }
 
+    /// Where the rest of a body that nobody reads may be passed over: bytes up to the next record. Chunks have no such place.
+    pub fn pending(&self) -> Option<usize> {
+        match self {
+            Self::Chunks(_) => None,
+            Self::Records(records) => Some(records.decoder.pending()),
+        }
+    }
+
     /// True where nobody said how long the body is.
     pub fn is_unannounced(&self) -> bool {
         match self {

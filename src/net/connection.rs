@@ -10,6 +10,7 @@ use uwsgi_plugin_api::WireProtocol;
 use uwsgi_protocol::{Reject, Vars, fastcgi, http1, proxy};
 
 use super::decode::{self, Decoded, Found, Head, Limits, Look};
+use super::front::Fronts;
 use super::input::Input;
 use super::peer::Peer;
 use super::pool::{Pool, READ_BYTES};
@@ -20,12 +21,18 @@ use super::upload::{Fault, Policy, Rest, Upload};
 use crate::sys::socket::{self, PeerAddress};
 
 /// Bounds that a connection keeps to; from the configuration.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Bounds {
     /// Limits of heads.
     pub head: Limits,
     /// How bodies are received.
     pub body: Policy,
+    /// Bytes per second that a body over HTTP must come at (`http-body-min-rate`).
+    pub body_bytes_per_s: Option<u32>,
+    /// Most requests of a connection (`http-keepalive-requests`).
+    pub requests_max: Option<u32>,
+    /// What listeners ask for beyond their protocol.
+    pub fronts: Fronts,
 }
 
 /// What a connection needs next.
@@ -99,6 +106,8 @@ pub struct Connection {
     pub head: Head,
     /// The present body.
     pub upload: Upload,
+    /// Bytes to be passed over before the next request: the rest of a record of a body that nobody read.
+    skip: usize,
     /// What is still to be sent.
     pub spill: Spill,
     /// Requests served so far.
@@ -134,6 +143,7 @@ impl Connection {
             vars: None,
             head: Head::default(),
             upload: Upload::default(),
+            skip: 0,
             spill: Spill::default(),
             requests: 0,
             input_pending: true,
@@ -177,6 +187,7 @@ impl Connection {
         let decoded_in_place = self.upload.coded || self.upload.spool.is_some();
         matches!(self.phase, Phase::Head | Phase::Body)
             && self.spill.is_empty()
+            && self.skip == 0
             && !decoded_in_place
     }
 
@@ -289,6 +300,9 @@ impl Connection {
         bounds: &Bounds,
         pool: &Pool,
     ) -> Result<Next, Reject> {
+        let skipped = self.skip.min(self.input.len());
+        self.input.consume(skipped);
+        self.skip -= skipped;
         if self.input.is_empty() {
             return Ok(Next::More);
         }
@@ -308,6 +322,7 @@ impl Connection {
             limits: &bounds.head,
             body: &bounds.body,
             listener: listening.form(self.spoken),
+            front: bounds.fronts.of(self.listener),
             peer: &self.peer,
             server_port: self.server_port,
             decoder: &mut self.decoder,
@@ -354,11 +369,21 @@ impl Connection {
         Ok(if self.input.is_empty() { Next::More } else { Next::Again })
     }
 
-    /// RFC 9110, 10.1.1. A socket that cannot take 25 bytes now is in no state to be promised anything: the
-    /// client will send its body after its own time-out.
-    fn send_continue(&self) {
-        let _ =
-            socket::send(self.fd.as_fd(), &[io::IoSlice::new(b"HTTP/1.1 100 Continue\r\n\r\n")]);
+    /// RFC 9110, 10.1.1. A socket that takes nothing now is in no state to be promised anything: the client will
+    /// send its body after its own time-out. What it takes a part of is sent whole, before the answer.
+    fn send_continue(&mut self) {
+        let sent = socket::send(self.fd.as_fd(), &[io::IoSlice::new(http1::CONTINUE)]);
+        if let Ok(count @ 1..) = sent {
+            self.spill.push(&http1::CONTINUE[count..]);
+        }
+    }
+
+    /// True where the rest of the present body, which nobody has read, can be passed over when it comes.
+    pub fn passes_over_rest(&mut self) -> bool {
+        let Rest::Coded(coding) = &self.upload.rest else { return false };
+        let pending = coding.pending();
+        self.skip = pending.unwrap_or(0);
+        pending.is_some()
     }
 
     /// The request is answered: drops its bytes, so that the next one is first in the input.

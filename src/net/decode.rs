@@ -6,6 +6,7 @@ use uwsgi_protocol::http1::{self, Framing, Version};
 use uwsgi_protocol::sniff::{self, Guess};
 use uwsgi_protocol::{Known, Reject, Vars, scgi, uwsgi};
 
+use super::front::Front;
 use super::peer::Peer;
 use super::upload::{Policy, Upload};
 
@@ -98,6 +99,8 @@ pub(super) struct Look<'a> {
     pub(super) limits: &'a Limits,
     pub(super) body: &'a Policy,
     pub(super) listener: &'a Listener,
+    /// What the listener asks for beyond its protocol.
+    pub(super) front: Option<&'a Front>,
     pub(super) peer: &'a Peer,
     pub(super) server_port: Option<u16>,
     pub(super) decoder: &'a mut http1::HeadDecoder,
@@ -127,7 +130,7 @@ impl Look<'_> {
             modifier2: packet.modifier2,
             len: packet.consumed,
             keep_alive: persistent,
-            ..self.front(vars)
+            ..self.announced(vars)
         };
         self.found(head, Framing::Length(length.unwrap_or(0)))
     }
@@ -136,7 +139,7 @@ impl Look<'_> {
         let Some(decoded) = scgi::decode(self.input, &self.limits.scgi, vars)? else {
             return Ok(Found::Part);
         };
-        let head = Head { len: decoded.consumed, ..self.front(vars) };
+        let head = Head { len: decoded.consumed, ..self.announced(vars) };
         self.found(head, Framing::Length(decoded.content_length))
     }
 
@@ -160,7 +163,7 @@ impl Look<'_> {
             len: decoded.consumed,
             keep_alive: decoded.keep_conn,
             request_id: Some(decoded.request_id),
-            ..self.front(vars)
+            ..self.announced(vars)
         };
         let (id, length) = (decoded.request_id, decoded.content_length);
         let upload = Upload::in_records(id, length, self.body)?;
@@ -168,7 +171,9 @@ impl Look<'_> {
     }
 
     fn http(self, vars: &mut Vars) -> Result<Found, Reject> {
-        let decoded = self.decoder.decode(self.input, &self.limits.http, vars)?;
+        let keeps_slashes = self.front.is_some_and(Front::keeps_slashes);
+        let limits = http1::Limits { keeps_slashes, ..self.limits.http };
+        let decoded = self.decoder.decode(self.input, &limits, vars)?;
         let Some(decoded) = decoded else { return Ok(Found::Part) };
         if vars.view(self.input).get(Known::RequestMethod) == Some(b"CONNECT") {
             // A tunnel is nothing that an application could give (RFC 9110, 9.3.6).
@@ -177,6 +182,9 @@ impl Look<'_> {
         vars.push_bytes(Known::RemoteAddr, self.peer.address());
         if let Some(port) = self.server_port {
             vars.push_bytes(Known::ServerPort, port.to_string().as_bytes());
+        }
+        if let Some(front) = self.front {
+            front.adapt(&decoded, self.input, vars)?;
         }
         let (modifier1, modifier2) = self.listener.modifiers;
         let head = Head {
@@ -194,7 +202,7 @@ impl Look<'_> {
     }
 
     /// What a front end says of its client, in the variables of any protocol.
-    fn front(&self, vars: &Vars) -> Head {
+    fn announced(&self, vars: &Vars) -> Head {
         let view = vars.view(self.input);
         let version = match view.get(Known::ServerProtocol) {
             Some(b"HTTP/1.1") => Version::Http11,

@@ -12,9 +12,10 @@ use uwsgi_protocol::{Reject, http1, uwsgi};
 use super::connection::{Bounds, Connection, Step};
 use super::doors::Doors;
 use super::leaving::Course;
+use super::pace::Pace;
 use super::pool::Pool;
 use super::reactor::Listening;
-use super::table::{Table, Wait};
+use super::table::{Rest, Table, Wait};
 use crate::sys::{clock, socket};
 
 /// How long a front end may keep a connection without using it, in milliseconds.
@@ -98,10 +99,40 @@ impl Hub {
         }
     }
 
+    /// How long connections of a listener may wait.
+    pub fn times_of(&self, listener: u16) -> Times {
+        self.bounds.fronts.times(listener, &self.times).unwrap_or(self.times)
+    }
+
+    /// True where a connection may be kept after the request that it has now.
+    pub fn may_keep(&self, connection: &Connection) -> bool {
+        let protocol = self.listener_of(connection).protocol;
+        let is_last = protocol == WireProtocol::Http
+            && self.bounds.requests_max.is_some_and(|max| connection.requests + 1 >= max);
+        self.keeps(protocol) && !is_last && self.keeps_connections(connection.listener)
+    }
+
+    /// The slowest body that is waited for; `None` without a limit. Front ends, which speak other protocols, have
+    /// limits of their own.
+    pub fn pace_of(&self, connection: &Connection) -> Option<Pace> {
+        let bytes_per_s = self.bounds.body_bytes_per_s?;
+        let http = self.listener_of(connection).protocol == WireProtocol::Http;
+        http.then(|| Pace::new(bytes_per_s, self.times_of(connection.listener).progress_ms))
+    }
+
+    /// When the present wait for a body is over, in monotonic milliseconds.
+    fn body_deadline_ms(&self, connection: &mut Connection, times: &Times, now_ms: u64) -> u64 {
+        let silent_ms = now_ms + times.progress_ms;
+        let Some(pace) = self.pace_of(connection) else { return silent_ms };
+        let upload = &mut connection.upload;
+        let since_ms = *upload.waiting_since_ms.get_or_insert(now_ms);
+        silent_ms.min(since_ms.saturating_add(pace.allows_ms(upload.received())))
+    }
+
     /// The first byte of a head starts its clock.
     pub(super) fn begin_head(&self, connection: &mut Connection, now_ms: u64) {
         if connection.input.is_empty() {
-            connection.head_deadline_ms = now_ms + self.times.head_ms;
+            connection.head_deadline_ms = now_ms + self.times_of(connection.listener).head_ms;
         }
     }
 
@@ -149,22 +180,24 @@ impl Hub {
             self.close(connection);
             return None;
         }
+        let own = self.bounds.fronts.times(connection.listener, &self.times);
+        let times = own.unwrap_or(self.times);
         let deadline_ms = match wait {
             Wait::Head => connection.head_deadline_ms,
-            Wait::Body | Wait::Flush => now_ms + self.times.progress_ms,
+            Wait::Body => self.body_deadline_ms(&mut connection, &times, now_ms),
+            Wait::Flush => now_ms + times.progress_ms,
             // Without keep-alive a new connection has the time of one head for its first byte.
-            Wait::KeepAlive if connection.requests == 0 || self.times.keep_alive_ms == 0 => {
-                now_ms + self.times.keep_alive_ms.max(self.times.head_ms)
+            Wait::KeepAlive if connection.requests == 0 || times.keep_alive_ms == 0 => {
+                now_ms + times.keep_alive_ms.max(times.head_ms)
             }
-            Wait::KeepAlive => now_ms + self.times.keep_alive_ms,
+            Wait::KeepAlive => now_ms + times.keep_alive_ms,
             // Absolute: a client that goes on sending gets no more time.
-            Wait::Linger => {
-                *connection.linger_until_ms.get_or_insert(now_ms + self.times.linger_ms)
-            }
+            Wait::Linger => *connection.linger_until_ms.get_or_insert(now_ms + times.linger_ms),
         };
+        let rest = Rest { wait, deadline_ms, other_times: own.is_some() };
         self.pool.reclaim(&mut connection);
         let token = connection.token?;
-        let mut back = self.table.park(token, connection, wait, deadline_ms)?;
+        let mut back = self.table.park(token, connection, rest)?;
         back.input_pending = true;
         self.begin_head(&mut back, now_ms);
         Some(back)

@@ -164,7 +164,7 @@ impl Hub {
         while *room > 0
             && let Ok((fd, address)) = socket::accept(listener.fd.as_fd())
         {
-            let deadline_ms = now_ms + self.times.head_ms;
+            let deadline_ms = now_ms + self.times_of(index).head_ms;
             let connection = Connection::new(fd, index, Peer::new(address), deadline_ms);
             self.progress(connection, now_ms, jobs);
             *room -= 1;

@@ -330,7 +330,13 @@ impl Opened {
         protocol: WireProtocol,
         spec: Option<&SocketSpec>,
     ) -> Socket {
-        let modifiers = config.modifiers.of(protocol);
+        let modifiers = match protocol {
+            WireProtocol::Http => {
+                let side = config.http.side(spec.is_some_and(|spec| spec.router));
+                (side.modifier1, side.modifier2)
+            }
+            other => config.modifiers.of(other),
+        };
         let name = self.name(spec);
         let line = self.line(id, &name);
         let router_line = spec.filter(|spec| spec.router).map(|_| {

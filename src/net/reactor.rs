@@ -135,7 +135,7 @@ impl Reactor {
                     break;
                 }
             };
-            let deadline_ms = now_ms + hub.times.head_ms;
+            let deadline_ms = now_ms + hub.times_of(index as u16).head_ms;
             let mut connection = Connection::new(fd, index as u16, Peer::new(address), deadline_ms);
             let ip = match address {
                 PeerAddress::Ip(ip, _) => Some(ip),

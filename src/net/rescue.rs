@@ -213,7 +213,8 @@ impl Hub {
             turn_away(&parcel, &fd);
             return Adopted::Refused;
         };
-        let head_left_ms = u64::from(parcel.head_left_ms).min(self.times.head_ms);
+        let head_ms = self.times_of(listener).head_ms;
+        let head_left_ms = u64::from(parcel.head_left_ms).min(head_ms);
         let peer = Peer::from_text(parcel.address, parcel.port);
         let mut connection = Connection::new(fd, listener, peer, now_ms + head_left_ms);
         connection.requests = parcel.requests;
@@ -223,7 +224,7 @@ impl Hub {
         connection.input.extend(parcel.input);
         if connection.input.is_empty() {
             // The clock of its next head has not begun.
-            connection.head_deadline_ms = now_ms + self.times.head_ms;
+            connection.head_deadline_ms = now_ms + head_ms;
         }
         Adopted::Connection(connection)
     }

@@ -5,7 +5,9 @@
 
 use std::collections::VecDeque;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{
+    AtomicBool, AtomicU8, AtomicU16, AtomicU32, AtomicU64, AtomicUsize, Ordering,
+};
 
 use parking_lot::Mutex;
 
@@ -36,8 +38,9 @@ impl Token {
     pub const RESERVED: usize = 0xffff_0000;
 }
 
-/// Why a connection is waiting, and so how long it may. One FIFO queue of deadlines each: within a class
-/// all waits are equally long, so the oldest is always first.
+/// Why a connection is waiting, and so how long it may. FIFO queues of deadlines each: within a class all waits
+/// are equally long (those for a slow body may be shorter, and end late by at most one silence), so the oldest is
+/// always first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Wait {
@@ -60,8 +63,28 @@ impl Wait {
     }
 }
 
-const CLASSES: usize = 5;
+/// Why a connection rests, and until when.
+#[derive(Clone, Copy, Debug)]
+pub struct Rest {
+    /// What it waits for.
+    pub wait: Wait,
+    /// Monotonic milliseconds at which the wait is over.
+    pub deadline_ms: u64,
+    /// It came by a listener whose times are its own (`http-timeout`): such connections have queues of their own, so
+    /// that in each queue all waits are equally long.
+    pub other_times: bool,
+}
+
+const WAITS: [Wait; 5] = [Wait::Head, Wait::Body, Wait::KeepAlive, Wait::Flush, Wait::Linger];
+const CLASSES: usize = 2 * WAITS.len();
 const NO_CLASS: u8 = u8::MAX;
+
+/// Number of a queue.
+type Class = u8;
+
+const fn class(wait: Wait, other_times: bool) -> Class {
+    wait as u8 + if other_times { WAITS.len() as u8 } else { 0 }
+}
 
 /// The place of one registered connection.
 #[derive(Default)]
@@ -73,7 +96,7 @@ pub struct Slot {
     /// Monotonic milliseconds at which the present wait is over; written by the owner.
     deadline_ms: AtomicU64,
     /// Bit per class: an entry of this life is in that queue.
-    queued: AtomicU8,
+    queued: AtomicU16,
     /// An event told of the client's end. Writer: the thread that turns the reactor.
     hung_up: AtomicBool,
     connection: Mutex<Option<Box<Connection>>>,
@@ -166,21 +189,22 @@ impl Table {
         self.free.lock().list.push(token.index);
     }
 
-    /// Puts a connection to rest until an event or `deadline_ms`; gives it back where input came meanwhile.
+    /// Puts a connection to rest until an event or its deadline; gives it back where input came meanwhile.
     pub fn park(
         &self,
         token: Token,
         connection: Box<Connection>,
-        class: Wait,
-        deadline_ms: u64,
+        rest: Rest,
     ) -> Option<Box<Connection>> {
+        let Rest { wait, deadline_ms, other_times } = rest;
+        let class = class(wait, other_times);
         let slot = self.slot(token.index);
         {
             // Under the queue's lock, so that whoever expires this class sees class, bit and entry agree.
             let mut queue = self.queues[class as usize].lock();
-            slot.class.store(class as u8, Ordering::Relaxed);
+            slot.class.store(class, Ordering::Relaxed);
             slot.deadline_ms.store(deadline_ms, Ordering::Relaxed);
-            let bit = 1 << class as u8;
+            let bit = 1 << class;
             // Queued before the claim is given up: after that the slot may already belong to another life.
             if slot.queued.fetch_or(bit, Ordering::Relaxed) & bit == 0 {
                 queue.push_back(Entry { token, deadline_ms });
@@ -218,16 +242,16 @@ impl Table {
 
     /// Takes connections whose wait is over, with their class.
     pub fn expire(&self, now_ms: u64, expired: &mut Vec<(Wait, Box<Connection>)>) {
-        for class in [Wait::Head, Wait::Body, Wait::KeepAlive, Wait::Flush, Wait::Linger] {
-            while let Some(connection) = self.expire_first(class, now_ms) {
-                expired.push((class, connection));
+        for wait in WAITS {
+            while let Some(connection) = self.expire_first(wait, now_ms) {
+                expired.push((wait, connection));
             }
         }
     }
 
     /// Takes a connection that rests in this class, the one that waits longest first.
-    pub fn take(&self, class: Wait) -> Option<Box<Connection>> {
-        self.expire_first(class, u64::MAX)
+    pub fn take(&self, wait: Wait) -> Option<Box<Connection>> {
+        self.expire_first(wait, u64::MAX)
     }
 
     /// Takes the connection that waits longest for its next request, to make room for a new one.
@@ -235,14 +259,19 @@ impl Table {
         self.expire_first(Wait::KeepAlive, u64::MAX)
     }
 
-    fn expire_first(&self, class: Wait, now_ms: u64) -> Option<Box<Connection>> {
+    fn expire_first(&self, wait: Wait, now_ms: u64) -> Option<Box<Connection>> {
+        self.expire_class(class(wait, false), now_ms)
+            .or_else(|| self.expire_class(class(wait, true), now_ms))
+    }
+
+    fn expire_class(&self, class: Class, now_ms: u64) -> Option<Box<Connection>> {
         let mut queue = self.queues[class as usize].lock();
         let mut busy = 0;
         while queue.front().is_some_and(|entry| entry.deadline_ms <= now_ms) {
             let entry = queue.pop_front()?;
             let Some(slot) = self.live(entry.token) else { continue };
-            if slot.class.load(Ordering::Relaxed) != class as u8 {
-                slot.queued.fetch_and(!(1 << class as u8), Ordering::Relaxed);
+            if slot.class.load(Ordering::Relaxed) != class {
+                slot.queued.fetch_and(!(1 << class), Ordering::Relaxed);
                 continue;
             }
             let deadline_ms = slot.deadline_ms.load(Ordering::Relaxed);
@@ -262,14 +291,14 @@ impl Table {
                 }
                 continue;
             }
-            let changed = self.live(entry.token).is_none()
-                || slot.class.load(Ordering::Relaxed) != class as u8;
+            let changed =
+                self.live(entry.token).is_none() || slot.class.load(Ordering::Relaxed) != class;
             if changed && slot.claim.park() {
                 // Between our look and our claim it was served and rests for another reason.
-                slot.queued.fetch_and(!(1 << class as u8), Ordering::Relaxed);
+                slot.queued.fetch_and(!(1 << class), Ordering::Relaxed);
                 continue;
             }
-            slot.queued.fetch_and(!(1 << class as u8), Ordering::Relaxed);
+            slot.queued.fetch_and(!(1 << class), Ordering::Relaxed);
             return slot.connection.lock().take();
         }
         None

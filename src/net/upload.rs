@@ -31,9 +31,6 @@ pub enum Rest {
     Coded(Box<Coding>),
 }
 
-/// What is still on the wire of a body that was given up: something, and it will never come.
-pub const NEVER: Rest = Rest::Length(1);
-
 /// A body that was spooled (`post-buffering`).
 #[derive(Debug)]
 pub struct Spool {
@@ -59,6 +56,8 @@ pub enum Fault {
     Timeout,
     /// The client ended its direction.
     Truncated,
+    /// The front end gave the request up, or ended the body too early; the connection goes on.
+    Aborted,
 }
 
 /// The state of one body.
@@ -76,6 +75,8 @@ pub struct Upload {
     pub unannounced: bool,
     /// It will not be completed: the application is told when it reads on.
     pub fault: Option<Fault>,
+    /// Monotonic milliseconds at which the wait for it began.
+    pub waiting_since_ms: Option<u64>,
     /// What came between its bytes and is not its own.
     pub foreign: Foreign,
     /// Decoded bytes so far, wherever they are.
@@ -91,6 +92,7 @@ impl Default for Upload {
             coded: false,
             unannounced: false,
             fault: None,
+            waiting_since_ms: None,
             foreign: Foreign::default(),
             total: 0,
         }
@@ -128,6 +130,11 @@ impl Upload {
     fn coded(coding: Coding) -> Self {
         let unannounced = coding.is_unannounced();
         Self { rest: Rest::Coded(Box::new(coding)), coded: true, unannounced, ..Self::default() }
+    }
+
+    /// Decoded bytes so far, wherever they are.
+    pub fn received(&self) -> u64 {
+        self.total
     }
 
     /// True when the application may run.
@@ -216,8 +223,8 @@ impl Upload {
                 }
                 Piece::Abort { consumed } => {
                     read += consumed;
-                    self.fault = Some(Fault::Truncated);
-                    self.rest = NEVER;
+                    self.fault = Some(Fault::Aborted);
+                    self.rest = Rest::Nothing;
                 }
             }
         }

@@ -4,12 +4,14 @@ use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
-use uwsgi_plugin_api::{Flow, HeadError, Response, WriteError};
+use uwsgi_plugin_api::{Flow, HeadError, Known, Response, VarsView, WriteError};
 use uwsgi_protocol::fastcgi::{self, Stream};
-use uwsgi_protocol::http1::{self, ResponseEncoder, Wire};
+use uwsgi_protocol::http1::{self, ResponseEncoder, Wire, is_value};
 
 use super::cell::Cell;
 use super::dress::{self, Dress};
+use super::gzip::{self, Gzip};
+use crate::net::front::Front;
 use crate::net::spill::{Flushed, Spill};
 use crate::sys::socket;
 
@@ -66,6 +68,8 @@ pub struct Answer<'a> {
     sealed: bool,
     /// The first piece of the body is all of it.
     whole: bool,
+    /// Compresses the body where the application asks for it; boxed, because it is large and rare.
+    gzip: Option<Box<Gzip>>,
     /// How it went.
     pub sent: Sent,
 }
@@ -96,6 +100,7 @@ impl<'a> Answer<'a> {
             holding: false,
             sealed: false,
             whole: false,
+            gzip: None,
             sent,
         }
     }
@@ -113,6 +118,14 @@ impl<'a> Answer<'a> {
     /// Adds these headers to those of the application.
     pub fn add_headers(&mut self, headers: &'a [(String, String)]) {
         self.headers = headers;
+    }
+
+    /// Compresses the body where the listener does so (`http-auto-gzip`), the application asks for it and the client
+    /// accepts it.
+    pub fn may_compress(&mut self, front: Option<&Front>, request: VarsView<'_>) {
+        if front.is_some_and(Front::compresses) {
+            self.gzip = Some(Box::new(Gzip::new(request.get(Known::AcceptEncoding))));
+        }
     }
 
     /// True when answers are kept back.
@@ -135,6 +148,11 @@ impl<'a> Answer<'a> {
             return false;
         }
         if !self.sealed && (!self.encoder.started() || self.flush_head().is_err()) {
+            return false;
+        }
+        if let Some(last) = self.gzip.as_mut().and_then(|gzip| gzip.finish())
+            && last.map_err(|_| ()).and_then(|last| self.put(false, &last).map_err(|_| ())).is_err()
+        {
             return false;
         }
         let end = self.encoder.end();
@@ -196,10 +214,15 @@ impl<'a> Answer<'a> {
         let _ = self.transmit(&[IoSlice::new(&whole)]);
     }
 
-    fn seal(&mut self) -> bool {
+    /// True where the head was open. `is_file`: the body is a file.
+    fn seal(&mut self, is_file: bool) -> bool {
         let first = !self.sealed;
         if first {
             self.sealed = true;
+            if let Some(gzip) = &mut self.gzip {
+                // Headers were good when they were given; one that does not fit any more is left out.
+                let _ = gzip.seal(self.encoder, is_file);
+            }
             for (name, value) in self.headers {
                 // They were checked at the start; one that does not fit into the head any more is left out.
                 let _ = self.encoder.header(name.as_bytes(), value.as_bytes());
@@ -207,6 +230,44 @@ impl<'a> Answer<'a> {
             self.encoder.seal(self.date);
         }
         first
+    }
+
+    fn send_head(&mut self) -> Result<(), WriteError> {
+        let head = self.encoder.take_head();
+        let result = self.send(&[IoSlice::new(&head)], true);
+        self.encoder.return_head(head);
+        result
+    }
+
+    /// Frames and sends bytes of the body. `first`: the head goes with them.
+    fn put(&mut self, first: bool, data: &[u8]) -> Result<Flow, WriteError> {
+        let frame = self.encoder.frame(data);
+        self.sent.body_bytes += frame.data.len() as u64;
+        self.sent.dropped += frame.dropped;
+        // The head is borrowed from the encoder while the socket is written: moved out for that time.
+        let mut head = if first { self.encoder.take_head() } else { Vec::new() };
+        if first && frame.data.len() <= JOIN_BYTES_MAX {
+            // One buffer costs the kernel less than two, and copying this little costs next to nothing.
+            for part in [frame.prefix(), frame.data, frame.suffix] {
+                head.extend_from_slice(part);
+            }
+            let result = self.send(&[IoSlice::new(&head)], true);
+            self.encoder.return_head(head);
+            return result.map(|()| self.flow());
+        }
+        let parts = [
+            IoSlice::new(&head),
+            IoSlice::new(frame.prefix()),
+            IoSlice::new(frame.data),
+            IoSlice::new(frame.suffix),
+        ];
+        let used = if first { &parts[..] } else { &parts[1..] };
+        let result =
+            if used.iter().all(|part| part.is_empty()) { Ok(()) } else { self.send(used, true) };
+        if first {
+            self.encoder.return_head(head);
+        }
+        result.map(|()| self.flow())
     }
 
     /// `small`: may be kept back.
@@ -295,12 +356,21 @@ impl Response for Answer<'_> {
         if self.sealed {
             return Err(HeadError::AlreadySent);
         }
+        if let Some(gzip) = &mut self.gzip {
+            gzip.restart();
+        }
         self.encoder.start(status)
     }
 
     fn header(&mut self, name: &[u8], value: &[u8]) -> Result<(), HeadError> {
         if self.sealed {
             return Err(HeadError::AlreadySent);
+        }
+        if let Some(gzip) = &mut self.gzip
+            && is_value(value)
+            && gzip.takes(name, value)
+        {
+            return Ok(());
         }
         self.encoder.header(name, value)
     }
@@ -314,9 +384,11 @@ impl Response for Answer<'_> {
     }
 
     fn whole_body(&mut self, length: u64) {
-        if !self.sealed {
-            self.whole = true;
-            self.encoder.whole_body(length);
+        self.whole |= !self.sealed;
+        match &mut self.gzip {
+            _ if self.sealed => {}
+            Some(gzip) => gzip.whole_body(length),
+            None => self.encoder.whole_body(length),
         }
     }
 
@@ -327,38 +399,24 @@ impl Response for Answer<'_> {
         if data.is_empty() {
             return Ok(self.flow());
         }
-        let first = self.seal();
-        let frame = self.encoder.frame(data);
-        self.sent.body_bytes += frame.data.len() as u64;
-        self.sent.dropped += frame.dropped;
-        // The head is borrowed from the encoder while the socket is written: moved out for that time.
-        let mut head = if first { self.encoder.take_head() } else { Vec::new() };
-        if first && frame.data.len() <= JOIN_BYTES_MAX {
-            // One buffer costs the kernel less than two, and copying this little costs next to nothing.
-            for part in [frame.prefix(), frame.data, frame.suffix] {
-                head.extend_from_slice(part);
-            }
-            let result = self.send(&[IoSlice::new(&head)], true);
-            self.encoder.return_head(head);
-            return result.map(|()| self.flow());
+        let first = self.seal(false);
+        match self.gzip.as_mut().and_then(|gzip| gzip.compress(data)) {
+            None => self.put(first, data),
+            Some(Ok(packed)) => self.put(first, &packed),
+            Some(Err(error)) => Err(self.fail(error)),
         }
-        let parts = [
-            IoSlice::new(&head),
-            IoSlice::new(frame.prefix()),
-            IoSlice::new(frame.data),
-            IoSlice::new(frame.suffix),
-        ];
-        let used = if first { &parts[..] } else { &parts[1..] };
-        let result =
-            if used.iter().all(|part| part.is_empty()) { Ok(()) } else { self.send(used, true) };
-        if first {
-            self.encoder.return_head(head);
-        }
-        result.map(|()| self.flow())
     }
 
     fn write_file(&mut self, file: OwnedFd, offset: u64, length: u64) -> Result<Flow, WriteError> {
-        self.flush_head()?;
+        if !self.encoder.started() {
+            return Err(WriteError::NoHead);
+        }
+        if self.seal(true) {
+            self.send_head()?;
+        }
+        if self.gzip.as_ref().is_some_and(|gzip| gzip.is_active()) {
+            return gzip::write_file(self, &file.into(), offset, length);
+        }
         self.flush_held()?;
         let frame = self.encoder.file_frame(length);
         self.sent.body_bytes += frame.len;
@@ -398,13 +456,10 @@ impl Response for Answer<'_> {
         if !self.encoder.started() {
             return Err(WriteError::NoHead);
         }
-        if !self.seal() {
+        if !self.seal(false) {
             return Ok(());
         }
-        let head = self.encoder.take_head();
-        let result = self.send(&[IoSlice::new(&head)], true);
-        self.encoder.return_head(head);
-        result
+        self.send_head()
     }
 
     fn abort(&mut self) {

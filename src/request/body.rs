@@ -7,8 +7,10 @@ use std::time::Duration;
 use uwsgi_plugin_api::{Body, BodyError, Fill};
 use uwsgi_protocol::Reject;
 
+use super::patience::Patience;
 use crate::net::coding::Piece;
-use crate::net::upload::{Fault, NEVER, Rest, Upload};
+use crate::net::pace::Pace;
+use crate::net::upload::{Fault, Rest, Upload};
 use crate::sys::socket;
 
 /// Bytes read from the socket or the spool at once.
@@ -55,7 +57,7 @@ pub struct RequestBody<'a> {
     whole: &'a [u8],
     upload: &'a mut Upload,
     buffer: &'a mut BodyBuffer,
-    timeout: Duration,
+    patience: Patience,
     bytes_max: Option<u64>,
     /// `post-buffering` is on: complete bodies may be read again.
     seekable: bool,
@@ -89,12 +91,17 @@ impl<'a> RequestBody<'a> {
             seekable,
             upload,
             buffer,
-            timeout,
+            patience: Patience::new(timeout),
             bytes_max,
             read,
             spool_left,
             failed,
         }
+    }
+
+    /// The client has to keep this pace.
+    pub fn keep_pace(&mut self, pace: Option<Pace>) {
+        self.patience.pace = pace;
     }
 
     /// True where bytes of this body are still on the wire.
@@ -126,10 +133,11 @@ impl<'a> RequestBody<'a> {
                 Ok(0) => return Err(BodyError::Truncated),
                 Ok(count) => {
                     buffer.raw_end += count;
+                    self.patience.received(count);
                     return Ok(count);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    if !socket::wait(self.fd, false, self.timeout)? {
+                    if !self.patience.wait(self.fd)? {
                         return Err(BodyError::Timeout);
                     }
                 }
@@ -193,8 +201,8 @@ impl<'a> RequestBody<'a> {
                         Piece::Abort { consumed } => {
                             buffer.end += consumed;
                             buffer.start = buffer.end;
-                            self.upload.rest = NEVER;
-                            self.upload.fault = Some(Fault::Truncated);
+                            self.upload.rest = Rest::Nothing;
+                            self.upload.fault = Some(Fault::Aborted);
                             return Err(BodyError::Truncated);
                         }
                     }
@@ -228,6 +236,8 @@ impl Body for RequestBody<'_> {
         let here =
             (self.memory.len() + self.buffer.end - self.buffer.start) as u64 + self.spool_left;
         match &self.upload.rest {
+            // Who reads on is told.
+            Rest::Nothing if self.upload.fault == Some(Fault::Aborted) => None,
             Rest::Nothing => Some(here),
             Rest::Length(left) => Some(here + left),
             Rest::Coded(_) => None,
@@ -288,7 +298,7 @@ impl Body for RequestBody<'_> {
         }
         match self.upload.fault {
             Some(Fault::Timeout) => return Err(BodyError::Timeout),
-            Some(Fault::Truncated) => return Err(BodyError::Truncated),
+            Some(Fault::Truncated | Fault::Aborted) => return Err(BodyError::Truncated),
             None => {}
         }
         let result = if self.upload.spool.is_some() {

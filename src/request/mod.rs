@@ -4,6 +4,8 @@ pub mod answer;
 pub mod body;
 pub mod cell;
 pub mod dress;
+mod gzip;
+mod patience;
 pub mod record;
 pub mod serve;
 pub mod shared;

@@ -181,7 +181,8 @@ impl Core {
                 if connection.input.is_empty() && !connection.input_pending {
                     return Step::Wait(Wait::KeepAlive);
                 }
-                connection.head_deadline_ms = clock::monotonic_ms() + hub.times.head_ms;
+                connection.head_deadline_ms =
+                    clock::monotonic_ms() + hub.times_of(connection.listener).head_ms;
                 let listener = &hub.listeners[connection.listener as usize];
                 connection.advance(listener, &hub.bounds, &hub.pool)
             }
@@ -213,6 +214,9 @@ impl Core {
         let hold = connection.next_is_here() && !shared.stile.calls_are_long();
         let (peer, number) = (connection.peer, connection.listener);
         let fd = connection.fd().as_raw_fd();
+        let bounds = &shared.hub.bounds;
+        let (keeps, pace) = (shared.hub.may_keep(connection), shared.hub.pace_of(connection));
+        let timeout = Duration::from_millis(shared.hub.times_of(number).progress_ms);
         load_body(connection, &mut self.body);
         let parts = connection.parts();
         let handler = shared.routes.0[parts.head.modifier1 as usize].map_or(0, usize::from);
@@ -220,33 +224,26 @@ impl Core {
             wire: dress.wire,
             version: parts.head.version,
             head_request: parts.head.is_head,
-            keep_alive: parts.head.keep_alive
-                && shared.hub.keeps(listener.protocol)
-                && shared.hub.keeps_connections(number),
+            keep_alive: parts.head.keep_alive && keeps,
             delimited: dress.records.is_some(),
         });
         let vars = parts.vars.view(parts.head_bytes);
         let date = self.date.at(begun.unix_s);
-        let mut answer = Answer::new(
-            parts.fd,
-            cell,
-            &mut self.encoder,
-            parts.spill,
-            date,
-            shared.socket_timeout,
-        );
+        let mut answer = Answer::new(parts.fd, cell, &mut self.encoder, parts.spill, date, timeout);
         answer.dressed(dress);
         answer.pipelined(hold, *holding);
         answer.add_headers(&shared.headers);
+        answer.may_compress(bounds.fronts.of(number), vars);
         let mut body = RequestBody::new(
             parts.fd,
             parts.body_bytes,
             parts.upload,
             &mut self.body,
-            shared.socket_timeout,
+            timeout,
             shared.body_bytes_max,
-            shared.hub.bounds.body.spool_from.is_some(),
+            bounds.body.spool_from.is_some(),
         );
+        body.keep_pace(pace);
         let mut request = Request {
             vars,
             listener: &listener,
@@ -269,6 +266,10 @@ impl Core {
         };
         let open = body.is_open();
         let mut complete = finish(&mut answer);
+        if !complete || open {
+            // Nothing follows on this connection: what is kept back goes out before its end.
+            let _ = answer.flush_held();
+        }
         if cell.end() {
             answer.was_cut();
             complete = false;
@@ -294,7 +295,7 @@ impl Core {
         record.log(&mut self.line);
         shared.stile.called(duration_us.min(u64::from(u32::MAX)) as u32);
         (shared.after_request)(outcome);
-        if complete && !open {
+        if complete && (!open || connection.passes_over_rest()) {
             return Fate::Keep;
         }
         end_of(open || connection.has_surplus(), sealed, &sent, &listener)

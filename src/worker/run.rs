@@ -21,6 +21,7 @@ use crate::hooks::{self, Stop};
 use crate::isolation;
 use crate::net::connection::Bounds;
 use crate::net::decode;
+use crate::net::front::Fronts;
 use crate::net::hub::Times;
 use crate::net::reactor::{Listening, Reactor};
 use crate::net::rescue::Rescue;
@@ -297,15 +298,18 @@ fn core(id: CoreId, shared: Arc<Shared>, plugins: &Registry) {
 }
 
 fn bounds(config: &Config) -> Bounds {
-    let limits = &config.limits;
+    let (limits, http) = (&config.limits, &config.http);
     let (head_bytes_max, vars_max) = (limits.head_bytes_max, limits.vars_max);
     Bounds {
         head: decode::Limits {
             packet: uwsgi::Limits { block_bytes_max: head_bytes_max, vars_max },
             http: http1::Limits {
-                line_bytes_max: head_bytes_max.min(8190),
+                line_bytes_max: http.line_bytes_max,
+                field_bytes_max: http.field_bytes_max,
                 head_bytes_max,
-                headers_max: 100,
+                headers_max: http.headers_max,
+                strictness: http.strictness,
+                keeps_slashes: false,
             },
             scgi: scgi::Limits { head_bytes_max, vars_max },
             fastcgi: fastcgi::Limits {
@@ -315,6 +319,9 @@ fn bounds(config: &Config) -> Bounds {
             },
         },
         body: Policy { bytes_max: limits.body_bytes_max, spool_from: limits.post_buffering_bytes },
+        body_bytes_per_s: http.body_bytes_per_s,
+        requests_max: http.requests_max,
+        fronts: Fronts::new(config),
     }
 }
 

@@ -475,3 +475,44 @@ def user_harakiri(environ, start_response):
     uwsgi.set_user_harakiri(number(environ))
     time.sleep(60)
     return text(start_response, "survived")
+
+
+# --- answers that the server is asked to compress
+
+@path("/packed")
+def packed(environ, start_response):
+    """What the query names: `length`, `etag`, `vary`, `encoded`, `stream`, `file`, `partial`."""
+    wishes = environ["QUERY_STRING"].split("&")
+    body = b"hello world " * 500
+    headers = [("Content-Type", "text/plain"), ("uWSGI-Encoding", "gzip")]
+    extra = {
+        "length": ("Content-Length", str(len(body))),
+        "etag": ("ETag", '"v1"'),
+        "vary": ("Vary", "Cookie"),
+        "encoded": ("Content-Encoding", "identity"),
+    }
+    headers += [extra[wish] for wish in wishes if wish in extra]
+    start_response("206 Partial Content" if "partial" in wishes else "200 OK", headers)
+    if "stream" in wishes:
+        return iter([body[:3000], body[3000:]])
+    if "file" in wishes:
+        import tempfile
+        file = tempfile.TemporaryFile()
+        file.write(body)
+        file.seek(0)
+        return environ["wsgi.file_wrapper"](file)
+    return [body]
+
+
+@path("/chunked-read")
+def chunked_read(environ, start_response):
+    import uwsgi
+    pieces = []
+    try:
+        while True:
+            pieces.append(uwsgi.chunked_read())
+            if not pieces[-1]:
+                break
+    except OSError as error:
+        return text(start_response, "OSError: %s" % error)
+    return text(start_response, b"".join(pieces))

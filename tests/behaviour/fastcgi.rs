@@ -79,6 +79,14 @@ fn a_connection_is_kept_where_the_front_end_wants_it() {
     // A body that nobody reads does not hurt the next request.
     assert_eq!(ask(&mut connection, &Request::post("/ignore", "left"), 1).answer.text(), "ignored");
     assert_eq!(ask(&mut connection, &Request::get("/hello"), 1).answer.text(), "hello");
+    // Nor does one of which the application takes nothing, whatever follows it.
+    for size in [1_000, 60_000, 65_535] {
+        let long = Request::post("/ignore", vec![b'z'; 500_000]);
+        connection.send(fastcgi::in_records(&long, 8, true, size));
+        connection.send(fastcgi::request(&Request::get("/hello"), 9, true));
+        assert_eq!(fastcgi::reply(&mut connection, false).answer.text(), "ignored");
+        assert_eq!(fastcgi::reply(&mut connection, false).answer.text(), "hello");
+    }
 }
 
 #[test]
@@ -179,7 +187,21 @@ fn a_request_that_is_given_up_does_not_end_the_connection() {
     connection.send(fastcgi::record(STDIN, 1, b"not a hundred", 0));
     connection.send(fastcgi::record(fastcgi::ABORT, 1, b"", 0));
     server.wait_for("body error: <*>");
+    // The next one may be there already.
+    connection.send(fastcgi::request(&Request::get("/hello"), 2, true));
     assert_eq!(fastcgi::reply(&mut connection, false).id, 1);
+    assert_eq!(fastcgi::reply(&mut connection, false).answer.text(), "hello");
+    // One that is so long that the application reads it as it comes.
+    let request = Request::post("/cut", "").var("CONTENT_LENGTH", "300000");
+    let whole = fastcgi::request(&request, 3, true);
+    connection.send(&whole[..whole.len() - 8]);
+    for _ in 0..4 {
+        connection.send(fastcgi::record(STDIN, 3, &[b'x'; 50_000], 7));
+    }
+    connection.send(fastcgi::record(fastcgi::ABORT, 3, b"", 0));
+    connection.send(fastcgi::request(&Request::get("/hello"), 4, true));
+    assert_eq!(fastcgi::reply(&mut connection, false).id, 3);
+    assert_eq!(fastcgi::reply(&mut connection, false).answer.text(), "hello");
     // Before its parameters are complete.
     let mut connection = server.connect();
     connection.send(fastcgi::begin(1, 1, true));

@@ -68,6 +68,19 @@ fn pipelined_requests_are_answered_in_order() {
 }
 
 #[test]
+fn an_answer_that_ends_the_connection_is_not_lost_to_what_follows_it() {
+    ours_only!("it drops pipelined requests");
+    let server = Server::http();
+    let closing = Request::get("/hello").header("Connection", "close").to_http();
+    let plain = Request::get("/hello").to_http();
+    let mut connection = keep(&server);
+    connection.send([&plain[..], &closing, &plain].concat());
+    let bytes = String::from_utf8(connection.rest()).unwrap();
+    assert_eq!(bytes.matches("hello").count(), 2, "{bytes}");
+    assert_eq!(bytes.matches("Connection: close").count(), 1, "{bytes}");
+}
+
+#[test]
 fn pipelined_body_and_next_request_are_told_apart() {
     ours_only!("it drops the second request");
     let server = Server::http();

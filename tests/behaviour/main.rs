@@ -24,6 +24,8 @@ mod harakiri;
 mod health;
 mod hooks;
 mod http;
+mod http_family;
+mod http_limits;
 mod isolation;
 mod jobs;
 mod loading;

@@ -156,14 +156,17 @@ fn wiki_with_comments_behind_values() {
 
 #[test]
 fn what_is_not_supported_is_refused_or_allowed() {
-    ours_only!("it has static files");
-    let text = "[uwsgi]\nhttp-socket = 127.0.0.1:0\nwsgi-file = app.py\nstatic-map = /s=/srv/s\n";
+    ours_only!("it has internal routing");
+    let text =
+        "[uwsgi]\nhttp-socket = 127.0.0.1:0\nwsgi-file = app.py\nroute = ^/old redirect:/new\n";
     let refused = site("wiki.ini", Wire::Http).file("static.ini", text).arg("static.ini").run();
     assert_eq!(refused.0.code(), Some(1));
-    assert!(refused.1.contains("error: static.ini:4: static-map = /s=/srv/s: is not supported: "));
+    assert!(
+        refused.1.contains("error: static.ini:4: route = ^/old redirect:/new: is not supported: ")
+    );
     let setup = site("wiki.ini", Wire::Http).file("static.ini", text);
     let server = setup.args(["static.ini", "--allow-unsupported"]).start();
-    server.wait_for("warning: static.ini:4: static-map = /s=/srv/s: is not supported: <*>");
+    server.wait_for("warning: static.ini:4: route = ^/old redirect:/new: is not supported: <*>");
     serves(&server, "/", "served |/");
 }
 

@@ -88,6 +88,31 @@ fn describe(error: &BodyError, limit: usize) -> String {
     error.to_string().replacen("during read on", &format!("during read({asked}) on"), 1)
 }
 
+/// uWSGI's text.
+pub(crate) const NO_CHUNK: &str = "unable to receive chunked part";
+
+/// `uwsgi.chunked_read`: what is there of a chunked body, or comes next. Chunks were decoded where they came, so pieces
+/// are not always the client's chunks; none but the end is empty.
+pub(crate) fn piece(py: Py<'_>, exchange: &Exchange) -> Result<Object, Raised> {
+    let none = || py.raise(Exception::OSError, NO_CHUNK);
+    let piece = exchange.body(py, |body| {
+        if !body.unannounced() {
+            return Err(none());
+        }
+        if body.available().is_empty() && !matches!(ffi::fill(py, body), Ok(Fill::More)) {
+            let complete = body.remaining() == Some(0);
+            return if complete { py.bytes(b"") } else { Err(none()) };
+        }
+        let count = body.available().len();
+        let piece = py.bytes(body.available())?;
+        body.consume(count);
+        Ok(piece)
+    });
+    let piece = piece.map_err(|_| none())??;
+    exchange.note_read(piece.borrowed().bytes(py)?.len() as u64);
+    Ok(piece)
+}
+
 enum Failure {
     Python(Raised),
     Body(BodyError),

@@ -3,14 +3,15 @@
 //! All texts that it returns are `bytes`, as under uWSGI with Python 3; texts are accepted as `str` or `bytes`. Only
 //! what works is there: `hasattr(uwsgi, ...)` tells the truth.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::os::fd::RawFd;
 use std::sync::{Arc, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use uwsgi_plugin_api::{CoreId, Host, Settings, WorkerStatus};
 
-use crate::ffi::{self, Exception, Function, Object, Py, Raised, Ref};
+use crate::ffi::{self, Exception, Exchange, Function, Object, Py, Raised, Ref};
+use crate::input;
 
 /// The version of uWSGI that applications may count on.
 const COMPATIBLE_VERSION: &str = "2.0.31";
@@ -26,12 +27,22 @@ pub(crate) struct Current {
 
 thread_local! {
     static CURRENT: Cell<Option<Current>> = const { Cell::new(None) };
+    static EXCHANGE: RefCell<Option<Arc<Exchange>>> = const { RefCell::new(None) };
 }
 
 /// Sets what this thread serves, `None` between requests.
 #[inline]
 pub(crate) fn set_current(current: Option<Current>) {
     CURRENT.with(|cell| cell.set(current));
+}
+
+/// Where this thread's requests are lent to Python, from now on.
+pub(crate) fn set_exchange(exchange: &Arc<Exchange>) {
+    EXCHANGE.with(|cell| cell.replace(Some(Arc::clone(exchange))));
+}
+
+fn exchange() -> Option<Arc<Exchange>> {
+    EXCHANGE.with(|cell| cell.borrow().clone())
 }
 
 fn core() -> Option<CoreId> {
@@ -73,6 +84,7 @@ pub(crate) fn install(
         functions.add::<Mem>();
         functions.add::<SetProcName>();
         functions.add::<MuleId>();
+        functions.add::<ChunkedRead>();
     })?;
     let own_version = env!("CARGO_PKG_VERSION");
     let compatible = version_info(py)?;
@@ -242,6 +254,15 @@ functions! {
     };
     MuleId = c"mule_id", c"Number of this mule; 0 in a process that is none.", |py, _arguments|
         py.integer(0);
+    ChunkedRead = c"chunked_read", c"chunked_read([timeout]): the next piece of a chunked body; b'' at its end. Waits for it as wsgi.input does.", |py, arguments| {
+        if let [timeout] = arguments {
+            timeout.integer(py)?; // as an error where it is no number
+        }
+        match exchange() {
+            Some(exchange) => input::piece(py, &exchange),
+            None => Err(py.raise(Exception::OSError, input::NO_CHUNK)),
+        }
+    };
     Micros = c"micros", c"Microseconds since 1970.", |py, _arguments| {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         py.unsigned(u64::try_from(now.as_micros()).unwrap_or(u64::MAX))

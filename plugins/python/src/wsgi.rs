@@ -45,6 +45,7 @@ impl Callables {
     fn new(py: Py<'_>, shared: &Shared, running: &Running) -> Result<Self, Raised> {
         let exchange = Arc::new(Exchange::new(shared.options.forgiving_writes));
         let writer = running.writers.instance(py, Writer::new(Arc::clone(&exchange)))?;
+        module::set_exchange(&exchange);
         let start = StartResponse::new(py, Arc::clone(&exchange), writer.share(py));
         Ok(Self {
             start_response: running.starts.instance(py, start)?,

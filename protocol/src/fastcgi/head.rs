@@ -9,6 +9,9 @@ use crate::{Known, Reject, Span, Vars};
 
 /// Records of other requests that may come between those of a head, in bytes.
 const FOREIGN_BYTES_MAX: usize = 256 * 1024;
+/// Headers and padding of all records of a head, in bytes. Without it a head of nothing but tiny records with long padding
+/// would have to be kept.
+const OVERHEAD_BYTES_MAX: usize = 64 * 1024;
 
 /// Limits of a request head.
 #[derive(Clone, Copy, Debug)]
@@ -130,94 +133,115 @@ struct Records<'a> {
     keep_conn: bool,
 }
 
+/// What lies behind BEGIN_REQUEST.
+enum Found {
+    /// No whole head, or one that is not for the application.
+    Other(Progress),
+    Params(Params),
+}
+
+/// The stream of parameters, in records one behind the other.
+struct Params {
+    /// Where the first record is.
+    begin: usize,
+    /// Behind the empty record that ends them.
+    end: usize,
+    /// Records that are not empty.
+    records: usize,
+}
+
 impl Records<'_> {
-    /// `at`: behind BEGIN_REQUEST.
-    fn decode(self, mut at: usize, limits: &Limits, vars: &mut Vars) -> Result<Progress, Reject> {
-        let mut foreign = 0;
-        let mut params = 0;
-        let mut pieces: Vec<(usize, usize)> = Vec::new();
-        let mut only = None;
+    /// `begin`: behind BEGIN_REQUEST.
+    fn decode(self, begin: usize, limits: &Limits, vars: &mut Vars) -> Result<Progress, Reject> {
+        let found = match self.find(begin, limits)? {
+            Found::Other(progress) => return Ok(progress),
+            Found::Params(found) => found,
+        };
+        vars.clear();
+        let content_length = if found.records > 1 {
+            // A stream that was cut anywhere: its bytes are brought together first.
+            let params = self.together(&found);
+            let place = vars.stash(&params);
+            self.store(&params, place, limits, vars)?
+        } else {
+            let start = found.begin + HEADER_BYTES;
+            let len = Header::read(&self.input[found.begin..])?.map_or(0, |header| header.content);
+            let params = &self.input[start..start + len];
+            self.store(params, Span::head(start, len), limits, vars)?
+        };
+        let Self { id: request_id, keep_conn, .. } = self;
+        Ok(Progress::Request(Head { consumed: found.end, request_id, keep_conn, content_length }))
+    }
+
+    /// Looks for the end of the parameters.
+    fn find(&self, begin: usize, limits: &Limits) -> Result<Found, Reject> {
+        const MORE: Found = Found::Other(Progress::More);
+        const INTERLEAVED: Found = Found::Other(Progress::Interleaved);
+        let (mut at, mut records, mut params, mut foreign) = (begin, 0, 0, 0);
         loop {
             let rest = &self.input[at..];
-            let Some(header) = Header::read(rest)? else { return Ok(Progress::More) };
+            let Some(header) = Header::read(rest)? else { return Ok(MORE) };
             let len = header.record_len();
-            if !header.is_of(self.id) {
+            let is_whole = len <= rest.len();
+            if header.is_of(self.id) {
+                match header.kind {
+                    kinds::PARAMS | kinds::ABORT_REQUEST => {}
+                    kinds::BEGIN_REQUEST => return Err(Reject::new(400, "duplicate_begin")),
+                    kinds::STDIN | kinds::DATA => {
+                        return Err(Reject::new(400, "stdin_before_params_end"));
+                    }
+                    _ => return Err(Reject::new(400, "record_from_wrong_side")),
+                }
+                if header.kind == kinds::PARAMS {
+                    params += header.content;
+                }
+                if params > limits.head_bytes_max {
+                    return Err(Reject::new(400, "params_too_big"));
+                }
+                if at + len - begin - foreign - params > OVERHEAD_BYTES_MAX {
+                    return Err(Reject::new(400, "too_many_records"));
+                }
+                let ends = header.kind == kinds::ABORT_REQUEST || header.content == 0;
+                match (is_whole, ends) {
+                    (false, _) => return Ok(MORE),
+                    (true, true) if foreign > 0 => return Ok(INTERLEAVED),
+                    (true, true) => return Ok(self.end(&header, at + len, begin, records)),
+                    (true, false) => records += 1,
+                }
+            } else {
                 foreign += len;
                 if foreign > FOREIGN_BYTES_MAX {
                     return Err(Reject::new(400, "too_many_interleaved_records"));
                 }
-                if len > rest.len() {
-                    return Ok(Progress::More);
-                }
-                if header.id == 0 {
+                match (is_whole, header.id) {
+                    (false, _) => return Ok(MORE),
                     // Perhaps the front end waits for an answer before it goes on.
-                    return Ok(Progress::Interleaved);
-                }
-                at += len;
-                continue;
-            }
-            match header.kind {
-                kinds::PARAMS => {}
-                kinds::ABORT_REQUEST if len > rest.len() => return Ok(Progress::More),
-                kinds::ABORT_REQUEST if foreign > 0 => return Ok(Progress::Interleaved),
-                kinds::ABORT_REQUEST => {
-                    let reply = end_request(self.id, 1, ProtocolStatus::Complete).to_vec();
-                    return Ok(Progress::Reply { consumed: at + len, reply });
-                }
-                kinds::BEGIN_REQUEST => return Err(Reject::new(400, "duplicate_begin")),
-                kinds::STDIN | kinds::DATA => {
-                    return Err(Reject::new(400, "stdin_before_params_end"));
-                }
-                _ => return Err(Reject::new(400, "record_from_wrong_side")),
-            }
-            params += header.content;
-            if params > limits.head_bytes_max {
-                return Err(Reject::new(400, "params_too_big"));
-            }
-            if len > rest.len() {
-                return Ok(Progress::More);
-            }
-            if header.content == 0 {
-                if foreign > 0 {
-                    return Ok(Progress::Interleaved);
-                }
-                at += len;
-                break;
-            }
-            let piece = (at + HEADER_BYTES, header.content);
-            match only {
-                None => only = Some(piece),
-                Some(first) => {
-                    if pieces.is_empty() {
-                        pieces.push(first);
-                    }
-                    pieces.push(piece);
+                    (true, 0) => return Ok(INTERLEAVED),
+                    (true, _) => {}
                 }
             }
             at += len;
         }
-        vars.clear();
-        let length = match (only, pieces.is_empty()) {
-            (Some((start, len)), true) => {
-                let params = &self.input[start..start + len];
-                self.store(params, Span::head(start, len), limits, vars)?
-            }
-            // A stream that was cut anywhere: its bytes are brought together first.
-            (Some(_), false) => {
-                let piece = |(start, len): &(usize, usize)| &self.input[*start..*start + *len];
-                let params = pieces.iter().map(piece).collect::<Vec<_>>().concat();
-                let stash = vars.stash(&params);
-                self.store(&params, stash, limits, vars)?
-            }
-            (None, _) => None,
-        };
-        let Self { id, keep_conn, .. } = self;
-        Ok(Progress::Request(Head {
-            consumed: at,
-            request_id: id,
-            keep_conn,
-            content_length: length,
-        }))
+    }
+
+    /// The record that ends at `end` is the last one of the head.
+    fn end(&self, header: &Header, end: usize, begin: usize, records: usize) -> Found {
+        if header.kind == kinds::ABORT_REQUEST {
+            let reply = end_request(self.id, 1, ProtocolStatus::Complete).to_vec();
+            return Found::Other(Progress::Reply { consumed: end, reply });
+        }
+        Found::Params(Params { begin, end, records })
+    }
+
+    /// The bytes of a stream in several records.
+    fn together(&self, found: &Params) -> Vec<u8> {
+        let mut params = Vec::new();
+        let mut rest = &self.input[found.begin..found.end];
+        while let Ok(Some(header)) = Header::read(rest) {
+            params.extend_from_slice(&rest[HEADER_BYTES..HEADER_BYTES + header.content]);
+            rest = &rest[header.record_len()..];
+        }
+        params
     }
 
     /// `place`: where the bytes of `params` stay.

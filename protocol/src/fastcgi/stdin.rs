@@ -53,6 +53,11 @@ impl StdinDecoder {
         Self { id, content: 0, padding: 0 }
     }
 
+    /// Bytes of the present record that are still to come: what follows them begins with a record.
+    pub fn pending(&self) -> usize {
+        self.content + self.padding
+    }
+
     /// What lies next in `data`.
     ///
     /// # Errors

@@ -5,12 +5,19 @@
 
 use memchr::memchr;
 
+use super::Strictness;
 use super::bytes::{is_token, is_value};
 use super::lines::{bad, line};
 use crate::Reject;
 
 /// Significant hexadecimal digits of a chunk size: 15 are below 2^60, so no sum overflows soon.
 const SIZE_DIGITS_MAX: u32 = 15;
+
+/// Bytes of chunk lines that a body may have beyond what its data pays for: a client that wraps each byte into a chunk
+/// of its own, or sends long extensions, is only a burden.
+const OVERHEAD_BYTES_MAX: u64 = 16 * 1024;
+/// A chunk line of this size is in order whatever its chunk has, in bytes.
+const LINE_BYTES_FREE: u64 = 16;
 
 /// Limits of a chunked body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +83,8 @@ pub struct ChunkedDecoder {
     state: State,
     /// Bytes of all chunks so far, the current one included.
     announced: u64,
+    /// Bytes of chunk lines that the data does not pay for; see [`OVERHEAD_BYTES_MAX`].
+    overhead: u64,
 }
 
 impl Default for ChunkedDecoder {
@@ -87,7 +96,7 @@ impl Default for ChunkedDecoder {
 impl ChunkedDecoder {
     /// A decoder for one body.
     pub fn new(limits: ChunkLimits) -> Self {
-        Self { limits, state: State::Size, announced: 0 }
+        Self { limits, state: State::Size, announced: 0, overhead: 0 }
     }
 
     /// Looks at the bytes that follow those consumed so far (`skip + len`, or `consumed`, of each answer).
@@ -102,6 +111,7 @@ impl ChunkedDecoder {
                 State::Size => match size_line(rest, self.limits.line_bytes_max)? {
                     None => return Ok(Chunk::More { consumed: at }),
                     Some((size, len)) => {
+                        self.weigh(size, len)?;
                         self.begin(size)?;
                         at += len;
                     }
@@ -132,6 +142,16 @@ impl ChunkedDecoder {
         }
     }
 
+    /// A chunk pays for a line as long as itself.
+    fn weigh(&mut self, size: u64, line_bytes: usize) -> Result<(), Reject> {
+        let paid = size.saturating_add(LINE_BYTES_FREE);
+        self.overhead = (self.overhead + line_bytes as u64).saturating_sub(paid);
+        if self.overhead > OVERHEAD_BYTES_MAX {
+            return Err(bad("chunk_overhead_too_big"));
+        }
+        Ok(())
+    }
+
     fn begin(&mut self, size: u64) -> Result<(), Reject> {
         if size == 0 {
             self.state = State::Trailers(0);
@@ -150,15 +170,17 @@ impl ChunkedDecoder {
         const LINE_TOO_LONG: Reject = Reject::new(431, "line_too_long");
         let room = self.limits.trailers_bytes_max.saturating_sub(seen);
         let window = &rest[..rest.len().min(room)];
-        let Some(line) = line(window, 0, self.limits.trailer_line_bytes_max, LINE_TOO_LONG)? else {
+        let bytes_max = self.limits.trailer_line_bytes_max;
+        // What comes behind chunks decides where the next message begins: no leniency ever reaches it.
+        let Some(line) = line(window, 0, bytes_max, LINE_TOO_LONG, Strictness::Strict)? else {
             let is_full = rest.len() >= room;
             return if is_full { Err(Reject::new(431, "trailers_too_big")) } else { Ok(None) };
         };
-        let len = line.len() + 2;
-        if line.is_empty() {
+        let len = line.len;
+        if line.text.is_empty() {
             self.state = State::End;
         } else {
-            check_trailer(line)?;
+            check_trailer(line.text)?;
             self.state = State::Trailers(seen + len);
         }
         Ok(Some(len))
@@ -207,17 +229,27 @@ fn size_line(rest: &[u8], bytes_max: usize) -> Result<Option<(u64, usize)>, Reje
     Ok(None)
 }
 
-/// Names that a trailer must not have: framing, routing, authentication, content (RFC 9110, 6.5.1).
-const FORBIDDEN: [&str; 9] = [
+/// Names that a trailer must not have: framing, routing, authentication, control of the connection, content (RFC 9110,
+/// 6.5.1).
+const FORBIDDEN: [&str; 18] = [
     "authorization",
+    "connection",
     "content-encoding",
     "content-length",
     "content-range",
     "content-type",
     "cookie",
+    "expect",
+    "forwarded",
     "host",
+    "keep-alive",
+    "max-forwards",
+    "proxy-authorization",
+    "range",
+    "te",
     "trailer",
     "transfer-encoding",
+    "upgrade",
 ];
 
 fn check_trailer(line: &[u8]) -> Result<(), Reject> {
@@ -264,6 +296,42 @@ mod tests {
         );
         let too_large = Reject::new(413, "body_too_large");
         assert_eq!(answer(limits, b"3\r\nabc\r\n3\r\n"), Err(too_large));
+    }
+
+    #[test]
+    fn chunk_lines_are_bounded_by_what_they_carry() {
+        let fill = |extension: usize| format!("1;{}\r\nx\r\n", "e".repeat(extension));
+        let body = |chunks: usize, extension| fill(extension).repeat(chunks) + "0\r\n\r\n";
+        let ends = |body: String| {
+            matches!(answer(ChunkLimits::default(), body.as_bytes()), Ok(Chunk::End { .. }))
+        };
+        // A line of 17 bytes is paid for by a chunk of one.
+        assert!(ends(body(100_000, 13)));
+        // Each of these is 1,007 bytes more than paid for, and 16 of them are below 16 KiB.
+        assert!(ends(body(16, 1_020)));
+        let refused = answer(ChunkLimits::default(), body(17, 1_020).as_bytes());
+        assert_eq!(refused, Err(bad("chunk_overhead_too_big")));
+        assert!(ends(body(100_000, 0)), "tiny chunks without extensions are legitimate");
+    }
+
+    #[test]
+    fn names_that_change_a_message_are_no_trailers() {
+        for name in FORBIDDEN {
+            for name in [name.to_owned(), name.to_uppercase()] {
+                let input = format!("0\r\n{name}: x\r\n\r\n");
+                let refused = answer(ChunkLimits::default(), input.as_bytes());
+                assert_eq!(refused, Err(bad("forbidden_trailer")), "{name}");
+            }
+        }
+        for line in ["no colon", ": x", "a b: x", " folded: x", "a : x", "a: \0", "a: \u{7f}"] {
+            let input = format!("0\r\n{line}\r\n\r\n");
+            let refused = answer(ChunkLimits::default(), input.as_bytes());
+            assert_eq!(refused, Err(bad("bad_trailer")), "{line:?}");
+        }
+        for line in ["a: b\n", "a: b\rc\r\n"] {
+            let input = format!("0\r\n{line}\r\n");
+            assert!(answer(ChunkLimits::default(), input.as_bytes()).is_err(), "{line:?}");
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::bytes::{decimal, is_token, list};
 use super::fields::Fields;
 use super::lines::bad;
 use super::request_line::RequestLine;
-use super::{Framing, Head, Version};
+use super::{Framing, Head, Strictness, Version};
 use crate::{Known, Name, Reject, Vars, VarsView};
 
 /// The head that ends at `consumed`, its variables being complete.
@@ -16,17 +16,18 @@ pub(super) fn conclude(
     consumed: usize,
     request: &RequestLine,
     fields: &Fields,
+    strictness: Strictness,
     vars: &mut Vars,
 ) -> Result<Head, Reject> {
     let version = request.version;
-    check_host(version, fields)?;
+    check_host(version, fields, strictness)?;
     if fields.hosts() == 0
         && let Some(authority) = fields.authority()
     {
         vars.push(Name::Known(Known::Host), authority);
     }
+    let framing = framing(version, input, strictness, vars)?;
     let view = vars.view(input);
-    let framing = framing(version, view)?;
     let expect_continue = expects_continue(version, view)? && framing != Framing::None;
     let options = Options::of(view.get(Known::Connection).unwrap_or_default());
     let keep_alive = !options.close && (version == Version::Http11 || options.keep_alive);
@@ -38,9 +39,9 @@ pub(super) fn conclude(
 }
 
 /// RFC 9112, 3.2.
-fn check_host(version: Version, fields: &Fields) -> Result<(), Reject> {
+fn check_host(version: Version, fields: &Fields, strictness: Strictness) -> Result<(), Reject> {
     match fields.hosts() {
-        0 if version == Version::Http11 => Err(bad("missing_host")),
+        0 if version == Version::Http11 && !strictness.forgives() => Err(bad("missing_host")),
         0 | 1 if fields.host_is_bad() => Err(bad("bad_host")),
         0 | 1 => Ok(()),
         _ => Err(bad("multiple_host")),
@@ -48,7 +49,16 @@ fn check_host(version: Version, fields: &Fields) -> Result<(), Reject> {
 }
 
 /// RFC 9112, 6.3. A request without either header has no body, whatever its method.
-fn framing(version: Version, view: VarsView<'_>) -> Result<Framing, Reject> {
+fn framing(
+    version: Version,
+    input: &[u8],
+    strictness: Strictness,
+    vars: &mut Vars,
+) -> Result<Framing, Reject> {
+    if strictness.forgives() {
+        fold_equal_lengths(input, vars);
+    }
+    let view = vars.view(input);
     let length = view.get(Known::ContentLength);
     match view.get(Known::TransferEncoding) {
         Some(_) if version == Version::Http10 => Err(bad("te_in_http10")),
@@ -77,7 +87,24 @@ fn transfer_coding(codings: &[u8]) -> Result<Framing, Reject> {
     Err(Reject::new(501, "unsupported_transfer_coding"))
 }
 
-/// One number. Equal repeated ones may be folded (RFC 9110, 8.6); here they are refused, too.
+/// Repeated equal lengths are one length (RFC 9110, 8.6). Only where they are written alike, and the application sees
+/// one.
+#[cold]
+fn fold_equal_lengths(input: &[u8], vars: &mut Vars) {
+    let Some(position) = vars.position(Known::ContentLength) else { return };
+    let one = {
+        let value = vars.view(input).get(Known::ContentLength).unwrap_or_default();
+        let first = list(value).next().unwrap_or_default();
+        let is_one = first.len() == value.len() || list(value).any(|number| number != first);
+        if is_one { None } else { Some(first.to_vec()) }
+    };
+    if let Some(one) = one {
+        let one = vars.stash(&one);
+        vars.replace(position, one);
+    }
+}
+
+/// One number. Equal repeated ones may be folded (RFC 9110, 8.6), and are only where that is asked for.
 fn content_length(value: &[u8]) -> Result<Framing, Reject> {
     if let Some(length) = decimal(value) {
         return Ok(Framing::Length(length));

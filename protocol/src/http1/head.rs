@@ -13,11 +13,11 @@
 //!           start <= line <= scanned <= input.len()
 //! ```
 
-use super::fields::{self, Fields};
-use super::lines::{self, bad, line};
+use super::fields::{self, Field, Fields};
+use super::lines::{self, Before, Line, Part};
 use super::request_line::{self, RequestLine, TOO_LONG};
 use super::{Head, Limits, framing};
-use crate::{Reject, Vars};
+use crate::{Reject, Span, Vars};
 
 /// A header line over its limit.
 const LINE_TOO_LONG: Reject = Reject::new(431, "line_too_long");
@@ -33,6 +33,8 @@ pub struct HeadDecoder {
     scanned: usize,
     /// Header lines checked so far.
     headers: usize,
+    /// What the last one was.
+    before: Before,
 }
 
 /// What a pass over the input came to.
@@ -42,6 +44,7 @@ enum Pass {
     Incomplete {
         line: usize,
         headers: usize,
+        before: Before,
     },
 }
 
@@ -51,7 +54,8 @@ impl HeadDecoder {
     /// `vars` means something only after `Some`.
     ///
     /// Names with `_` are dropped, because `X_A` and `X-A` would become the same variable, and so is `Proxy`,
-    /// because many clients take `HTTP_PROXY` for their own configuration. `CONNECT` and `OPTIONS *` have an empty
+    /// because many clients take `HTTP_PROXY` for their own configuration; [`super::Strictness::Compat`] forgives the
+    /// former. `CONNECT` and `OPTIONS *` have an empty
     /// `PATH_INFO`; the target is in `REQUEST_URI`.
     ///
     /// # Errors
@@ -76,14 +80,14 @@ impl HeadDecoder {
         vars: &mut Vars,
     ) -> Result<Option<Head>, Reject> {
         // RFC 9112, 2.2: one empty line before the request line is skipped.
-        let start: usize = if input.starts_with(b"\r\n") { 2 } else { 0 };
+        let start = empty_line(input, limits);
         let end = start.saturating_add(limits.head_bytes_max);
         let window = &input[..input.len().min(end)];
         if !self.resumed || self.check_new_lines(window, start, limits)? {
             match pass(window, start, limits, vars)? {
                 Pass::Complete(head) => return Ok(Some(head)),
-                Pass::Incomplete { line, headers } => {
-                    *self = Self { resumed: true, line, scanned: line, headers };
+                Pass::Incomplete { line, headers, before } => {
+                    *self = Self { resumed: true, line, scanned: line, headers, before };
                 }
             }
         }
@@ -110,22 +114,24 @@ impl HeadDecoder {
             let line = if is_request_line {
                 request_line::take(rest, scanned, limits)?
             } else {
-                line(rest, scanned, limits.line_bytes_max, LINE_TOO_LONG)?
+                header_line(rest, scanned, limits)?
             };
-            let Some(line) = line else {
+            let Some(Line { text, len }) = line else {
                 self.scanned = self.line + lines::scanned(rest);
                 return Ok(false);
             };
             if is_request_line {
-                RequestLine::parse(line)?;
-            } else if line.is_empty() {
+                RequestLine::parse(text)?;
+            } else if text.is_empty() {
                 return Ok(true);
-            } else {
-                lines::field(line, self.headers == 0)?;
+            } else if let Part::Field { name_len, .. } =
+                lines::field(text, self.before, limits.strictness)?
+            {
                 self.headers += 1;
+                self.before = Before::field(&text[..name_len]);
                 check_count(self.headers, limits)?;
             }
-            self.line += line.len() + 2;
+            self.line += len;
             self.scanned = self.line;
         }
     }
@@ -138,32 +144,99 @@ fn check_count(headers: usize, limits: &Limits) -> Result<(), Reject> {
     Ok(())
 }
 
+/// Bytes of the empty line at the start of `input`; 0 where there is none.
+fn empty_line(input: &[u8], limits: &Limits) -> usize {
+    match input {
+        [b'\r', b'\n', ..] => 2,
+        [b'\n', ..] if limits.strictness.forgives() => 1,
+        _ => 0,
+    }
+}
+
+fn header_line<'a>(
+    rest: &'a [u8],
+    scanned: usize,
+    limits: &Limits,
+) -> Result<Option<Line<'a>>, Reject> {
+    lines::line(rest, scanned, limits.field_bytes_max, LINE_TOO_LONG, limits.strictness)
+}
+
 /// Decodes all there is.
 fn pass(input: &[u8], start: usize, limits: &Limits, vars: &mut Vars) -> Result<Pass, Reject> {
     vars.clear();
-    let Some(text) = request_line::take(&input[start..], 0, limits)? else {
-        return Ok(Pass::Incomplete { line: start, headers: 0 });
+    let Some(Line { text, len }) = request_line::take(&input[start..], 0, limits)? else {
+        return Ok(Pass::Incomplete { line: start, headers: 0, before: Before::RequestLine });
     };
     let request = RequestLine::parse(text)?;
-    request.store(text, start, vars);
-    let mut fields = Fields::new(request.authority(start));
-    let mut at = start + text.len() + 2;
+    request.store(text, start, limits.keeps_slashes, vars);
+    let mut fields = Fields::new(request.authority(start), limits.strictness);
+    let (mut at, mut last) = (start + len, start);
     loop {
+        let mut end = None;
         if let [b'\r', b'\n', ..] = input[at..] {
-            let head = framing::conclude(input, at + 2, &request, &fields, vars)?;
+            end = Some(at + 2);
+        } else if let Some(field) = fields::locate(input, at, limits) {
+            fields.store(&field, input, vars);
+            check_count(fields.count(), limits)?;
+            (at, last) = (field.next, at);
+        } else {
+            let before = before(&input[last..at], fields.count());
+            match odd_line(input, at, before, limits)? {
+                Odd::Incomplete => {
+                    return Ok(Pass::Incomplete { line: at, headers: fields.count(), before });
+                }
+                Odd::End(next) => end = Some(next),
+                Odd::Field(field) => {
+                    fields.store(&field, input, vars);
+                    check_count(fields.count(), limits)?;
+                    (at, last) = (field.next, at);
+                }
+                Odd::Fold { value, next } => {
+                    fields::fold(lines::name(&input[last..at]), value, input, vars);
+                    at = next;
+                }
+            }
+        }
+        if let Some(end) = end {
+            let head = framing::conclude(input, end, &request, &fields, limits.strictness, vars)?;
             return Ok(Pass::Complete(head));
         }
-        let Some(field) = fields::locate(input, at, limits) else {
-            // Not a plain complete line: the slow way knows that more is to come, or what is wrong with it.
-            let headers = fields.count();
-            let Some(line) = line(&input[at..], 0, limits.line_bytes_max, LINE_TOO_LONG)? else {
-                return Ok(Pass::Incomplete { line: at, headers });
-            };
-            lines::field(line, headers == 0)?;
-            return Err(bad("bad_header"));
-        };
-        fields.store(&field, input, vars);
-        check_count(fields.count(), limits)?;
-        at = field.next;
     }
+}
+
+/// What stands before a line: `lines` begins with the last header line, if there was any.
+#[cold]
+fn before(lines: &[u8], headers: usize) -> Before {
+    if headers == 0 { Before::RequestLine } else { Before::field(lines::name(lines)) }
+}
+
+/// A line that is not plain and complete. Offsets are those of the input.
+enum Odd {
+    /// More is to come.
+    Incomplete,
+    /// It is empty; the head ends there.
+    End(usize),
+    /// It is forgiven.
+    Field(Field),
+    /// It goes on with the value before it.
+    Fold { value: Span, next: usize },
+}
+
+/// The slow way knows that more is to come, what is wrong with a line, or what is forgiven.
+#[cold]
+fn odd_line(input: &[u8], at: usize, before: Before, limits: &Limits) -> Result<Odd, Reject> {
+    let Some(Line { text, len }) = header_line(&input[at..], 0, limits)? else {
+        return Ok(Odd::Incomplete);
+    };
+    let next = at + len;
+    if text.is_empty() {
+        return Ok(Odd::End(next));
+    }
+    Ok(match lines::field(text, before, limits.strictness)? {
+        Part::Field { name_len, value } => {
+            let value = at + value.start..at + value.end;
+            Odd::Field(Field::new(input, at, name_len, value, next))
+        }
+        Part::Fold(value) => Odd::Fold { value: Span::head(at + value.start, value.len()), next },
+    })
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use memchr::{memchr, memchr2, memrchr};
 
 use super::bytes::{is_host_byte, is_token_byte};
-use super::lines::{bad, line};
+use super::lines::{Line, bad, line};
 use super::{Limits, Version, scan};
 use crate::{Known, Name, Reject, Span, Vars};
 
@@ -49,8 +49,8 @@ pub(super) fn take<'a>(
     rest: &'a [u8],
     scanned: usize,
     limits: &Limits,
-) -> Result<Option<&'a [u8]>, Reject> {
-    let found = line(rest, scanned, limits.line_bytes_max, TOO_LONG);
+) -> Result<Option<Line<'a>>, Reject> {
+    let found = line(rest, scanned, limits.line_bytes_max, TOO_LONG, limits.strictness);
     if let Ok(Some(_)) = found {
         return found;
     }
@@ -89,8 +89,9 @@ impl RequestLine {
         }
     }
 
-    /// Stores the variables of the request line, which lies at offset `start` of the head.
-    pub(super) fn store(&self, line: &[u8], start: usize, vars: &mut Vars) {
+    /// Stores the variables of the request line, which lies at offset `start` of the head. `keeps_slashes`: see
+    /// [`Limits`].
+    pub(super) fn store(&self, line: &[u8], start: usize, keeps_slashes: bool, vars: &mut Vars) {
         let Target { form, uri, path_end, escaped } = &self.target;
         let span = |range: Range<usize>| Span::head(start + range.start, range.len());
         vars.push(Name::Known(Known::RequestMethod), span(0..self.method_len));
@@ -109,7 +110,7 @@ impl RequestLine {
         let path_info = match form {
             Form::Pathless => span(uri.end..uri.end),
             _ if rootless => vars.stash(b"/"),
-            _ if *escaped => vars.stash_with(|out| percent_decode(&line[path], out)),
+            _ if *escaped => vars.stash_with(|out| percent_decode(&line[path], keeps_slashes, out)),
             _ => span(path),
         };
         vars.push(Name::Known(Known::PathInfo), path_info);
@@ -199,14 +200,15 @@ fn version(text: &[u8]) -> Result<Version, Reject> {
     }
 }
 
-/// `%XX` to its byte; what is no such triple stays as it is.
-fn percent_decode(path: &[u8], out: &mut Vec<u8>) {
+/// `%XX` to its byte; what is no such triple stays as it is, and so does `%2F` with `keeps_slashes`.
+fn percent_decode(path: &[u8], keeps_slashes: bool, out: &mut Vec<u8>) {
     let digit = |byte: u8| char::from(byte).to_digit(16);
     let mut rest = path;
     while let Some(at) = memchr(b'%', rest) {
         out.extend_from_slice(&rest[..at]);
         rest = &rest[at..];
         let decoded = match rest {
+            [_, b'2', b'f' | b'F', ..] if keeps_slashes => None,
             [_, high, low, ..] => digit(*high).zip(digit(*low)),
             _ => None,
         };
@@ -248,7 +250,7 @@ fn is_ip_literal(inner: &[u8]) -> bool {
 }
 
 /// The value of Host (RFC 9110, 7.2): `uri-host [":" port]`; may be empty.
-pub(super) fn is_host(value: &[u8]) -> bool {
+pub(crate) fn is_host(value: &[u8]) -> bool {
     let (host, port) = match value {
         [b'[', rest @ ..] => match memchr(b']', rest) {
             Some(end) if is_ip_literal(&rest[..end]) => (&b""[..], &rest[end + 1..]),

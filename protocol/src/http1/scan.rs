@@ -63,16 +63,23 @@ pub(super) fn target_mark(bytes: &[u8], from: usize) -> Option<usize> {
     })
 }
 
+/// The first zero from `from` on.
+#[inline]
+pub(crate) fn zero(bytes: &[u8], from: usize) -> Option<usize> {
+    find(bytes, from, |word| equal(word, 0))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     type Search = (fn(&[u8], usize) -> Option<usize>, fn(u8) -> bool);
 
-    const SEARCHES: [Search; 3] = [
+    const SEARCHES: [Search; 4] = [
         (name_end, |byte| byte <= b' ' || byte == b':'),
         (value_end, |byte| (byte < b' ' && byte != b'\t') || byte == 0x7f),
         (target_mark, |byte| byte <= b' ' || byte == 0x7f || b"?%#".contains(&byte)),
+        (zero, |byte| byte == 0),
     ];
 
     #[test]

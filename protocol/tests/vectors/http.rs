@@ -96,8 +96,10 @@ impl<'a> Stream<'a> {
     fn new(vector: &'a Vector, reading: Reading) -> Self {
         let limits = Limits {
             line_bytes_max: vector.limit("max_line", 8190),
+            field_bytes_max: vector.limit("max_line", 8190),
             head_bytes_max: vector.limit("max_header_bytes", 65536),
             headers_max: vector.limit("max_headers", 100),
+            ..Limits::DEFAULT
         };
         let body_bytes_max = vector.limit("max_body", usize::MAX) as u64;
         let chunks = ChunkLimits { body_bytes_max, ..ChunkLimits::default() };

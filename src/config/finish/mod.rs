@@ -5,6 +5,7 @@
 mod actions;
 mod files;
 mod hooks;
+mod http;
 mod isolation;
 mod jobs;
 mod life_cycle;
@@ -51,6 +52,7 @@ pub fn finish(
     let isolation = isolation::isolation(&mut values);
     let descriptors = isolation.descriptors_max.unwrap_or(machine.descriptors_max);
     let life_cycle = life_cycle::life_cycle(&mut values, processes.workers, machine);
+    let limits = limits::limits(&mut values, descriptors);
     let config = Config {
         sockets: sockets::sockets(&reading, registry, default_protocol),
         default_protocol,
@@ -62,7 +64,8 @@ pub fn finish(
         scaling: scaling::scaling(&mut values, processes.workers),
         processes,
         monitoring: monitoring::monitoring(&mut values),
-        limits: limits::limits(&mut values, descriptors),
+        http: http::http(&mut values, limits.head_bytes_max),
+        limits,
         headers: limits::headers(&mut values),
         logging: runtime::logging(&mut values),
         runtime: runtime::runtime(&mut values, machine, &reading),

@@ -2,6 +2,7 @@
 
 pub mod files;
 pub mod hooks;
+mod http;
 pub mod isolation;
 pub mod jobs;
 mod life_cycle;
@@ -17,6 +18,7 @@ use uwsgi_plugin_api::{Settings, WireProtocol};
 
 use crate::config::Variable;
 
+pub use http::{Http, Side};
 pub use life_cycle::{Check, LifeCycle};
 pub use monitoring::{EndpointSpec, Monitoring};
 pub use scaling::{Algorithm, Busyness, Scaling};
@@ -45,6 +47,8 @@ pub struct Config {
     pub jobs: jobs::Jobs,
     /// Sizes, times and counts that bound a request.
     pub limits: Limits,
+    /// HTTP as it is read and answered.
+    pub http: Http,
     /// `add-header`: names and values that every answer gets.
     pub headers: Vec<(String, String)>,
     /// Log destination and what is logged.

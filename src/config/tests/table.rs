@@ -64,6 +64,7 @@ const SAMPLES: &[(&str, &str)] = &[
     ("cap", "setgid"),
     ("prio", "7"),
     ("harakiri-graceful-signal", "10"),
+    ("http-var", "A=B"),
 ];
 
 fn sample(row: &OptionRow) -> &'static str {

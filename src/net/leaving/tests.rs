@@ -12,6 +12,7 @@ use super::*;
 use crate::config::model::proxies::Introduced;
 use crate::net::connection::Bounds;
 use crate::net::decode;
+use crate::net::front::Fronts;
 use crate::net::hub::Times;
 use crate::net::reactor::{Listening, Reactor};
 use crate::net::rescue::Rescue;
@@ -33,11 +34,7 @@ impl Worker {
         let bounds = Bounds {
             head: decode::Limits {
                 packet: uwsgi::Limits { block_bytes_max: 65_535, vars_max: 128 },
-                http: http1::Limits {
-                    line_bytes_max: 8190,
-                    head_bytes_max: 65_535,
-                    headers_max: 100,
-                },
+                http: http1::Limits::DEFAULT,
                 scgi: scgi::Limits { head_bytes_max: 65_535, vars_max: 128 },
                 fastcgi: fastcgi::Limits {
                     head_bytes_max: 65_535,
@@ -46,6 +43,9 @@ impl Worker {
                 },
             },
             body: Policy { bytes_max: None, spool_from: None },
+            body_bytes_per_s: None,
+            requests_max: None,
+            fronts: Fronts::default(),
         };
         let times = Times {
             head_ms: 60_000,

@@ -5,10 +5,10 @@ use uwsgi_plugin_api::{Argument, OptionRow, Reload, Section};
 
 const IN_WORKERS: &str = "HTTP is served by the workers themselves, no router process exists";
 const ELSEWHERE: &str = "HTTP is answered by this server's own workers; let nginx pass requests on to others (proxy_pass, uwsgi_pass)";
-const CHUNKED: &str = "chunked request bodies are always decoded";
+const CHUNKED: &str =
+    "chunked request bodies are always decoded, for wsgi.input and uwsgi.chunked_read() alike";
 const PROXY: &str =
     "let the front end send plain HTTP, and the client's address in X-Forwarded-For";
-const MODIFIER: &str = "leave it out; only Python applications run, and manage-script-name does what modifier 30 is for";
 const WEBSOCKETS: &str =
     "serve WebSockets with another server, on a location of its own in the front end";
 const UNPRIVILEGED: &str = "the workers serve HTTP; set uid and gid for all of them";
@@ -26,13 +26,26 @@ pub(super) const ROWS: &[OptionRow] = &chapter(
         optional_text("http-keepalive", "SECONDS",
             "How long an idle HTTP connection is kept: a value above 1 sets the seconds (default 75), 0 closes it after each answer.").reload(Reload::Workers),
 
+        unsigned64("http-keepalive-requests", "N",
+            "Close an HTTP connection after this many requests; 0 is no limit (default).").aliases(&["keepalive-requests"]).reload(Reload::Workers).extra(),
+
+        // What a request may be.
+        flag("http-compat",
+            "Understand HTTP of old clients: bare LF as line end, folded header lines, blanks in front of the colon, names with _, repeated equal Content-Length, no Host in HTTP/1.1. Never what leaves the end of a message in doubt: different lengths, a length beside Transfer-Encoding, codings that do not end in chunked, faults of chunks, nor any of this in headers that frame or route the message.").reload(Reload::Workers).extra(),
+        unsigned64("limit-request-line", "BYTES",
+            "Longest request line over HTTP; a longer one is answered with 414 (default 8190, at most buffer-size; 0 is buffer-size).").reload(Reload::Workers).extra(),
+        unsigned64("limit-request-fields", "N",
+            "Most header lines of a request over HTTP; more are answered with 431 (default 100, at most 32768).").reload(Reload::Workers).extra(),
+        unsigned64("limit-request-field-size", "BYTES",
+            "Longest header line of a request over HTTP; a longer one is answered with 431 (default 8190, at most buffer-size; 0 is buffer-size).").aliases(&["limit-request-field_size"]).reload(Reload::Workers).extra(),
+        unsigned64("http-body-min-rate", "BYTES",
+            "Bytes per second that a request body over HTTP must come at, on average, after a grace of ten times socket-timeout; a slower one ends like one that stops (default 240, 0 is no limit).").reload(Reload::Workers).extra(),
+
         // Times.
         integer("http-timeout", "SECONDS",
-            "Longest silence of a client or of the application before the router gives a request up (default 60).").reload(Reload::Workers)
-            .missing("set socket-timeout for the client and harakiri for the application"),
+            "Longest silence of a client of http sockets (default: socket-timeout). The application has all the time that harakiri leaves it.").reload(Reload::Workers),
         integer("http-headers-timeout", "SECONDS",
-            "Longest wait for the head of a request (default: http-timeout).").reload(Reload::Workers)
-            .missing("set socket-timeout, which also bounds the wait for a head"),
+            "Longest wait for a whole request head on http sockets (default: http-timeout).").reload(Reload::Workers),
         integer("http-connect-timeout", "SECONDS",
             "Longest wait of the router for a connection to a worker (default: http-timeout).")
             .no_effect(IN_WORKERS),
@@ -48,11 +61,9 @@ pub(super) const ROWS: &[OptionRow] = &chapter(
             "Send an answer without a length in chunks where the connection is to be kept.")
             .no_effect("answers without a length are always sent chunked to HTTP/1.1 clients"),
         flag("http-auto-gzip",
-            "Compress the answers that the application marks with the header uWSGI-Encoding: gzip.")
-            .missing("compress in the front end (gzip in nginx) or in the application"),
+            "Compress the answers of http sockets that the application marks with the header uWSGI-Encoding: gzip, for clients that accept it.").reload(Reload::Workers),
         unsigned64("http-manage-expect", "BYTES",
-            "Answer Expect: 100-continue, and refuse an announced body above BYTES with 413 where a value is given.").argument(Argument::Optional)
-            .no_effect("100 Continue is always sent when the application reads the body, and limit-post refuses large ones with 413"),
+            "On http sockets, answer a client that asks by Expect: 100-continue for a body above BYTES with 413. Without a value nothing changes: 100 Continue is always sent.").argument(Argument::Optional).reload(Reload::Workers),
         flag("honour-range",
             "Answer Range requests for files that the server sends with the part that was asked for.").reload(Reload::Workers)
             .no_effect("ranges of static files are always answered"),
@@ -102,26 +113,19 @@ pub(super) const ROWS: &[OptionRow] = &chapter(
 
         // What the application gets to see.
         list("http-var", "NAME=VALUE",
-            "Add a variable to every request that comes by the HTTP router.")
-            .unsupported("set it in front of the application (uwsgi_param in nginx) or in the application"),
+            "Give every request of http sockets this variable, in place of a header's where it is called like one.").reload(Reload::Workers),
         flag("http-server-name-as-http-host",
-            "Give the application the Host header as SERVER_NAME instead of the machine's name.").argument(Argument::Required)
-            .unsupported("read HTTP_HOST in the application"),
+            "Give the application the Host header of requests of http sockets as SERVER_NAME instead of the machine's name.").argument(Argument::Required).reload(Reload::Workers),
         flag("http-path-info-no-decode-slashes",
-            "Leave %2F in PATH_INFO as it is, so that it differs from a slash.").argument(Argument::Required).extra()
-            .unsupported("read the path from REQUEST_URI in the application, where it is not decoded"),
+            "Leave %2F in PATH_INFO of requests of http sockets as it is, so that it differs from a slash.").argument(Argument::Required).reload(Reload::Workers).extra(),
         unsigned64("http-socket-modifier1", "N",
-            "First modifier of requests of http-socket; it selects the plugin that answers (default 0).")
-            .unsupported(MODIFIER),
+            "First modifier of requests of http-socket; it selects the plugin that answers (default 0, Python).").reload(Reload::Workers),
         unsigned64("http-socket-modifier2", "N",
-            "Second modifier of requests of http-socket (default 0).")
-            .unsupported(MODIFIER),
+            "Second modifier of requests of http-socket (default 0).").reload(Reload::Workers),
         integer("http-modifier1", "N",
-            "First modifier of requests of the HTTP router; it selects the plugin that answers (default 0).")
-            .unsupported(MODIFIER),
+            "First modifier of requests of http sockets; it selects the plugin that answers (default 0, Python).").reload(Reload::Workers),
         integer("http-modifier2", "N",
-            "Second modifier of requests of the HTTP router (default 0).")
-            .unsupported(MODIFIER),
+            "Second modifier of requests of http sockets (default 0).").reload(Reload::Workers),
 
         // The router's processes.
         integer("http-processes", "N",
