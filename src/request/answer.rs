@@ -66,6 +66,8 @@ pub struct Answer<'a> {
     hold: bool,
     holding: bool,
     sealed: bool,
+    /// The first piece of the body is all of it.
+    whole: bool,
     /// Compresses the body where the application asks for it; boxed, because it is large and rare.
     gzip: Option<Box<Gzip>>,
     /// How it went.
@@ -97,6 +99,7 @@ impl<'a> Answer<'a> {
             hold: false,
             holding: false,
             sealed: false,
+            whole: false,
             gzip: None,
             sent,
         }
@@ -338,8 +341,10 @@ impl<'a> Answer<'a> {
         WriteError::Disconnected(copy)
     }
 
+    /// Nobody has to wait for room after the last byte: what is spilled is the reactor's.
     fn flow(&self) -> Flow {
-        if self.spill.held() > SPILL_BYTES_MAX { Flow::Full } else { Flow::Ready }
+        let more = !self.whole && !self.encoder.is_complete();
+        if more && self.spill.held() > SPILL_BYTES_MAX { Flow::Full } else { Flow::Ready }
     }
 }
 
@@ -379,6 +384,7 @@ impl Response for Answer<'_> {
     }
 
     fn whole_body(&mut self, length: u64) {
+        self.whole |= !self.sealed;
         match &mut self.gzip {
             _ if self.sealed => {}
             Some(gzip) => gzip.whole_body(length),

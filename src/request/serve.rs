@@ -1,6 +1,7 @@
 //! One request thread's work: run a request, send its answer, log it, and see what becomes of the connection.
 
 use std::collections::VecDeque;
+use std::io;
 use std::os::fd::AsRawFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -86,7 +87,14 @@ impl Core {
         let shared = self.shared.clone();
         let mut holding = false;
         loop {
-            let fate = self.answer(&mut connection, &mut holding);
+            let mut fate = self.answer(&mut connection, &mut holding);
+            if holding && fate != Fate::Keep {
+                // What was kept back comes before the end of our direction.
+                holding = false;
+                if self.send_held(&mut connection).is_err() {
+                    fate = Fate::Close;
+                }
+            }
             let step = self.end_request(&mut connection, fate);
             // A client that always has its next request ready must not keep a worker that has heirs.
             let leaves = shared.hub.course() == Course::HandingOver;
@@ -116,21 +124,27 @@ impl Core {
         }
     }
 
-    /// Sends what was kept back, before `step`. What the socket does not take comes first from then on.
-    fn flush_held(&mut self, connection: &mut Connection, step: Step) -> Step {
+    /// Sends what was kept back. What the socket does not take is spilled.
+    fn send_held(&mut self, connection: &mut Connection) -> io::Result<()> {
         let mut held = Vec::new();
         self.shared.cells[self.id.0 as usize].take_held(&mut held);
         let spilled = !connection.spill.is_empty();
         let sent = match spilled {
             true => Ok(0),
-            false => socket::send(connection.fd(), &[std::io::IoSlice::new(&held)]),
+            false => socket::send(connection.fd(), &[io::IoSlice::new(&held)]),
         };
         match sent {
             Ok(count) => connection.spill.push(&held[count..]),
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
-                connection.spill.push(&held)
-            }
-            Err(_) => return Step::Close,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => connection.spill.push(&held),
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// Sends what was kept back, before `step`. What the socket does not take comes first from then on.
+    fn flush_held(&mut self, connection: &mut Connection, step: Step) -> Step {
+        if self.send_held(connection).is_err() {
+            return Step::Close;
         }
         match step {
             _ if connection.spill.is_empty() => step,
@@ -252,10 +266,6 @@ impl Core {
         };
         let open = body.is_open();
         let mut complete = finish(&mut answer);
-        if !complete || open {
-            // Nothing follows on this connection: what is kept back goes out before its end.
-            let _ = answer.flush_held();
-        }
         if cell.end() {
             answer.was_cut();
             complete = false;
@@ -370,7 +380,7 @@ fn builtin(connection: &mut Connection, routes: &Routes) -> Option<Fate> {
     }
     if modifier == PING {
         // Four bytes fit into the buffer of a new connection; if not, the peer takes silence as failure.
-        let _ = socket::send(connection.fd(), &[std::io::IoSlice::new(&[PING, 0, 0, 1])]);
+        let _ = socket::send(connection.fd(), &[io::IoSlice::new(&[PING, 0, 0, 1])]);
     } else {
         crate::log::line(format_args!("-- unavailable modifier requested: {modifier} --"));
     }

@@ -43,6 +43,7 @@ mod scgi;
 mod signals;
 mod sites;
 mod slow;
+mod smuggling;
 mod sockets;
 mod static_files;
 mod stats;

@@ -58,7 +58,8 @@ fn dripping_head_has_an_absolute_deadline() {
 fn slow_reader_does_not_hold_the_only_thread() {
     ours_only!("a thread writes until its reader took everything");
     for setup in Setup::both() {
-        let server = setup.args(["--socket-timeout", "30"]).start();
+        // Longer than any of us waits: a thread that waits for the reader would be noticed.
+        let server = setup.args(["--socket-timeout", "300"]).start();
         let mut reader = server.connect();
         reader.send(match server.wire() {
             Wire::Http => Request::get("/big?8000000").to_http(),

@@ -31,11 +31,13 @@ pub struct Plan {
     pub buffer: bool,
     /// How HAProxy begins its connections.
     pub greeting: &'static str,
+    /// Further directives: in nginx's `server`, in HAProxy's `frontend`.
+    pub extra: &'static str,
 }
 
 impl Plan {
     pub fn new(pass: Pass) -> Self {
-        Self { pass, keep: false, buffer: true, greeting: "" }
+        Self { pass, keep: false, buffer: true, greeting: "", extra: "" }
     }
 
     pub fn keep(self) -> Self {
@@ -45,6 +47,19 @@ impl Plan {
     pub fn unbuffered(self) -> Self {
         Self { buffer: false, ..self }
     }
+
+    pub fn with(self, extra: &'static str) -> Self {
+        Self { extra, ..self }
+    }
+}
+
+/// A request that a front end passed on, as its log has it.
+#[derive(Debug)]
+pub struct Passed {
+    /// Method and target.
+    pub request: String,
+    /// What the client was told; none where no answer came from the server.
+    pub status: Option<u16>,
 }
 
 /// A front end that runs.
@@ -130,6 +145,21 @@ impl Front {
     pub fn connect(&self) -> Connection {
         Connection::open(&self.address)
     }
+
+    /// What nginx or HAProxy gave to the server so far, in the order in which it was over.
+    pub fn passed(&self) -> Vec<Passed> {
+        let read = |name| std::fs::read(self.dir.path().join(name)).unwrap_or_default();
+        let log = [read("access"), read("log")].concat();
+        let log = String::from_utf8_lossy(&log).into_owned();
+        // A target may have blanks in it.
+        let line = |line: &str| {
+            let (request, rest) = line.strip_prefix("PASSED ")?.rsplit_once(" TO ")?;
+            let (server, status) = rest.split_once(' ')?;
+            let passed = !matches!(server, "-" | "<NOSRV>");
+            passed.then(|| Passed { request: request.into(), status: status.parse().ok() })
+        };
+        log.lines().filter_map(line).collect()
+    }
 }
 
 impl Drop for Front {
@@ -179,16 +209,18 @@ fn nginx(plan: Plan, Place { port, server, dir }: &Place) -> String {
     let buffer = if plan.buffer { "" } else { "request_buffering off;" };
     let buffer = if buffer.is_empty() { String::new() } else { format!("{name}_{buffer}") };
     let kept = if plan.keep { "keepalive 8;" } else { "" };
+    let extra = plan.extra;
     let user = if geteuid().is_root() { "user root;" } else { "" };
     format!(
         "daemon off; {user} worker_processes 1; pid {dir}/pid; error_log stderr warn;
         events {{ worker_connections 2048; }}
         http {{
-            access_log off; client_body_temp_path {dir}/body; uwsgi_temp_path {dir}/uwsgi;
+            log_format passed 'PASSED $request_method $request_uri TO $upstream_addr $upstream_status';
+            access_log {dir}/access passed; client_body_temp_path {dir}/body; uwsgi_temp_path {dir}/uwsgi;
             proxy_temp_path {dir}/proxy; fastcgi_temp_path {dir}/fastcgi; scgi_temp_path {dir}/scgi;
             client_max_body_size 64m; large_client_header_buffers 4 64k; keepalive_requests 100000;
             upstream app {{ server {server}; {kept} }}
-            server {{ listen 127.0.0.1:{port};
+            server {{ listen 127.0.0.1:{port}; {extra}
                 location / {{ {params} {keep} {buffer} {name}_pass {pass}app; }} }}
         }}",
         pass = if plan.pass == Pass::Http { "http://" } else { "" },
@@ -254,12 +286,13 @@ fn haproxy(plan: Plan, Place { port, server, .. }: &Place) -> String {
         _ => ("", ""),
     };
     let used = if application.is_empty() { "" } else { "use-fcgi-app app" };
-    let greeting = plan.greeting;
+    let Plan { greeting, extra, .. } = plan;
     let reuse = if plan.keep { "http-reuse always" } else { "option httpclose" };
     format!(
-        "global\n maxconn 2000\n tune.bufsize 65536\n{application}
+        "global\n maxconn 2000\n log stdout format raw local0\n tune.bufsize 65536\n{application}
         defaults\n mode http\n timeout connect 10s\n timeout client 60s\n timeout server 60s
-        frontend in\n bind 127.0.0.1:{port}\n default_backend out
+        frontend in\n bind 127.0.0.1:{port}\n default_backend out\n {extra}\n log global
+        log-format \"PASSED %HM %HU TO %s %ST\"
         backend out\n {reuse}\n {used}\n server one {server} {protocol} {greeting}\n"
     )
 }
