@@ -109,6 +109,13 @@ impl Coding {
         }
     }
 
+    /// True where the front end announced an empty body and nothing of another one has come. HAProxy 2.6 leaves out the
+    /// record that ends it; where it comes later, it is one of a request that is over.
+    pub fn is_announced_empty(&self) -> bool {
+        let Self::Records(records) = self else { return false };
+        records.announced == Some(0) && records.decoder.pending() == 0
+    }
+
     /// True where nobody said how long the body is.
     pub fn is_unannounced(&self) -> bool {
         match self {

@@ -205,6 +205,9 @@ impl Upload {
             match coding.decode(&data[read..])? {
                 Piece::More { consumed } => {
                     read += consumed;
+                    if coding.is_announced_empty() {
+                        self.rest = Rest::Nothing;
+                    }
                     break;
                 }
                 Piece::Foreign { skip, len } => {

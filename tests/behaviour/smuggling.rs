@@ -26,6 +26,8 @@ def application(environ, start_response):
             body = b'cut'
     print('SEEN ' + seen, flush=True)
     status = {'none': '204 None', 'same': '304 Same'}.get(uri.rsplit('/')[-1], '200 OK')
+    if environ['REQUEST_METHOD'] == 'CONNECT':
+        status = '405 No Tunnels'
     start_response(status, [('X-Seen', seen)])
     return [body] if status == '200 OK' else []
 ";
@@ -147,7 +149,7 @@ struct Count {
 fn count(front: &Front, server: &Server) -> BTreeMap<String, Count> {
     let mut counts = BTreeMap::<String, Count>::new();
     for request in server.log.text().lines().filter_map(|line| line.strip_prefix("SEEN ")) {
-        counts.entry(request.to_lowercase()).or_default().seen += 1;
+        counts.entry(origin_form(request)).or_default().seen += 1;
     }
     for passed in front.passed() {
         let count = counts.entry(origin_form(&passed.request)).or_default();
@@ -158,9 +160,9 @@ fn count(front: &Front, server: &Server) -> BTreeMap<String, Count> {
     counts
 }
 
-/// As the application names it.
+/// Without what is before the path, and as HAProxy does not write it: that escapes by `#`.
 fn origin_form(request: &str) -> String {
-    let request = request.to_lowercase();
+    let request = request.to_lowercase().replace("#23", "#");
     match request.split_once("://") {
         Some((before, rest)) => {
             let method = before.split(' ').next().unwrap_or_default();
