@@ -1,12 +1,13 @@
-//! Nanoseconds to decode one request head, side by side with httparse (which finds the spans and stops there:
-//! no CGI names, no framing, no joined headers).
+//! Nanoseconds to decode one request head, the same from every protocol, side by side with what the registry has:
+//! httparse and scgi (which find the spans and stop there: no CGI names, no framing, no joined headers), and
+//! tokio-fastcgi, which reads from a stream and puts the parameters into a map.
 //!
 //! `cargo bench -p uwsgi-protocol`
 
 use divan::counter::BytesCount;
 use divan::{Bencher, black_box};
 use uwsgi_protocol::http1::{self, HeadDecoder, ResponseEncoder, Rules, Version, Wire};
-use uwsgi_protocol::{Vars, uwsgi};
+use uwsgi_protocol::{Vars, fastcgi, scgi, uwsgi};
 
 fn main() {
     divan::main();
@@ -49,6 +50,9 @@ fn case(name: &str) -> &'static [u8] {
 const HEAD: http1::Limits =
     http1::Limits { line_bytes_max: 8190, head_bytes_max: 65536, headers_max: 100 };
 const PACKET: uwsgi::Limits = uwsgi::Limits { block_bytes_max: 65535, vars_max: 128 };
+const RECORDS: fastcgi::Limits =
+    fastcgi::Limits { head_bytes_max: 65535, vars_max: 128, connections_max: 1 };
+const NETSTRING: scgi::Limits = scgi::Limits { head_bytes_max: 65535, vars_max: 128 };
 
 #[divan::bench(args = NAMES)]
 fn http(bencher: Bencher<'_, '_>, name: &str) {
@@ -73,7 +77,8 @@ fn httparse(bencher: Bencher<'_, '_>, name: &str) {
 
 #[divan::bench(args = NAMES)]
 fn uwsgi_packet(bencher: Bencher<'_, '_>, name: &str) {
-    let packet = as_packet(case(name));
+    let mut packet = Vec::new();
+    with_pairs(name, |pairs| assert!(uwsgi::encode(0, 0, pairs, &mut packet)));
     let mut vars = Vars::default();
     assert!(matches!(uwsgi::decode(&packet, &PACKET, &mut vars), Ok(Some(_))));
     bencher.counter(BytesCount::new(packet.len())).bench_local(|| {
@@ -82,15 +87,79 @@ fn uwsgi_packet(bencher: Bencher<'_, '_>, name: &str) {
     });
 }
 
-/// The same request as a front end would send it.
-fn as_packet(head: &[u8]) -> Vec<u8> {
+#[divan::bench(args = NAMES)]
+fn fastcgi_records(bencher: Bencher<'_, '_>, name: &str) {
+    let records = as_records(name);
+    let mut vars = Vars::default();
+    let decoded = fastcgi::decode(&records, &RECORDS, &mut vars);
+    assert!(matches!(decoded, Ok(fastcgi::Progress::Request(_))));
+    bencher.counter(BytesCount::new(records.len())).bench_local(|| {
+        let head = fastcgi::decode(black_box(&records), &RECORDS, &mut vars);
+        black_box(head.is_ok() && !vars.is_empty())
+    });
+}
+
+#[divan::bench(args = NAMES)]
+fn tokio_fastcgi(bencher: Bencher<'_, '_>, name: &str) {
+    let records = as_records(name);
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("no I/O");
+    bencher.counter(BytesCount::new(records.len())).bench_local(|| {
+        let sink = tokio::io::sink();
+        let mut requests = tokio_fastcgi::Requests::new(black_box(&records[..]), sink, 1, 1);
+        let request = runtime.block_on(requests.next()).ok().flatten();
+        black_box(request.expect("a request").get_request_id())
+    });
+}
+
+#[divan::bench(args = NAMES)]
+fn scgi_netstring(bencher: Bencher<'_, '_>, name: &str) {
+    let head = as_netstring(name);
+    let mut vars = Vars::default();
+    assert!(matches!(scgi::decode(&head, &NETSTRING, &mut vars), Ok(Some(_))));
+    bencher.counter(BytesCount::new(head.len())).bench_local(|| {
+        let head = scgi::decode(black_box(&head), &NETSTRING, &mut vars);
+        black_box(head.is_ok() && !vars.is_empty())
+    });
+}
+
+#[divan::bench(args = NAMES)]
+fn scgi_crate(bencher: Bencher<'_, '_>, name: &str) {
+    let head = as_netstring(name);
+    let block = head.iter().position(|byte| *byte == b':').expect("a netstring") + 1;
+    let strings = &head[block..head.len() - 1];
+    bencher.counter(BytesCount::new(head.len())).bench_local(|| {
+        let mut bytes = 0;
+        let parsed = ::scgi::parse(black_box(strings), |name, value| {
+            bytes += black_box(name).len() + black_box(value).len();
+        });
+        black_box(parsed.is_ok() && bytes > 0)
+    });
+}
+
+/// Gives the variables of the request as a front end would send them.
+fn with_pairs(name: &str, give: impl FnOnce(&[(&[u8], &[u8])])) {
+    let head = case(name);
     let (mut decoder, mut vars) = (HeadDecoder::default(), Vars::default());
     assert!(matches!(decoder.decode(head, &HEAD, &mut vars), Ok(Some(_))));
     let view = vars.view(head);
     let pairs: Vec<_> = view.iter().map(|(name, value)| (view.name(name), value)).collect();
-    let mut packet = Vec::new();
-    assert!(uwsgi::encode(0, 0, &pairs, &mut packet));
-    packet
+    give(&pairs);
+}
+
+fn as_records(name: &str) -> Vec<u8> {
+    let mut records = None;
+    with_pairs(name, |pairs| records = fastcgi::request(1, true, pairs));
+    records.expect("fits into a record")
+}
+
+fn as_netstring(name: &str) -> Vec<u8> {
+    let mut head = Vec::new();
+    with_pairs(name, |pairs| {
+        // The encoder writes it itself.
+        let others = pairs.iter().filter(|(name, _)| *name != b"CONTENT_LENGTH").copied();
+        head = scgi::encode(0, &others.collect::<Vec<_>>());
+    });
+    head
 }
 
 #[divan::bench]

@@ -3,12 +3,15 @@
 //! The properties are the same everywhere: no input panics, spans stay inside their buffer, and how the input was
 //! cut into reads changes nothing, not even which of several faults is told.
 
+use std::net::IpAddr;
+
 use crate::fastcgi::{self, Piece, Progress, StdinDecoder};
+use crate::forwarded::{XForwarded, forwarded, x_forwarded};
 use crate::http1::{
     self, Chunk, ChunkLimits, ChunkedDecoder, HeadDecoder, ResponseEncoder, Rules, Version, Wire,
 };
 use crate::sniff::{self, Guess};
-use crate::{Reject, Vars, scgi, uwsgi};
+use crate::{Reject, Vars, proxy, scgi, uwsgi};
 
 type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
 
@@ -314,4 +317,46 @@ pub fn first_bytes(input: &[u8]) {
             Some(known) => assert_eq!(guess, known, "after {end} bytes"),
         }
     }
+}
+
+/// A header of the PROXY protocol, whole and cut after `cut` bytes.
+pub fn proxy_header(input: &[u8], cut: usize) {
+    let whole = proxy::decode(input);
+    match proxy::decode(&input[..cut.min(input.len())]) {
+        Ok(None) => {}
+        early => assert_eq!(early, whole, "an answer before the end must be the final one"),
+    }
+    if let Ok(Some(header)) = whole {
+        assert!(header.consumed <= input.len());
+        assert_eq!(
+            proxy::decode(&input[..header.consumed]),
+            whole,
+            "what follows is not looked at"
+        );
+    }
+}
+
+/// What a client writes stands left of what proxies append, and changes nothing of what those say.
+pub fn forwarded_headers(input: &[u8]) {
+    let trusted = |ip: &IpAddr| matches!(ip, IpAddr::V4(ip) if ip.octets()[0] == 10);
+    let behind = |own: &[u8]| [input, b",", own].concat();
+    for own in [
+        &b"for=192.0.2.9;proto=https;host=a"[..],
+        b" For=\"[2001:db8::1]:4711\";ext=\"a,b\" , for=10.0.0.1 ",
+        b"for=_hidden;proto=http, for=10.0.0.1",
+        b"nonsense, for=10.0.0.1;host=b",
+    ] {
+        assert_eq!(forwarded(&behind(own), trusted), forwarded(own, trusted));
+    }
+    for own in [&b"192.0.2.9"[..], b"[2001:db8::1]:4711, 10.0.0.1", b"unknown, 10.0.0.1"] {
+        let as_sent = |addresses, proto, host| {
+            let (addresses, proto, host) = (Some(addresses), Some(proto), Some(host));
+            x_forwarded(&XForwarded { addresses, proto, ssl: None, host }, trusted)
+        };
+        let (proto, host) = (&b"https, http"[..], &b"a:81, b"[..]);
+        let (left, left_proto, left_host) = (behind(own), behind(proto), behind(host));
+        assert_eq!(as_sent(&left, &left_proto, &left_host), as_sent(own, proto, host));
+    }
+    forwarded(input, |_| true);
+    x_forwarded(&XForwarded { addresses: Some(input), ..XForwarded::default() }, |_| true);
 }

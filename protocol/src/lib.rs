@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod fastcgi;
+pub mod forwarded;
 pub mod http1;
 pub mod proxy;
 pub mod scgi;

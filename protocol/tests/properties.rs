@@ -115,6 +115,34 @@ fn netstring_like() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
+/// Headers of the PROXY protocol, right and wrong.
+fn proxy_like() -> impl Strategy<Value = Vec<u8>> {
+    let words = ["TCP4", "TCP6", "UNKNOWN", "192.0.2.1", "::1", "80", "65536", "01", "", "\r"];
+    let word = prop::sample::select(words.to_vec());
+    let line = (prop::collection::vec(word, 0..7), 0usize..9).prop_map(|(words, shift)| {
+        let end = if shift == 0 { "\n" } else { "\r\n" };
+        format!("PROXY {}{end}GET", words.join(" ")).into_bytes()
+    });
+    let kind = prop::sample::select(vec![0x20_u8, 0x21, 0x22, 0x11]);
+    let family = prop::sample::select(vec![0_u8, 0x11, 0x12, 0x21, 0x31, 0x41]);
+    let tlv = (0_u8..5, 0u16..6).prop_map(|(kind, len)| [kind, 0, len as u8, 1, 2, 3, 4]);
+    let tlvs = prop::collection::vec(tlv, 0..4);
+    let binary = (kind, family, 0usize..40, tlvs).prop_map(|(kind, family, len, tlvs)| {
+        let body = [&vec![7; len][..], tlvs.as_flattened()].concat();
+        let len = body.len() as u8;
+        [b"\r\n\r\n\0\r\nQUIT\n", &[kind, family, 0, len][..], &body, b"GET"].concat()
+    });
+    prop_oneof![line, binary]
+}
+
+/// Values of forwarded headers, broken ones among them.
+fn forwarded_like() -> impl Strategy<Value = Vec<u8>> {
+    let pieces =
+        ["for=", "10.0.0.2", "192.0.2.1", "\"", "\\", ",", ";", " ", "proto=", "https", "[::1]"];
+    let piece = prop::sample::select(pieces.to_vec());
+    prop::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat().into_bytes())
+}
+
 /// What applications give, now and then with bytes that must not get into a head.
 fn head_text() -> impl Strategy<Value = Vec<u8>> {
     let texts = [
@@ -156,6 +184,8 @@ proptest! {
         fuzzing::uwsgi_packet(&input, step);
         fuzzing::scgi_request(&input, step);
         fuzzing::fastcgi_conversation(&input, step);
+        fuzzing::proxy_header(&input, step);
+        fuzzing::forwarded_headers(&input);
     }
 
     #[test]
@@ -172,6 +202,16 @@ proptest! {
     #[test]
     fn netstrings_do_not_depend_on_how_they_are_cut(input in netstring_like(), cut in 0usize..200) {
         fuzzing::scgi_request(&input, cut);
+    }
+
+    #[test]
+    fn proxy_headers_do_not_depend_on_how_they_are_cut(input in proxy_like(), cut in 0usize..120) {
+        fuzzing::proxy_header(&input, cut);
+    }
+
+    #[test]
+    fn what_a_client_writes_of_its_origin_changes_nothing(input in forwarded_like()) {
+        fuzzing::forwarded_headers(&input);
     }
 
     #[test]

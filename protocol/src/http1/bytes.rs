@@ -68,7 +68,7 @@ pub(super) fn is_blank(byte: u8) -> bool {
 }
 
 /// Without blanks at both ends.
-pub(super) fn trim(mut bytes: &[u8]) -> &[u8] {
+pub(crate) fn trim(mut bytes: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] = bytes {
         bytes = rest;
     }
@@ -79,7 +79,7 @@ pub(super) fn trim(mut bytes: &[u8]) -> &[u8] {
 }
 
 /// The elements of a list, without the blanks around them; empty ones included (RFC 9110, 5.6.1).
-pub(super) fn list(value: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> + Clone {
+pub(crate) fn list(value: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> + Clone {
     value.split(|byte| *byte == b',').map(trim)
 }
 

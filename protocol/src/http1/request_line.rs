@@ -248,7 +248,7 @@ fn is_ip_literal(inner: &[u8]) -> bool {
 }
 
 /// The value of Host (RFC 9110, 7.2): `uri-host [":" port]`; may be empty.
-pub(super) fn is_host(value: &[u8]) -> bool {
+pub(crate) fn is_host(value: &[u8]) -> bool {
     let (host, port) = match value {
         [b'[', rest @ ..] => match memchr(b']', rest) {
             Some(end) if is_ip_literal(&rest[..end]) => (&b""[..], &rest[end + 1..]),
