@@ -4,6 +4,7 @@ pub mod answer;
 pub mod body;
 pub mod cell;
 pub mod dress;
+mod fault;
 pub mod record;
 pub mod serve;
 pub mod shared;
