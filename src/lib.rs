@@ -27,6 +27,8 @@ pub mod isolation;
 
 pub mod files;
 
+pub mod errors;
+
 pub mod net;
 
 pub mod request;

@@ -11,6 +11,7 @@ use uwsgi_plugin_api::{Host, Listener, PluginError, Settings};
 
 use crate::config::model::hooks::Phase;
 use crate::config::{Config, Snapshot};
+use crate::errors::{PageError, Pages};
 use crate::hooks;
 use crate::isolation::{self, Image, IsolationError};
 use crate::log::{self, LogError, banner};
@@ -46,6 +47,8 @@ pub enum ServeError {
     Privileges(#[from] PrivilegesError),
     #[error(transparent)]
     Isolation(#[from] IsolationError),
+    #[error(transparent)]
+    Page(#[from] PageError),
     #[error("{0}")]
     Plugin(#[from] PluginError),
     #[error("cannot {action}: {source}")]
@@ -364,7 +367,8 @@ fn generation(
         true => vacuum,
         false => Vacuum::new(process::current()),
     };
-    let hooks = around_forks((config, board), plugins, &host, listeners, (rescue, &vacuum));
+    let pages = Pages::read(&config.errors.pages)?;
+    let hooks = around_forks((config, board), plugins, &host, listeners, (rescue, pages, &vacuum));
     Ok(Loading { hooks, board: board.clone(), process_names, no_orphans, vacuum })
 }
 
@@ -513,7 +517,7 @@ fn around_forks(
     plugins: &Registry,
     host: &Arc<ServerHost>,
     listeners: Vec<Listening>,
-    (rescue, vacuum): (Option<Rescue>, &Vacuum),
+    (rescue, pages, vacuum): (Option<Rescue>, Pages, &Vacuum),
 ) -> Hooks {
     let leftovers = vacuum.clone();
     let orphaned: Arc<dyn Fn() + Send + Sync> = Arc::new(move || leftovers.remove_for_owner());
@@ -543,6 +547,7 @@ fn around_forks(
                 channel: birth.channel,
                 trial: birth.trial,
                 first_life: birth.first_life,
+                pages: pages.clone(),
                 orphaned: orphaned.clone(),
             })
         }),

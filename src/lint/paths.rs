@@ -7,7 +7,17 @@ use super::{Diagnostic, Subject};
 use crate::config::{Directive, Origin};
 
 /// Options whose value must exist.
-const MUST_EXIST: &[&str] = &["chdir", "home", "wsgi-file", "python", "pythonpath", "plugins-dir"];
+const MUST_EXIST: &[&str] = &[
+    "chdir",
+    "home",
+    "wsgi-file",
+    "python",
+    "pythonpath",
+    "plugins-dir",
+    "error-page-403",
+    "error-page-404",
+    "error-page-500",
+];
 /// Options whose folder must exist, because the file is made in it.
 const FOLDER_MUST_EXIST: &[&str] = &[
     "pidfile",

@@ -5,6 +5,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 
 use uwsgi_plugin_api::WireProtocol;
 use uwsgi_protocol::{Reject, Vars, fastcgi, http1, proxy};
@@ -12,12 +13,15 @@ use uwsgi_protocol::{Reject, Vars, fastcgi, http1, proxy};
 use super::decode::{self, Decoded, Found, Head, Limits, Look};
 use super::front::Fronts;
 use super::input::Input;
+use super::origin;
 use super::peer::Peer;
 use super::pool::{Pool, READ_BYTES};
 use super::reactor::Listening;
 use super::spill::{Flushed, Spill};
 use super::table::{Token, Wait};
 use super::upload::{Fault, Policy, Rest, Upload};
+use crate::config::model::proxies::Trusted;
+use crate::errors::Errors;
 use crate::sys::socket::{self, PeerAddress};
 
 /// Bounds that a connection keeps to; from the configuration.
@@ -33,6 +37,10 @@ pub struct Bounds {
     pub requests_max: Option<u32>,
     /// What listeners ask for beyond their protocol.
     pub fronts: Fronts,
+    /// Who is believed whom he speaks for.
+    pub trusted: Option<Arc<Trusted>>,
+    /// What is told where bounds are broken.
+    pub errors: Arc<Errors>,
 }
 
 /// What a connection needs next.
@@ -97,6 +105,8 @@ pub struct Connection {
     pub server_port: Option<u16>,
     /// Who is at the other end, or whom that one speaks for.
     pub peer: Peer,
+    /// Whether that one may speak for others, once it was looked at.
+    pub(super) believed: Option<bool>,
     /// Its slot, once it is registered with the reactor.
     pub token: Option<Token>,
     /// Received bytes.
@@ -138,6 +148,7 @@ impl Connection {
             awaits_header: false,
             server_port: None,
             peer,
+            believed: None,
             token: None,
             input: Input::default(),
             vars: None,
@@ -331,6 +342,11 @@ impl Connection {
             Found::Part => Ok(Next::More),
             Found::Head(Decoded { head, upload, expects_continue }) => {
                 (self.head, self.upload) = (head, upload);
+                if let Some(trusted) = &bounds.trusted {
+                    let believed = origin::is_believed(trusted, &self.peer, &mut self.believed);
+                    let protocol = listening.form(self.spoken).protocol;
+                    origin::amend(trusted, (protocol, believed), self.input.data(), vars);
+                }
                 if expects_continue && self.input.len() == head.len {
                     self.send_continue();
                 }

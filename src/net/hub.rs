@@ -2,12 +2,11 @@
 //! a connection rests, is refused and ends. No lock is held across a system call that may wait.
 
 use std::collections::VecDeque;
-use std::io::IoSlice;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 
 use mio::{Registry, Waker};
 use uwsgi_plugin_api::WireProtocol;
-use uwsgi_protocol::{Reject, http1, uwsgi};
+use uwsgi_protocol::Reject;
 
 use super::connection::{Bounds, Connection, Step};
 use super::doors::Doors;
@@ -16,7 +15,7 @@ use super::pace::Pace;
 use super::pool::Pool;
 use super::reactor::Listening;
 use super::table::{Rest, Table, Wait};
-use crate::sys::{clock, socket};
+use crate::sys::clock;
 
 /// How long a front end may keep a connection without using it, in milliseconds.
 const FRONT_IDLE_MS_MAX: u64 = 3_600_000;
@@ -57,7 +56,7 @@ pub struct Hub {
     /// Something came to rest while the worker began to hand over: it must be looked for again.
     pub(super) came_late: AtomicBool,
     /// Input of this worker that did not become a request; each has its log line with this number.
-    refused: AtomicU64,
+    pub(super) refused: AtomicU64,
     /// Memory of idle connections.
     pub pool: Pool,
     /// What lets work in.
@@ -240,28 +239,6 @@ impl Hub {
         true
     }
 
-    /// Answers a refusal (on HTTP; front ends, which speak other protocols, rely on a silent close) and begins the end.
-    pub(super) fn refuse(&self, connection: &mut Connection, reject: Reject) -> Step {
-        let number = self.refused.fetch_add(1, Ordering::Relaxed) + 1;
-        let listener = self.listener_of(connection);
-        log_refusal(
-            connection,
-            listener.protocol,
-            self.bounds.head.http.head_bytes_max,
-            reject,
-            number,
-        );
-        if listener.protocol != WireProtocol::Http || connection.awaits_header {
-            return Step::Close;
-        }
-        let answer = http1::error_response(reject.status);
-        connection.input.consume(usize::MAX);
-        match socket::send(connection.fd(), &[IoSlice::new(&answer)]) {
-            Ok(count) if count == answer.len() => connection.begin_linger(),
-            _ => Step::Close,
-        }
-    }
-
     /// A wait is over.
     pub(super) fn expired(
         &self,
@@ -300,40 +277,4 @@ impl Hub {
     pub fn now_ms(&self) -> u64 {
         clock::monotonic_ms()
     }
-}
-
-/// One line for each refusal; the first words are uWSGI's, where it has such a line.
-fn log_refusal(
-    connection: &Connection,
-    protocol: WireProtocol,
-    head_max: usize,
-    reject: Reject,
-    number: u64,
-) {
-    let what = match (protocol, reject.reason) {
-        _ if connection.awaits_header => "invalid header of the PROXY protocol",
-        (WireProtocol::Uwsgi | WireProtocol::PersistentUwsgi, "packet_too_big") => {
-            let size = uwsgi::header(connection.input.data()).map_or(0, |header| header.datasize);
-            // uWSGI's own lines, which people look for, stay as they are.
-            return crate::log::line(format_args!(
-                "invalid request block size: {size} (max {head_max})...skip"
-            ));
-        }
-        (WireProtocol::Http, "headers_too_big" | "line_too_long") => {
-            return crate::log::line(format_args!(
-                "invalid HTTP request size (max {head_max})...skip"
-            ));
-        }
-        (_, "body_too_large") => "Invalid (too big) CONTENT_LENGTH. skip.",
-        (WireProtocol::Uwsgi | WireProtocol::PersistentUwsgi, _) => "invalid uwsgi request",
-        (WireProtocol::FastCgi | WireProtocol::FastCgiNph, _) => "invalid FastCGI request",
-        (WireProtocol::Scgi | WireProtocol::ScgiNph, _) => "invalid SCGI request",
-        (WireProtocol::Http, _) => "invalid HTTP request",
-        (WireProtocol::Auto, _) => "invalid request",
-    };
-    let peer = String::from_utf8_lossy(connection.peer.address());
-    let Reject { status, reason } = reject;
-    crate::log::line(format_args!(
-        "{what} ({status} {reason}, client {peer}, refusal {number} of this worker)"
-    ));
 }

@@ -14,13 +14,14 @@ use std::sync::atomic::Ordering;
 use mio::unix::SourceFd;
 use nix::sys::socket::{setsockopt, sockopt};
 use uwsgi_plugin_api::WireProtocol;
-use uwsgi_protocol::http1;
+use uwsgi_protocol::http1::Form;
 
 use super::connection::Connection;
 use super::hub::Hub;
 use super::leaving::Course;
 use super::parcel::{Message, Parcel};
 use super::peer::Peer;
+use crate::errors::Counter;
 use crate::sys::channel::{Channel, MESSAGE_BYTES_MAX};
 use crate::sys::socket;
 
@@ -210,7 +211,7 @@ impl Hub {
     fn unpack(&self, parcel: Parcel<'_>, fd: OwnedFd, now_ms: u64) -> Adopted {
         let listener = self.listeners.iter().position(|one| parcel.came_by(&one.info));
         let Some(listener) = listener.and_then(|index| u16::try_from(index).ok()) else {
-            turn_away(&parcel, &fd);
+            self.turn_away(&parcel, &fd);
             return Adopted::Refused;
         };
         let head_ms = self.times_of(listener).head_ms;
@@ -228,19 +229,22 @@ impl Hub {
         }
         Adopted::Connection(connection)
     }
-}
 
-/// The configuration has no such listener any more.
-fn turn_away(parcel: &Parcel<'_>, fd: &OwnedFd) {
-    let name = String::from_utf8_lossy(parcel.name);
-    crate::log::line(format_args!(
-        "a connection of another worker is closed: nothing listens on {name} any more"
-    ));
-    // With what has come unread, a close would be a reset.
-    let mut sink = [0; 8 * 1024];
-    let came = socket::receive(fd.as_fd(), &mut sink).is_ok_and(|count| count > 0);
-    if parcel.spoken == WireProtocol::Http && (came || !parcel.input.is_empty()) {
-        let _ = socket::send(fd.as_fd(), &[io::IoSlice::new(&http1::error_response(503))]);
+    /// The configuration has no such listener any more.
+    fn turn_away(&self, parcel: &Parcel<'_>, fd: &OwnedFd) {
+        let number = self.refused.fetch_add(1, Ordering::Relaxed) + 1;
+        let id = self.bounds.errors.id(Counter::Refusals, number).to_string();
+        let name = String::from_utf8_lossy(parcel.name);
+        crate::log::line(format_args!(
+            "a connection of another worker is closed: nothing listens on {name} any more (request {id})"
+        ));
+        // With what has come unread, a close would be a reset.
+        let mut sink = [0; 8 * 1024];
+        let came = socket::receive(fd.as_fd(), &mut sink).is_ok_and(|count| count > 0);
+        if parcel.spoken == WireProtocol::Http && (came || !parcel.input.is_empty()) {
+            let refusal = self.bounds.errors.refusal(503, Form::Text, &id);
+            let _ = socket::send(fd.as_fd(), &[io::IoSlice::new(&refusal.whole(b"", false))]);
+        }
+        socket::shut(fd.as_fd(), nix::sys::socket::Shutdown::Write);
     }
-    socket::shut(fd.as_fd(), nix::sys::socket::Shutdown::Write);
 }

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use uwsgi_plugin_api::{Flow, HeadError, Known, Response, VarsView, WriteError};
 use uwsgi_protocol::fastcgi::{self, Stream};
-use uwsgi_protocol::http1::{self, ResponseEncoder, Wire, is_value};
+use uwsgi_protocol::http1::{Form, ResponseEncoder, is_value};
 
 use super::cell::Cell;
 use super::dress::{self, Dress};
+use super::fault::Standin;
 use super::gzip::{self, Gzip};
 use crate::net::front::Front;
 use crate::net::spill::{Flushed, Spill};
@@ -27,6 +28,9 @@ const RECORDS_MAX: usize = 64;
 
 /// Bodies up to this size are copied behind their head.
 const JOIN_BYTES_MAX: usize = 2 * 1024;
+
+/// The header of a request's id.
+const REQUEST_ID: &[u8] = b"X-Request-Id";
 
 /// What became of an answer.
 #[derive(Debug, Default)]
@@ -58,6 +62,14 @@ pub struct Answer<'a> {
     date: &'a [u8],
     timeout: Duration,
     dress: Dress,
+    /// What FastCGI is told at the end; 0 is success.
+    pub(super) exit_status: u32,
+    /// Who answers where the application does not. Without one the connection closes.
+    pub(super) standin: Option<Standin<'a>>,
+    /// The request's id, where every answer has one.
+    id: Option<&'a [u8]>,
+    /// The application has said it.
+    has_id: bool,
     /// The records of this answer have ended.
     ended: bool,
     /// Headers that are added to the application's.
@@ -84,7 +96,6 @@ impl<'a> Answer<'a> {
         date: &'a [u8],
         timeout: Duration,
     ) -> Self {
-        let dress = Dress { wire: Wire::Http, records: None };
         let sent = Sent::default();
         Self {
             fd,
@@ -93,7 +104,11 @@ impl<'a> Answer<'a> {
             spill,
             date,
             timeout,
-            dress,
+            dress: Dress::default(),
+            exit_status: 0,
+            standin: None,
+            id: None,
+            has_id: false,
             ended: false,
             headers: &[],
             hold: false,
@@ -126,6 +141,26 @@ impl<'a> Answer<'a> {
         if front.is_some_and(Front::compresses) {
             self.gzip = Some(Box::new(Gzip::new(request.get(Known::AcceptEncoding))));
         }
+    }
+
+    /// Who answers where the application does not.
+    pub(super) fn stood_in_by(&mut self, standin: Standin<'a>) {
+        self.standin = Some(standin);
+    }
+
+    /// The request's id, for an answer that has none of the application.
+    pub(super) fn named(&mut self, id: Option<&'a [u8]>) {
+        self.id = id;
+    }
+
+    /// What its client reads.
+    pub(super) fn form(&self) -> Form {
+        self.dress.form
+    }
+
+    /// The connection is not kept. Before the head is out.
+    pub(super) fn close_after(&mut self) {
+        self.encoder.close_after();
     }
 
     /// True when answers are kept back.
@@ -170,7 +205,7 @@ impl<'a> Answer<'a> {
     fn end_records(&mut self) -> Result<(), WriteError> {
         let Some(id) = self.dress.records else { return Ok(()) };
         self.ended = true;
-        self.transmit(&[IoSlice::new(&fastcgi::end(id, 0))])
+        self.transmit(&[IoSlice::new(&fastcgi::end(id, self.exit_status))])
     }
 
     /// Tells the log of the front end, where the protocol has a way to it.
@@ -203,17 +238,6 @@ impl<'a> Answer<'a> {
         self.holding = false;
     }
 
-    /// Sends a ready-made answer of this status in place of the application's.
-    pub fn replace(&mut self, status: u16) {
-        self.sealed = true;
-        self.sent.replaced = Some(status);
-        let whole = &http1::error_response(status);
-        let _ = self.flush_held();
-        let whole = self.dress.whole(whole, REPLACED);
-        self.ended = self.dress.records.is_some();
-        let _ = self.transmit(&[IoSlice::new(&whole)]);
-    }
-
     /// True where the head was open. `is_file`: the body is a file.
     fn seal(&mut self, is_file: bool) -> bool {
         let first = !self.sealed;
@@ -226,6 +250,9 @@ impl<'a> Answer<'a> {
             for (name, value) in self.headers {
                 // They were checked at the start; one that does not fit into the head any more is left out.
                 let _ = self.encoder.header(name.as_bytes(), value.as_bytes());
+            }
+            if let Some(id) = self.id.filter(|_| !self.has_id) {
+                let _ = self.encoder.header(REQUEST_ID, id);
             }
             self.encoder.seal(self.date);
         }
@@ -290,7 +317,7 @@ impl<'a> Answer<'a> {
     /// The last record goes with the last bytes of the body: a kept connection costs one system call an answer.
     fn send_records(&mut self, id: u16, parts: &[IoSlice<'_>]) -> Result<(), WriteError> {
         let total: usize = parts.iter().map(|part| part.len()).sum();
-        let end = fastcgi::end(id, 0);
+        let end = fastcgi::end(id, self.exit_status);
         let end = if self.encoder.is_complete() { &end[..] } else { &[] };
         self.ended |= !end.is_empty();
         if total <= RECORD_COPY_BYTES_MAX {
@@ -348,9 +375,6 @@ impl<'a> Answer<'a> {
     }
 }
 
-/// For the front end's log.
-const REPLACED: &str = "the server answers in place of the application; its log says why";
-
 impl Response for Answer<'_> {
     fn start(&mut self, status: &[u8]) -> Result<(), HeadError> {
         if self.sealed {
@@ -359,6 +383,7 @@ impl Response for Answer<'_> {
         if let Some(gzip) = &mut self.gzip {
             gzip.restart();
         }
+        self.has_id = false;
         self.encoder.start(status)
     }
 
@@ -372,6 +397,7 @@ impl Response for Answer<'_> {
         {
             return Ok(());
         }
+        self.has_id |= self.id.is_some() && name.eq_ignore_ascii_case(REQUEST_ID);
         self.encoder.header(name, value)
     }
 

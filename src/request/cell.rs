@@ -8,6 +8,7 @@ use nix::sys::socket::MsgFlags;
 use parking_lot::Mutex;
 
 use super::dress::Dress;
+use crate::errors::RequestId;
 
 const IDLE: u64 = 0;
 const RUNNING: u64 = 1;
@@ -19,6 +20,13 @@ const STAGE_BITS: u32 = 2;
 /// Which of a core's requests: they are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Serial(u64);
+
+impl Serial {
+    /// The number.
+    pub fn count(self) -> u64 {
+        self.0
+    }
+}
 
 /// One request thread's present request, seen from outside.
 ///
@@ -39,6 +47,9 @@ pub struct Cell {
     earlier: AtomicUsize,
     /// How its answer is dressed, see [`Dress::to_bits`].
     dress: AtomicU32,
+    /// The id that somebody else gave to the request, where `has_id`.
+    id: Mutex<String>,
+    has_id: AtomicBool,
     /// Kernel id of the request thread.
     thread: AtomicI32,
 }
@@ -54,14 +65,35 @@ impl Cell {
         self.thread.load(Ordering::Relaxed)
     }
 
+    /// The id that somebody else gave to the request that begins next.
+    pub fn set_given_id(&self, id: Option<RequestId<'_>>) {
+        if let Some(RequestId::Taken(id)) = id {
+            let mut kept = self.id.lock();
+            kept.clear();
+            kept.push_str(id);
+        }
+        self.has_id.store(id.is_some(), Ordering::Relaxed);
+    }
+
+    /// The same for another thread. It is that of a request whose end nobody sees afterwards.
+    pub fn given_id(&self) -> Option<String> {
+        self.has_id.load(Ordering::Relaxed).then(|| self.id.lock().clone())
+    }
+
+    /// How the present answer is dressed.
+    pub fn dress(&self) -> Dress {
+        Dress::of_bits(self.dress.load(Ordering::Relaxed))
+    }
+
     /// A request begins; `behind`: earlier answers of its connection are still on their way.
-    pub fn begin(&self, fd: RawFd, behind: bool, dress: Dress) {
+    pub fn begin(&self, fd: RawFd, behind: bool, dress: Dress) -> Serial {
         self.dress.store(dress.to_bits(), Ordering::Relaxed);
         self.earlier.store(self.held.lock().len(), Ordering::Relaxed);
         self.fd.store(fd, Ordering::Relaxed);
         self.behind.store(behind, Ordering::Relaxed);
         let serial = (self.state.load(Ordering::Relaxed) >> STAGE_BITS).wrapping_add(1);
         self.state.store(serial << STAGE_BITS | RUNNING, Ordering::Release);
+        Serial(serial)
     }
 
     /// The first byte of an answer is about to leave; false where somebody answered already.
@@ -142,8 +174,7 @@ impl Cell {
         let mut whole = std::mem::take(&mut *self.held.lock());
         // Half an answer of the present request would run into ours.
         whole.truncate(self.earlier.load(Ordering::Relaxed));
-        let dress = Dress::of_bits(self.dress.load(Ordering::Relaxed));
-        whole.extend_from_slice(&dress.whole(answer, "the request took too long"));
+        whole.extend_from_slice(&self.dress().whole(answer, "the request took too long"));
         // A full socket takes nothing more: the client then sees the connection's end only.
         let _ = nix::sys::socket::send(fd, &whole, MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT);
         let _ = nix::sys::socket::shutdown(fd, nix::sys::socket::Shutdown::Write);
@@ -155,12 +186,10 @@ impl Cell {
 mod tests {
     use super::*;
 
-    const HTTP: Dress = Dress { wire: uwsgi_protocol::http1::Wire::Http, records: None };
-
     #[test]
     fn an_answer_that_has_begun_is_not_cut() {
         let cell = Cell::default();
-        cell.begin(-1, false, HTTP);
+        cell.begin(-1, false, Dress::default());
         let request = cell.request().expect("it runs");
         assert!(cell.begin_answer() && cell.begin_answer());
         assert!(!cell.cut(request, b"x"));
@@ -181,22 +210,22 @@ mod tests {
     #[test]
     fn a_cut_request_sends_nothing_more() {
         let cell = Cell::default();
-        cell.begin(-1, false, HTTP);
+        cell.begin(-1, false, Dress::default());
         assert!(cell.cut(cell.request().expect("it runs"), b"x"));
         assert!(!cell.begin_answer());
         assert!(cell.end(), "it was cut");
-        cell.begin(-1, false, HTTP);
+        cell.begin(-1, false, Dress::default());
         assert!(cell.begin_answer() && !cell.end(), "the next one was not");
     }
 
     #[test]
     fn the_next_request_is_not_cut_in_place_of_one_that_is_over() {
         let cell = Cell::default();
-        cell.begin(-1, false, HTTP);
+        cell.begin(-1, false, Dress::default());
         let over = cell.request().expect("it runs");
         cell.end();
         assert!(!cell.cut(over, b"x"), "nothing runs");
-        cell.begin(-1, false, HTTP);
+        cell.begin(-1, false, Dress::default());
         assert!(!cell.cut(over, b"x"));
         assert!(cell.request() != Some(over) && cell.begin_answer());
     }

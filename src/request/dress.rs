@@ -4,7 +4,7 @@ use std::io::IoSlice;
 
 use uwsgi_plugin_api::WireProtocol;
 use uwsgi_protocol::fastcgi::{self, Stream};
-use uwsgi_protocol::http1::Wire;
+use uwsgi_protocol::http1::{Form, Wire};
 
 /// What one stream record carries at the most, in bytes: a multiple of 8, as FastCGI recommends.
 pub const RECORD_BYTES_MAX: usize = 65_528;
@@ -16,6 +16,16 @@ pub struct Dress {
     pub wire: Wire,
     /// The request that its records belong to, where it goes in records.
     pub records: Option<u16>,
+    /// What its client reads, where the server answers itself.
+    pub form: Form,
+    /// The request was HEAD: such an answer has no body.
+    pub is_head: bool,
+}
+
+impl Default for Dress {
+    fn default() -> Self {
+        Self { wire: Wire::Http, records: None, form: Form::Text, is_head: false }
+    }
 }
 
 impl Dress {
@@ -29,7 +39,17 @@ impl Dress {
             | WireProtocol::FastCgiNph
             | WireProtocol::ScgiNph => Wire::Front,
         };
-        Self { wire, records: request_id }
+        Self { wire, records: request_id, ..Self::default() }
+    }
+
+    /// The same for a client that reads this.
+    pub fn read_by(self, form: Form, is_head: bool) -> Self {
+        Self { form, is_head, ..self }
+    }
+
+    /// True where it goes to a client of HTTP.
+    pub fn is_http(self) -> bool {
+        self.wire == Wire::Http
     }
 
     /// A whole ready-made HTTP answer that nobody else has begun, as it goes on the wire. `remark` is for the front
@@ -52,7 +72,12 @@ impl Dress {
             Wire::Cgi => 2,
         };
         let records = self.records.map_or(0, |id| u32::from(id) | 1 << 16);
-        wire << 24 | records
+        let form = match self.form {
+            Form::Text => 0,
+            Form::Html => 1,
+            Form::Json => 2,
+        };
+        wire << 24 | form << 20 | u32::from(self.is_head) << 17 | records
     }
 
     /// The reverse of [`Dress::to_bits`].
@@ -63,7 +88,12 @@ impl Dress {
             _ => Wire::Cgi,
         };
         let records = (bits & 1 << 16 != 0).then_some((bits & 0xffff) as u16);
-        Self { wire, records }
+        let form = match bits >> 20 & 0xf {
+            0 => Form::Text,
+            1 => Form::Html,
+            _ => Form::Json,
+        };
+        Self { wire, records, form, is_head: bits & 1 << 17 != 0 }
     }
 }
 
@@ -96,8 +126,12 @@ mod tests {
     fn a_dress_survives_its_bits() {
         for wire in [Wire::Http, Wire::Front, Wire::Cgi] {
             for records in [None, Some(0), Some(1), Some(u16::MAX)] {
-                let dress = Dress { wire, records };
-                assert_eq!(Dress::of_bits(dress.to_bits()), dress);
+                for form in [Form::Text, Form::Html, Form::Json] {
+                    for is_head in [false, true] {
+                        let dress = Dress { wire, records, form, is_head };
+                        assert_eq!(Dress::of_bits(dress.to_bits()), dress);
+                    }
+                }
             }
         }
     }

@@ -4,6 +4,7 @@ pub mod answer;
 pub mod body;
 pub mod cell;
 pub mod dress;
+mod fault;
 mod gzip;
 mod patience;
 pub mod record;

@@ -10,6 +10,7 @@ use uwsgi_protocol::http1::ResponseEncoder;
 use super::answer::Sent;
 use super::serve::Begun;
 use super::shared::Shared;
+use crate::errors::RequestId;
 use crate::log::request_line::{self, RequestRecord, Rules, Via};
 use crate::net::peer::Peer;
 use crate::shm::CoreSlot;
@@ -26,6 +27,7 @@ pub(super) struct Record<'a> {
     pub(super) sent: &'a Sent,
     pub(super) outcome: &'a Outcome,
     pub(super) begun: &'a Begun,
+    pub(super) id: RequestId<'a>,
     pub(super) duration_us: u64,
     /// Of this process, where `memory-report` asks for it.
     pub(super) memory: Option<Usage>,
@@ -128,8 +130,13 @@ impl Record<'_> {
         let during = || {
             let (method, uri) =
                 (text(self.var(Known::RequestMethod)), text(self.var(Known::RequestUri)));
-            format!("during {method} {uri} ({})", text(self.var(Known::RemoteAddr)))
+            let address = text(self.var(Known::RemoteAddr));
+            format!("during {method} {uri} ({address}), request {}", self.id)
         };
+        // Of a request that took too long it was said when it was answered.
+        if let Some(status) = self.sent.replaced.filter(|_| !self.sent.cut) {
+            crate::log::line(format_args!("the server answered {status} {}", during()));
+        }
         match &self.sent.error {
             Some(error) if error.kind() == io::ErrorKind::BrokenPipe && logging.ignore_sigpipe => {}
             Some(error) if !logging.ignore_write_errors => {

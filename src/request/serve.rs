@@ -11,18 +11,21 @@ use uwsgi_plugin_api::{
     CoreId, Handler, Known, Listener, Outcome, Request, Response, VarsView, WireProtocol,
     WriteError,
 };
-use uwsgi_protocol::http1::{self, ResponseEncoder, Rules};
+use uwsgi_protocol::http1::{self, Form, ResponseEncoder, Rules};
 
 use super::answer::Answer;
 use super::body::{BodyBuffer, RequestBody};
-use super::cell::Cell;
+use super::cell::{Cell, Serial};
 use super::dress::Dress;
+use super::fault::Standin;
 use super::record::Record;
 use super::shared::{Routes, Shared};
 use super::static_file::{self, Failed};
+use crate::errors::Counter;
 use crate::files;
 use crate::net::connection::{Connection, Step};
 use crate::net::leaving::Course;
+use crate::net::origin;
 use crate::net::table::Wait;
 use crate::shm::CoreSlot;
 use crate::sys::{clock, socket};
@@ -209,8 +212,15 @@ impl Core {
         let cell = &shared.cells[self.id.0 as usize];
         let slot = shared.board.core(shared.place, self.id);
         let begun = Begun::now();
-        let dress = Dress::new(listener.protocol, connection.head.request_id);
-        self.begin(connection, slot, (cell, dress), &begun);
+        let dress = dress(connection, listener.protocol);
+        let may_name = connection.may_name(listener.protocol);
+        let serial = self.begin(connection, slot, (cell, dress, may_name), &begun);
+        let bounds = &shared.hub.bounds;
+        let (errors, believes_proxies) = (&bounds.errors, bounds.trusted.is_some());
+        let made = errors.id(Counter::Core(self.id.0), serial.count());
+        if errors.named {
+            connection.name(made, may_name);
+        }
         let hold = connection.next_is_here() && !shared.stile.calls_are_long();
         let (peer, number) = (connection.peer, connection.listener);
         let fd = connection.fd().as_raw_fd();
@@ -228,9 +238,12 @@ impl Core {
             delimited: dress.records.is_some(),
         });
         let vars = parts.vars.view(parts.head_bytes);
+        let id = origin::given_id(vars, may_name).unwrap_or(made);
         let date = self.date.at(begun.unix_s);
         let mut answer = Answer::new(parts.fd, cell, &mut self.encoder, parts.spill, date, timeout);
         answer.dressed(dress);
+        answer.stood_in_by(Standin { errors, id });
+        answer.named(vars.get(Known::XRequestId).filter(|_| errors.named));
         answer.pipelined(hold, *holding);
         answer.add_headers(&shared.headers);
         answer.may_compress(bounds.fronts.of(number), vars);
@@ -247,6 +260,7 @@ impl Core {
         let mut request = Request {
             vars,
             listener: &listener,
+            url_scheme: origin::url_scheme(vars, listener.protocol, believes_proxies),
             modifier1: parts.head.modifier1,
             modifier2: parts.head.modifier2,
             core: self.id,
@@ -284,6 +298,7 @@ impl Core {
             sent: &sent,
             outcome: &outcome,
             begun: &begun,
+            id,
             duration_us,
             memory: Record::measured(&shared),
         };
@@ -301,9 +316,9 @@ impl Core {
         &self,
         connection: &Connection,
         slot: &CoreSlot,
-        (cell, dress): (&Cell, Dress),
+        (cell, dress, may_name): (&Cell, Dress, bool),
         begun: &Begun,
-    ) {
+    ) -> Serial {
         let deadline_ms = self
             .shared
             .harakiri
@@ -312,6 +327,7 @@ impl Core {
             let vars = vars.view(connection.input.data());
             let var = |known| vars.get(known).unwrap_or_default();
             let address = var(Known::RemoteAddr);
+            cell.set_given_id(origin::given_id(vars, may_name));
             slot.current.write(&[
                 address,
                 b" - ",
@@ -322,7 +338,7 @@ impl Core {
         }
         slot.begin(begun.monotonic_us / 1000, deadline_ms, begun.unix_s);
         let behind = !connection.spill.is_empty();
-        cell.begin(connection.fd().as_raw_fd(), behind, dress);
+        cell.begin(connection.fd().as_raw_fd(), behind, dress)
     }
 }
 
@@ -359,6 +375,14 @@ impl Date {
         }
         &self.text
     }
+}
+
+/// How the answer to a connection's request goes on the wire.
+fn dress(connection: &Connection, protocol: WireProtocol) -> Dress {
+    let vars = connection.vars().map(|vars| vars.view(connection.input.data()));
+    let accept = vars.and_then(|vars| vars.get(Known::Accept));
+    let form = accept.map_or(Form::Text, Form::wanted);
+    Dress::new(protocol, connection.head.request_id).read_by(form, connection.head.is_head)
 }
 
 /// Coded bytes that are not decoded yet lie behind the body: the application's reads continue with them.
@@ -424,9 +448,8 @@ fn call(handler: &mut dyn Handler, request: &mut Request<'_>, answer: &mut Answe
 fn finish(answer: &mut Answer<'_>) -> bool {
     let nothing = !answer.is_sealed() && (answer.sent.aborted || !answer.started());
     if nothing && answer.sent.error.is_none() {
+        answer.sent.aborted = false;
         answer.replace(500);
-        answer.sent.aborted = true;
-        return false;
     }
     answer.finish()
 }

@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 use nix::poll::{PollFd, PollFlags, PollTimeout};
 use nix::sys::signal::{Signal, raise};
 use uwsgi_plugin_api::CoreId;
-use uwsgi_protocol::http1;
 
 use super::message::exit_code;
 use super::message::{FromWorker, MESSAGE_BYTES, ToWorker};
@@ -281,9 +280,9 @@ impl Control {
     /// `harakiri-graceful-timeout` with a signal that ends the process: whoever is out of time is answered before.
     fn answer_overdue(&self) {
         for (core, cell) in self.shared.cells.iter().enumerate() {
-            let request = cell.request();
-            if let Some(request) = request.filter(|_| self.is_overdue(CoreId(core as u16))) {
-                cell.cut(request, &http1::error_response(504));
+            let (request, core) = (cell.request(), CoreId(core as u16));
+            if let Some(request) = request.filter(|_| self.is_overdue(core)) {
+                self.shared.cut(core, request);
             }
         }
     }
@@ -367,7 +366,7 @@ impl Control {
     fn interrupt(&self, core: CoreId, request: Serial) {
         let (shared, plugins) = (self.shared.clone(), self.plugins.clone());
         let cell = &shared.cells[core.0 as usize];
-        cell.cut(request, &http1::error_response(504));
+        shared.cut(core, request);
         let thread = cell.thread();
         let interrupter = std::thread::Builder::new()
             .name(format!("interrupt {core}"))
@@ -386,7 +385,7 @@ impl Control {
         let Some(cell) = self.shared.cells.get(core.0 as usize) else { return };
         self.plugins.iter().for_each(|plugin| plugin.dump_stack(cell.thread()));
         if let Some(request) = cell.request() {
-            cell.cut(request, &http1::error_response(504));
+            self.shared.cut(core, request);
         }
         self.drain(exit_code::RECYCLE, true);
         if self.others_are_stuck(core) {

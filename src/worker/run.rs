@@ -16,6 +16,7 @@ use super::recycle::{Ending, Reason, Recycling};
 use crate::config::Config;
 use crate::config::model::Check;
 use crate::config::model::hooks::Phase;
+use crate::errors::{Errors, Pages};
 use crate::files::Files;
 use crate::hooks::{self, Stop};
 use crate::isolation;
@@ -63,6 +64,8 @@ pub struct Boot {
     pub trial: Trial,
     /// No process of its generation was this worker before.
     pub first_life: bool,
+    /// Bodies of errors.
+    pub pages: Pages,
     /// What is to be done when the master was killed.
     pub orphaned: Arc<dyn Fn() + Send + Sync>,
 }
@@ -187,13 +190,20 @@ fn serve(boot: Boot) -> io::Result<i32> {
         channel,
         trial,
         orphaned,
+        pages,
         ..
     } = boot;
     let signals = control::Signals::install()?;
     let several = config.processes.workers > 1;
     let connections_max = config.limits.connections_max;
-    let (reactor, hub) =
-        Reactor::new(listeners, bounds(&config), times(&config), connections_max, several, rescue)?;
+    let (reactor, hub) = Reactor::new(
+        listeners,
+        bounds(&config, pages),
+        times(&config),
+        connections_max,
+        several,
+        rescue,
+    )?;
     let waker = hub.clone();
     let stile = Arc::new(Turnstile::new(reactor, Box::new(move || waker.wake())));
     let ending = Arc::new(Ending::default());
@@ -297,7 +307,7 @@ fn core(id: CoreId, shared: Arc<Shared>, plugins: &Registry) {
     Core::new(id, shared, handlers).run();
 }
 
-fn bounds(config: &Config) -> Bounds {
+fn bounds(config: &Config, pages: Pages) -> Bounds {
     let (limits, http) = (&config.limits, &config.http);
     let (head_bytes_max, vars_max) = (limits.head_bytes_max, limits.vars_max);
     Bounds {
@@ -322,6 +332,8 @@ fn bounds(config: &Config) -> Bounds {
         body_bytes_per_s: http.body_bytes_per_s,
         requests_max: http.requests_max,
         fronts: Fronts::new(config),
+        trusted: config.trusted.clone(),
+        errors: Arc::new(Errors::new(pages, config.errors.request_ids)),
     }
 }
 

@@ -102,6 +102,8 @@ pub struct Request<'a> {
     pub vars: VarsView<'a>,
     /// The socket it came in by.
     pub listener: &'a Listener,
+    /// The scheme of the URL that the client asked for: `http`, `https`, or what a front end says in `UWSGI_SCHEME`.
+    pub url_scheme: &'a [u8],
     /// First modifier of the packet, 0 for HTTP.
     pub modifier1: u8,
     /// Second modifier of the packet, 0 for HTTP.

@@ -3,7 +3,7 @@
 //! What is the same for every request of a socket lies in a template; a request gets a copy of it and sets what
 //! differs, with keys that were made once.
 
-use uwsgi_plugin_api::{Chosen, Known, Listener, Name, Request, VarsView, WireProtocol};
+use uwsgi_plugin_api::{Chosen, Known, Listener, Name, Request, VarsView};
 
 use crate::ffi::{Object, Py, Raised, Ref};
 use crate::names::Names;
@@ -167,28 +167,13 @@ impl Environs {
         Ok(())
     }
 
-    /// `wsgi.url_scheme` where it is not `http`: as uWSGI decides it. What a front end says counts only where there must be one, for
-    /// on an HTTP socket any client could say it.
+    /// `wsgi.url_scheme` where it is not `http`.
     fn scheme(&self, py: Py<'_>, request: &Request<'_>) -> Result<Option<Object>, Raised> {
-        let vars = request.vars;
-        if request.listener.protocol != WireProtocol::Http {
-            if let Some(scheme) = vars.get(Known::UwsgiScheme).filter(|scheme| !scheme.is_empty()) {
-                return py.latin1(scheme).map(Some);
-            }
-            match vars.get(Known::XForwardedProto) {
-                Some(proto) if proto.eq_ignore_ascii_case(b"https") => {
-                    return Ok(Some(self.keys.https.share(py)));
-                }
-                Some(proto) if proto.eq_ignore_ascii_case(b"http") => {
-                    return Ok(Some(self.keys.http.share(py)));
-                }
-                _ => {}
-            }
-            if vars.get(Known::XForwardedSsl).is_some_and(is_on) {
-                return Ok(Some(self.keys.https.share(py)));
-            }
+        match request.url_scheme {
+            b"http" => Ok(None),
+            b"https" => Ok(Some(self.keys.https.share(py))),
+            other => py.latin1(other).map(Some),
         }
-        Ok(vars.get(Known::Https).is_some_and(is_on).then(|| self.keys.https.share(py)))
     }
 
     fn template(&mut self, py: Py<'_>, listener: &Listener) -> Result<&Object, Raised> {
@@ -238,8 +223,4 @@ impl Environs {
         }
         Ok(template)
     }
-}
-
-fn is_on(value: &[u8]) -> bool {
-    value == b"1" || value.eq_ignore_ascii_case(b"on")
 }

@@ -182,18 +182,8 @@ impl Parts {
 
 fn no_application(response: &mut dyn Response) -> Outcome {
     module::log_line("--- no python application found, check your startup logs for errors ---");
-    // uWSGI's answer, header by header.
-    let answered = response.start(b"500 Internal Server Error").is_ok()
-        && response.header(b"Connection", b"close").is_ok()
-        && response.header(b"Content-Type", b"text/plain").is_ok()
-        && {
-            let text = b"Internal Server Error";
-            response.whole_body(text.len() as u64);
-            response.write(text).is_ok()
-        };
-    if !answered {
-        response.abort();
-    }
+    // The server answers 500.
+    response.abort();
     Outcome::default()
 }
 

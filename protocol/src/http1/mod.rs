@@ -1,5 +1,6 @@
 //! HTTP/1.1 (RFC 9110, RFC 9112): request heads, chunked bodies, response heads.
 
+mod accept;
 mod bytes;
 mod chunked;
 mod date;
@@ -13,13 +14,14 @@ mod request_line;
 mod response;
 pub(crate) mod scan;
 
+pub use accept::{Form, sought};
 pub(crate) use bytes::{decimal, list, trim};
 pub use bytes::{is_token, is_value};
 pub use chunked::{Chunk, ChunkLimits, ChunkedDecoder};
 pub use date::http_date;
 pub(crate) use fields::glue;
 pub use head::HeadDecoder;
-pub use refusal::{CONTINUE, error_response, reason};
+pub use refusal::{CONTINUE, Refusal, reason};
 pub(crate) use request_line::is_host;
 pub use response::{
     BodyFraming, End, FileFrame, Frame, HEAD_BYTES_MAX, HeadError, ResponseEncoder, Rules, Wire,

@@ -1,9 +1,7 @@
 //! Vectors of answers: what an application gave, and the bytes that a client must see.
 
 use serde_json::{Value, json};
-use uwsgi_protocol::http1::{
-    self, CONTINUE, ResponseEncoder, Rules, Version, Wire, error_response,
-};
+use uwsgi_protocol::http1::{self, CONTINUE, Refusal, ResponseEncoder, Rules, Version, Wire};
 
 use super::{Vector, latin1, vectors};
 
@@ -29,7 +27,7 @@ fn http_response_vectors() {
 /// A refusal closes, and its length is given. Ours has a text for people besides.
 fn refusal(vector: &Vector, status: u16) {
     let (want, _) = comparable(&vector.bytes);
-    let (got, body) = comparable(&error_response(status));
+    let (got, body) = comparable(&Refusal::plain(status, "id").whole(b"", false));
     assert_eq!(got[0], want[0]);
     assert!(got.contains(&"Connection: close".to_owned()), "{got:?}");
     assert!(got.contains(&format!("Content-Length: {}", body.len())), "{got:?}");

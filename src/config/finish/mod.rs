@@ -3,6 +3,7 @@
 //! A file for each part of the configuration; what an option's value may be is said where it is read.
 
 mod actions;
+mod errors;
 mod files;
 mod hooks;
 mod http;
@@ -58,6 +59,8 @@ pub fn finish(
         default_protocol,
         modifiers: sockets::modifiers(&mut values),
         proxy_protocol: proxies::proxy_protocol(&mut values),
+        trusted: proxies::trusted(&mut values),
+        errors: errors::errors(&mut values),
         files: files::static_files(&mut values),
         jobs: jobs::jobs(&mut values, life_cycle.reload_mercy),
         life_cycle,

@@ -1,11 +1,11 @@
-//! `enable-proxy-protocol` and its like.
+//! `enable-proxy-protocol` and its like, `trusted-proxies`.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use crate::config::model::proxies::{Peers, ProxyProtocol};
+use crate::config::model::proxies::{Headers, Peers, ProxyProtocol, Trusted};
 use crate::config::values::Values;
 
 pub(super) fn proxy_protocol(values: &mut Values<'_>) -> ProxyProtocol {
@@ -15,6 +15,29 @@ pub(super) fn proxy_protocol(values: &mut Values<'_>) -> ProxyProtocol {
         router: values.flag("http-enable-proxy-protocol"),
         from: from.map(Arc::new),
     }
+}
+
+pub(super) fn trusted(values: &mut Values<'_>) -> Option<Arc<Trusted>> {
+    let headers = match values.last("trusted-headers") {
+        None => Headers::XForwarded,
+        Some(directive) => match directive.text() {
+            "x-forwarded" => Headers::XForwarded,
+            "forwarded" => Headers::Forwarded,
+            _ => {
+                values.error(
+                    directive,
+                    "these headers are not known; accepted: x-forwarded, forwarded",
+                );
+                Headers::XForwarded
+            }
+        },
+    };
+    let peers = peers(values, "trusted-proxies");
+    if let (None, Some(directive)) = (&peers, values.last("trusted-headers")) {
+        values.error(directive, "nobody is believed: trusted-proxies says whose headers count");
+    }
+    let peers = peers?;
+    Some(Arc::new(Trusted { peers, headers }))
 }
 
 /// Addresses and networks, separated by commas, and `unix`; `None` where the option is not there.

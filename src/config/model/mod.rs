@@ -1,5 +1,6 @@
 //! The typed, immutable configuration that the rest of the server reads.
 
+pub mod errors;
 pub mod files;
 pub mod hooks;
 mod http;
@@ -12,6 +13,7 @@ mod scaling;
 mod timeouts;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use uwsgi_plugin_api::{Settings, WireProtocol};
@@ -35,6 +37,10 @@ pub struct Config {
     pub modifiers: Modifiers,
     /// Who tells for whom a connection is.
     pub proxy_protocol: proxies::ProxyProtocol,
+    /// Whose word on others is believed; `None` where nothing is said.
+    pub trusted: Option<Arc<proxies::Trusted>>,
+    /// What is told where no application answers.
+    pub errors: errors::Errors,
     /// Processes and threads.
     pub processes: Processes,
     /// How many workers run.

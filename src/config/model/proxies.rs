@@ -25,6 +25,26 @@ impl Peers {
     }
 }
 
+/// Proxies that are believed what they say of whom they speak for (`trusted-proxies`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trusted {
+    /// Who they are.
+    pub peers: Peers,
+    /// What they write.
+    pub headers: Headers,
+}
+
+/// The headers in which proxies tell of their client. Those that are not named pass a proxy as a client wrote them, so
+/// only one kind can be believed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Headers {
+    /// `X-Forwarded-For`, `-Proto` and `-Ssl`.
+    #[default]
+    XForwarded,
+    /// `Forwarded` (RFC 7239).
+    Forwarded,
+}
+
 /// Whose connections begin with a header of the PROXY protocol.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Introduced {

@@ -8,6 +8,10 @@ use super::*;
 const SAMPLES: &[(&str, &str)] = &[
     ("protocol", "http"),
     ("add-header", "X-Sample: 1"),
+    ("error-page", "503 x.html"),
+    ("trusted-proxies", "10.0.0.0/8"),
+    ("trusted-headers", "forwarded"),
+    ("proxy-protocol-from", "10.0.0.0/8"),
     ("chmod-socket", "600"),
     ("umask", "077"),
     ("env", "A=B"),

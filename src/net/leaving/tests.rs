@@ -10,6 +10,7 @@ use uwsgi_protocol::{fastcgi, http1, scgi, uwsgi};
 
 use super::*;
 use crate::config::model::proxies::Introduced;
+use crate::errors::{Errors, Pages};
 use crate::net::connection::Bounds;
 use crate::net::decode;
 use crate::net::front::Fronts;
@@ -46,6 +47,8 @@ impl Worker {
             body_bytes_per_s: None,
             requests_max: None,
             fronts: Fronts::default(),
+            trusted: None,
+            errors: Arc::new(Errors::new(Pages::default(), false)),
         };
         let times = Times {
             head_ms: 60_000,

@@ -105,6 +105,12 @@ pub(super) const ROWS: &[OptionRow] = &chapter(
             "Expect a header of the PROXY protocol, version 1 or 2, at the beginning of each connection to http-socket; it tells who the client is."),
         list("proxy-protocol-from", "PEER[,PEER]",
             "Expect headers of the PROXY protocol only from these addresses and networks (unix stands for unix sockets); others are served as they are. auto-socket takes headers from these, and from nobody else.").extra(),
+        list("trusted-proxies", "PEER[,PEER]",
+            "Believe X-Forwarded-For, -Proto and -Ssl where these addresses and networks (unix stands for unix sockets) have sent the request, as far back as only they stand in the row; from others these headers are only passed on.").extra()
+            .reload(Reload::Workers),
+        text("trusted-headers", "x-forwarded|forwarded",
+            "The headers that trusted-proxies write: x-forwarded (default), or forwarded for the one of RFC 7239.").extra()
+            .reload(Reload::Workers),
         flag("http-enable-proxy-protocol",
             "As enable-proxy-protocol, for the sockets of http.").argument(Argument::Optional),
         list("http-stud-prefix", "ADDRESS",
@@ -200,6 +206,9 @@ pub(super) const ROWS: &[OptionRow] = &chapter(
         // Headers of answers.
         list("add-header", "NAME: VALUE",
             "Add this header to the answer of every request, behind the application's own; the server's own, such as Connection, stay as they are.")
+            .reload(Reload::Workers),
+        flag("request-id",
+            "Give every request an id: HTTP_X_REQUEST_ID for the application, X-Request-Id in the answer. One that a front end or a trusted proxy has given stays. Errors of the server always have one.").extra()
             .reload(Reload::Workers),
         list("del-header", "NAME",
             "Take a header out of every answer.").aliases(&["rem-header"])

@@ -16,7 +16,6 @@ const FAULT: Status = Status::Unsupported(
 const AFTER: Status = Status::Missing(
     "let the application do it in close() of the body it returns, or a program that reads the log",
 );
-const PAGES: &str = "errors of the server have a short plain body; let the front end send pages (nginx: error_page with uwsgi_intercept_errors on)";
 const GEOIP: &str =
     "let the front end look the address up and pass the result (nginx: geoip2 with uwsgi_param)";
 
@@ -69,14 +68,13 @@ pub(super) const ROWS: &[OptionRow] = &chapter(
     Section::Routing,
     [
         list("error-page-403", "FILE",
-            "HTML file that is the body of an answer 403 of the server itself.").reload(Workers)
-            .missing(PAGES),
+            "HTML file that is the body of answers 403 of the server itself (clients that prefer JSON get a problem document); of several files the first that can be read counts.").reload(Workers),
         list("error-page-404", "FILE",
-            "HTML file that is the body of an answer 404 of the server itself.").reload(Workers)
-            .missing(PAGES),
+            "HTML file that is the body of answers 404 of the server itself (clients that prefer JSON get a problem document); of several files the first that can be read counts.").reload(Workers),
         list("error-page-500", "FILE",
-            "HTML file that is the body of an answer 500 of the server itself.").reload(Workers)
-            .missing(PAGES),
+            "HTML file that is the body of answers 500 of the server itself (clients that prefer JSON get a problem document); of several files the first that can be read counts.").reload(Workers),
+        list("error-page", "STATUS[ STATUS] FILE",
+            "HTML file that is the body of the server's own answers with these statuses, from 400 to 599.").reload(Workers).extra(),
         text("geoip-country", "FILE",
             "GeoIP database of countries for ${geoip[...]} in routing rules.").reload(Workers).extra()
             .missing(GEOIP),

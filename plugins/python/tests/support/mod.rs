@@ -387,9 +387,11 @@ pub fn serve(
     body: &mut MockBody,
     response: &mut dyn Response,
 ) -> Outcome {
+    let vars = head.vars.view(&head.head);
     let mut request = Request {
-        vars: head.vars.view(&head.head),
+        vars,
         listener,
+        url_scheme: vars.get(Known::UwsgiScheme).unwrap_or(b"http"),
         modifier1: 0,
         modifier2: 0,
         core: CoreId(0),
