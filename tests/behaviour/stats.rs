@@ -109,6 +109,7 @@ fn keys_and_lines_are_uwsgis() {
 
 #[test]
 fn figures_follow_the_requests() {
+    ours_only!("on a busy machine a worker with threads stays busy in its statistics");
     let server = start(Setup::http().master(2).args(["--threads", "2"]));
     for target in ["/hello", "/hello", "/boom", "/hello"] {
         let _ = server.raw(&Request::get(target));
