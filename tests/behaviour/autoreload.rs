@@ -45,6 +45,9 @@ fn changed_module_is_loaded_anew() {
         age(&server, "shop.py");
         server.logged("<*>[uwsgi-python-reloader] module/file <*>shop.py has been modified")
     });
+    ours_only!(
+        "it is away for a moment, and on a busy machine reloads again for what the test writes"
+    );
     price(&server, "/", "22");
 }
 
