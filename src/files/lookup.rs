@@ -122,7 +122,11 @@ impl Files {
                 self.coded(&open, (file, metadata), (directory, itself), asked)
             }
             Opened::Directory => {
-                for name in &self.options.index {
+                // An index that is the application's must not be sent as text, such as `index.php`.
+                let skips = |name: &&String| {
+                    !self.options.skip.iter().any(|suffix| name.ends_with(suffix.as_str()))
+                };
+                for name in self.options.index.iter().filter(skips) {
                     let index = itself.join(name);
                     if let Opened::File(file, metadata) = open(&index) {
                         return self.coded(&open, (file, metadata), (directory, &index), asked);

@@ -170,6 +170,11 @@ fn some_suffixes_are_the_applications() {
     let server = server(&["--check-static", "WWW", "--static-skip-ext", ".txt"]);
     is_app(&server.get("/a.txt"));
     assert_eq!(server.get("/none").text(), "data");
+    // By way of its directory neither.
+    let skips = ["--static-index", "index.html", "--static-skip-ext", ".html"];
+    let server = self::server(&[&["--check-static", "WWW"], &skips[..]].concat());
+    is_app(&server.get("/sub"));
+    is_app(&server.get("/sub/"));
 }
 
 #[test]
