@@ -12,6 +12,7 @@ use uwsgi_plugin_api::{Host, Listener, PluginError, Settings};
 use crate::config::model::hooks::Phase;
 use crate::config::{Config, Snapshot};
 use crate::errors::{PageError, Pages};
+use crate::files::{Files as StaticFiles, MimeError};
 use crate::hooks;
 use crate::isolation::{self, Image, IsolationError};
 use crate::log::{self, LogError, banner};
@@ -49,6 +50,8 @@ pub enum ServeError {
     Isolation(#[from] IsolationError),
     #[error(transparent)]
     Page(#[from] PageError),
+    #[error(transparent)]
+    Mime(#[from] MimeError),
     #[error("{0}")]
     Plugin(#[from] PluginError),
     #[error("cannot {action}: {source}")]
@@ -367,8 +370,8 @@ fn generation(
         true => vacuum,
         false => Vacuum::new(process::current()),
     };
-    let pages = Pages::read(&config.errors.pages)?;
-    let hooks = around_forks((config, board), plugins, &host, listeners, (rescue, pages, &vacuum));
+    let read = (Pages::read(&config.errors.pages)?, StaticFiles::new(&config.files)?.map(Arc::new));
+    let hooks = around_forks((config, board), plugins, &host, (listeners, read), (rescue, &vacuum));
     Ok(Loading { hooks, board: board.clone(), process_names, no_orphans, vacuum })
 }
 
@@ -516,8 +519,8 @@ fn around_forks(
     (config, board): (&Arc<Config>, &Arc<Board>),
     plugins: &Registry,
     host: &Arc<ServerHost>,
-    listeners: Vec<Listening>,
-    (rescue, pages, vacuum): (Option<Rescue>, Pages, &Vacuum),
+    (listeners, (pages, files)): (Vec<Listening>, (Pages, Option<Arc<StaticFiles>>)),
+    (rescue, vacuum): (Option<Rescue>, &Vacuum),
 ) -> Hooks {
     let leftovers = vacuum.clone();
     let orphaned: Arc<dyn Fn() + Send + Sync> = Arc::new(move || leftovers.remove_for_owner());
@@ -548,6 +551,7 @@ fn around_forks(
                 trial: birth.trial,
                 first_life: birth.first_life,
                 pages: pages.clone(),
+                files: files.clone(),
                 orphaned: orphaned.clone(),
             })
         }),
@@ -562,10 +566,6 @@ fn load(
     host: &Arc<ServerHost>,
     listeners: &[Listening],
 ) -> Result<(), i32> {
-    if let Err(error) = crate::files::Files::check(&config.files) {
-        log::line(format_args!("{error}"));
-        return Err(1);
-    }
     if let Err(error) = start_plugins(config, plugins, host, listeners) {
         log::line(format_args!("{error}"));
         return Err(1);

@@ -116,11 +116,9 @@ fn beyond_options(config: &Config, plugins: &plugin::Registry) -> Vec<Diagnostic
 /// Modifiers that HTTP sockets give their requests and no plugin answers: each request would be closed.
 fn unanswered(config: &Config, plugins: &plugin::Registry) -> Vec<Diagnostic> {
     let routes = plugins.routes();
-    let http = &config.http;
-    let given = [
-        ("http-modifier1", http.router.modifier1),
-        ("http-socket-modifier1", http.plain.modifier1),
-    ];
+    let modifiers = &config.modifiers;
+    let given =
+        [("http-modifier1", modifiers.router.0), ("http-socket-modifier1", modifiers.http.0)];
     let lost = given
         .into_iter()
         .filter(|(_, modifier)| *modifier != 0 && routes[usize::from(*modifier)].is_none());

@@ -1,34 +1,16 @@
 //! Which content coding a client takes (RFC 9110, 12.5.3).
 
+use uwsgi_protocol::http1::coding_weight;
+
 use crate::config::model::files::Coding;
 
-/// The first of `offered` that is not refused.
+/// Those of `offered` that the client takes, the one that it likes best first.
 pub(super) fn accepted(header: &[u8], offered: &[Coding]) -> Vec<Coding> {
-    let header = String::from_utf8_lossy(header);
-    let quality = |name: &str| {
-        let mut any = None;
-        for item in header.split(',') {
-            let mut parts = item.split(';').map(str::trim);
-            let Some(coding) = parts.next() else { continue };
-            let weight = parts.find_map(|part| part.strip_prefix("q="));
-            let weight = weight.map_or(1.0, |text| text.parse::<f32>().unwrap_or(0.0));
-            if coding.eq_ignore_ascii_case(name) {
-                return weight;
-            }
-            if coding == "*" {
-                any = Some(weight);
-            }
-        }
-        any.unwrap_or(0.0)
-    };
-    let mut taken: Vec<_> = offered
-        .iter()
-        .map(|coding| (*coding, quality(coding.name())))
-        .filter(|(_, weight)| *weight > 0.0)
-        .collect();
+    let weight = |coding: &Coding| coding_weight(header, coding.name());
+    let mut taken: Vec<_> = offered.iter().copied().filter(|coding| weight(coding) > 0).collect();
     // Stable: of equal ones, ours counts.
-    taken.sort_by(|(_, one), (_, other)| other.total_cmp(one));
-    taken.into_iter().map(|(coding, _)| coding).collect()
+    taken.sort_by_key(|coding| std::cmp::Reverse(weight(coding)));
+    taken
 }
 
 #[cfg(test)]

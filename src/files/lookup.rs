@@ -8,7 +8,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::mime::Types;
+use super::mime::{MimeError, Types};
 use super::open::{self, Opened};
 use super::{Found, Outcome, encoding};
 use crate::config::model::files::{Coding, Map, StaticFiles, Subject};
@@ -29,7 +29,7 @@ pub struct Asked<'a> {
     pub now: SystemTime,
 }
 
-/// See the module. Made once a worker.
+/// See the module. Made once a generation; workers share it.
 #[derive(Debug)]
 pub struct Files {
     options: StaticFiles,
@@ -38,24 +38,20 @@ pub struct Files {
 
 impl Files {
     /// `None` where no option asks for files.
-    pub fn new(options: &StaticFiles) -> Option<Self> {
-        let types = || Types::read(&options.mime_files);
-        (!options.is_empty()).then(|| Self { options: options.clone(), types: types() })
-    }
-
-    /// What is wrong with files that the options name and that are read at the start, in one line.
     ///
     /// # Errors
-    /// The first one that cannot be read: the others would be served without a type.
-    pub fn check(options: &StaticFiles) -> Result<(), String> {
-        options.mime_files.iter().try_for_each(|path| match File::open(path) {
-            Ok(_) => Ok(()),
-            Err(error) => Err(format!("mime-file {}: it cannot be read: {error}", path.display())),
-        })
+    /// A `mime-file` cannot be read.
+    pub fn new(options: &StaticFiles) -> Result<Option<Self>, MimeError> {
+        // A mistake is one, even where no file is asked for.
+        if options.is_empty() && options.mime_files.is_empty() {
+            return Ok(None);
+        }
+        let types = Types::read(&options.mime_files)?;
+        Ok((!options.is_empty()).then(|| Self { options: options.clone(), types }))
     }
 
     /// The file that answers a GET or HEAD.
-    pub fn look_up(&self, asked: &Asked<'_>) -> Outcome {
+    pub fn look_up(&self, asked: &Asked<'_>) -> Outcome<'_> {
         let skips = |suffix: &String| asked.path.ends_with(suffix.as_bytes());
         if asked.path.contains(&0) || self.options.skip.iter().any(skips) {
             return Outcome::Missing;
@@ -80,7 +76,7 @@ impl Files {
         Outcome::Missing
     }
 
-    fn mapped(&self, map: &Map, rest: &[u8], asked: &Asked<'_>) -> Outcome {
+    fn mapped(&self, map: &Map, rest: &[u8], asked: &Asked<'_>) -> Outcome<'_> {
         if map.whole {
             return self.in_directory(&map.path, asked.path, asked);
         }
@@ -97,7 +93,7 @@ impl Files {
         self.in_directory(&map.path, rest, asked)
     }
 
-    fn in_directory(&self, directory: &Path, path: &[u8], asked: &Asked<'_>) -> Outcome {
+    fn in_directory(&self, directory: &Path, path: &[u8], asked: &Asked<'_>) -> Outcome<'_> {
         let start = path.iter().take_while(|byte| **byte == b'/').count();
         let relative = Path::new(OsStr::from_bytes(&path[start..]));
         let Ok(root) = open::root(directory) else { return Outcome::Missing };
@@ -146,7 +142,7 @@ impl Files {
         (file, metadata): (File, Metadata),
         (directory, path): (&Path, &Path),
         asked: &Asked<'_>,
-    ) -> Outcome {
+    ) -> Outcome<'_> {
         let full = directory.join(path);
         let offered = self.codings(&full);
         for coding in encoding::accepted(asked.accept_encoding, &offered) {
@@ -181,14 +177,14 @@ impl Files {
         metadata: &Metadata,
         (path, coding): (&Path, Option<Coding>),
         asked: &Asked<'_>,
-    ) -> Found {
+    ) -> Found<'_> {
         let content_type = self.types.of(path);
         let seconds = u64::try_from(metadata.mtime()).unwrap_or(0);
         let modified = UNIX_EPOCH + Duration::from_secs(seconds);
         // A file that is replaced has another inode, one that is written to another time.
         let (nanos, inode) = (metadata.mtime_nsec(), metadata.ino());
         let etag = format!("\"{seconds:x}.{nanos:x}-{inode:x}-{:x}\"", metadata.len());
-        let expires = self.expires(path, content_type.as_deref(), modified, asked);
+        let expires = self.expires(path, content_type, modified, asked);
         Found {
             file,
             size: metadata.len(),

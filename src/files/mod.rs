@@ -14,12 +14,13 @@ use std::fs::File;
 use std::time::SystemTime;
 
 pub use lookup::{Asked, Files};
+pub use mime::MimeError;
 
 use crate::config::model::files::Coding;
 
 /// A file that answers a request.
 #[derive(Debug)]
-pub struct Found {
+pub struct Found<'a> {
     /// Open for reading.
     pub file: File,
     /// Bytes.
@@ -29,7 +30,7 @@ pub struct Found {
     /// Strong validator (RFC 9110, 8.8.3), with its quotes.
     pub etag: String,
     /// By its name; `None` for one that nobody knows.
-    pub content_type: Option<String>,
+    pub content_type: Option<&'a str>,
     /// Its bytes are coded so.
     pub coding: Option<Coding>,
     /// There may be another answer for other codings.
@@ -40,9 +41,9 @@ pub struct Found {
 
 /// What became of a path.
 #[derive(Debug)]
-pub enum Outcome {
+pub enum Outcome<'a> {
     /// There is a file.
-    Found(Found),
+    Found(Found<'a>),
     /// There is none: the application answers.
     Missing,
     /// There is one, and the server may not read it.

@@ -1,42 +1,9 @@
 //! Bodies whose bytes do not lie on the wire as such: chunks of HTTP, records of FastCGI.
 
 use uwsgi_protocol::Reject;
-use uwsgi_protocol::fastcgi::{self, StdinDecoder};
+pub use uwsgi_protocol::fastcgi::Piece;
+use uwsgi_protocol::fastcgi::StdinDecoder;
 use uwsgi_protocol::http1::{Chunk, ChunkedDecoder};
-
-/// What lies next in the bytes that were received.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Piece {
-    /// Nothing that can be used yet; so many bytes are done with.
-    More {
-        /// Drop these.
-        consumed: usize,
-    },
-    /// Bytes of the body.
-    Data {
-        /// They begin there.
-        skip: usize,
-        /// There are so many.
-        len: usize,
-    },
-    /// Something for later: a record of another request on the same connection.
-    Foreign {
-        /// It begins there.
-        skip: usize,
-        /// It has so many bytes.
-        len: usize,
-    },
-    /// The body is complete.
-    End {
-        /// Drop these.
-        consumed: usize,
-    },
-    /// The client has given the request up.
-    Abort {
-        /// Drop these.
-        consumed: usize,
-    },
-}
 
 /// How the body at hand is coded, and where in it the decoder stands.
 #[derive(Debug)]
@@ -65,23 +32,18 @@ impl Records {
     /// The end of the records is the end of the body (reference 2.2, 8), but nobody may take a longer body for a
     /// shorter one, nor the other way round.
     fn decode(&mut self, data: &[u8]) -> Result<Piece, Reject> {
-        let piece = match self.decoder.decode(data)? {
-            fastcgi::Piece::More { consumed } => Piece::More { consumed },
-            fastcgi::Piece::Data { skip, len } => {
-                self.received += len as u64;
-                if self.announced.is_some_and(|announced| self.received > announced) {
-                    return Err(Reject::new(400, "body_longer_than_announced"));
-                }
-                Piece::Data { skip, len }
+        let piece = self.decoder.decode(data)?;
+        if let Piece::Data { len, .. } = piece {
+            self.received += len as u64;
+        }
+        let announced = self.announced.unwrap_or(self.received);
+        match piece {
+            Piece::Data { .. } if self.received > announced => {
+                Err(Reject::new(400, "body_longer_than_announced"))
             }
-            fastcgi::Piece::Foreign { skip, len } => Piece::Foreign { skip, len },
-            fastcgi::Piece::End { consumed } if self.announced.unwrap_or(0) > self.received => {
-                Piece::Abort { consumed }
-            }
-            fastcgi::Piece::End { consumed } => Piece::End { consumed },
-            fastcgi::Piece::Abort { consumed } => Piece::Abort { consumed },
-        };
-        Ok(piece)
+            Piece::End { consumed } if self.received < announced => Ok(Piece::Abort { consumed }),
+            piece => Ok(piece),
+        }
     }
 }
 

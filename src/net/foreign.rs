@@ -60,5 +60,5 @@ impl Foreign {
 }
 
 fn request_id(record: &[u8]) -> Option<u16> {
-    record.get(2..4).map(|id| u16::from_be_bytes([id[0], id[1]]))
+    Some(fastcgi::Header::read(record).ok()??.id)
 }

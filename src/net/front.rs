@@ -4,28 +4,27 @@
 
 use std::sync::Arc;
 
-use uwsgi_plugin_api::WireProtocol;
 use uwsgi_protocol::http1::{self, Framing};
 use uwsgi_protocol::{Known, Name, Reject, Vars};
 
 use super::hub::Times;
-use crate::config::model::{Config, Side};
+use crate::config::model::{Config, Router, SocketSpec};
 
 /// See the module.
 #[derive(Debug)]
 pub struct Front {
-    side: Side,
+    router: Router,
 }
 
 impl Front {
     /// `%2F` stays as it is in `PATH_INFO`.
     pub fn keeps_slashes(&self) -> bool {
-        self.side.keeps_slashes
+        self.router.keeps_slashes
     }
 
     /// Answers that the application marks are compressed.
     pub fn compresses(&self) -> bool {
-        self.side.gzip
+        self.router.gzip
     }
 
     /// Makes a request what this listener wants it to be; `input` is what its variables point into.
@@ -42,17 +41,17 @@ impl Front {
             Framing::Length(length) if head.expect_continue => length,
             _ => 0,
         };
-        if self.side.expect_bytes_max.is_some_and(|max| announced > max) {
+        if self.router.expect_bytes_max.is_some_and(|max| announced > max) {
             return Err(Reject::new(413, "body_too_large"));
         }
-        if self.side.host_is_server_name
+        if self.router.host_is_server_name
             && let Some(position) = vars.position(Known::Host)
         {
             let host = vars.entries()[position].value;
             vars.push(Name::Known(Known::ServerName), host);
         }
         // They come last, so that they have the last word, as in uWSGI.
-        for (name, value) in &self.side.vars {
+        for (name, value) in &self.router.vars {
             vars.set(input, name.as_bytes(), value.as_bytes());
         }
         Ok(())
@@ -61,7 +60,7 @@ impl Front {
     /// The times of this listener, where they are its own; the others are `usual`.
     fn times(&self, usual: &Times) -> Option<Times> {
         let ms = |time: std::time::Duration| time.as_millis() as u64;
-        let Side { timeout, head_timeout, .. } = self.side;
+        let Router { timeout, head_timeout, .. } = self.router;
         if timeout.is_none() && head_timeout.is_none() {
             return None;
         }
@@ -80,11 +79,11 @@ pub struct Fronts(Arc<[Option<Front>]>);
 impl Fronts {
     /// Sockets of the configuration are the first listeners, in its order; others were inherited.
     pub fn new(config: &Config) -> Self {
-        let front = |side: &Side| (*side != Side::default()).then(|| Front { side: side.clone() });
-        let fronts = config.sockets.iter().map(|socket| match socket.protocol {
-            WireProtocol::Http => front(config.http.side(socket.router)),
-            _ => None,
-        });
+        let router = &config.http.router;
+        let asks = *router != Router::default();
+        let front =
+            |socket: &SocketSpec| (asks && socket.router).then(|| Front { router: router.clone() });
+        let fronts = config.sockets.iter().map(front);
         Self(fronts.collect())
     }
 

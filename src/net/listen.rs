@@ -311,7 +311,7 @@ impl Opened {
         if let Bound::Tcp(_) = self.bound {
             let seconds = config.limits.socket_timeout.as_secs();
             let options = TcpOptions {
-                no_delay: runtime.tcp_nodelay || keeps_connections(protocol),
+                no_delay: runtime.tcp_nodelay || may_answer_again(protocol),
                 keep_alive: runtime.so_keepalive,
                 defer_seconds: match runtime.defer_accept {
                     true => u32::try_from(seconds).unwrap_or(u32::MAX),
@@ -330,30 +330,22 @@ impl Opened {
         protocol: WireProtocol,
         spec: Option<&SocketSpec>,
     ) -> Socket {
-        let modifiers = match protocol {
-            WireProtocol::Http => {
-                let side = config.http.side(spec.is_some_and(|spec| spec.router));
-                (side.modifier1, side.modifier2)
-            }
-            other => config.modifiers.of(other),
-        };
+        let router = spec.is_some_and(|spec| spec.router);
         let name = self.name(spec);
         let line = self.line(id, &name);
-        let router_line = spec.filter(|spec| spec.router).map(|_| {
-            let fd = self.fd.as_raw_fd();
-            format!("uWSGI http bound on {name} fd {fd}")
-        });
+        let router_line =
+            router.then(|| format!("uWSGI http bound on {name} fd {}", self.fd.as_raw_fd()));
         let static_vars = match protocol {
             WireProtocol::Http | WireProtocol::Auto => http_vars(&self.bound),
             _ => Vec::new(),
         };
         let id = u16::try_from(id).unwrap_or(u16::MAX);
+        let modifiers = config.modifiers.of(protocol, router);
         let info = Listener { id, protocol, name, modifiers, static_vars };
         let path = match self.bound {
             Bound::Unix(path) => Some(path),
             _ => None,
         };
-        let router = spec.is_some_and(|spec| spec.router);
         let introduced = config.proxy_protocol.of(protocol, router);
         Socket { fd: self.fd, info, introduced, path, line, router_line, reason: self.reason }
     }
@@ -389,7 +381,7 @@ impl Opened {
 }
 
 /// Whether an answer is not the last thing on its connection, so that the kernel must not wait with its last bytes.
-fn keeps_connections(protocol: WireProtocol) -> bool {
+fn may_answer_again(protocol: WireProtocol) -> bool {
     match protocol {
         WireProtocol::Uwsgi | WireProtocol::Scgi | WireProtocol::ScgiNph => false,
         WireProtocol::PersistentUwsgi | WireProtocol::Http | WireProtocol::Auto => true,

@@ -122,7 +122,10 @@ fn replace(vars: &mut Vars, known: Known, value: impl FnOnce(&mut Vec<u8>)) {
 
 /// The id that a request came with, from somebody who may give it one.
 pub fn given_id(vars: VarsView<'_>, may_name: bool) -> Option<RequestId<'_>> {
-    vars.get(Known::XRequestId).filter(|_| may_name).and_then(RequestId::taken)
+    if !may_name {
+        return None;
+    }
+    vars.get(Known::XRequestId).and_then(RequestId::taken)
 }
 
 impl Connection {

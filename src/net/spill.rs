@@ -4,12 +4,9 @@ use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use uwsgi_protocol::fastcgi::{Stream, stream_header};
+use uwsgi_protocol::fastcgi::{CONTENT_BYTES_MAX, Stream, stream_header};
 
 use crate::sys::socket;
-
-/// Bytes of a file in one record: a multiple of 8, as FastCGI recommends.
-const RECORD_BYTES_MAX: u64 = 65_528;
 
 enum Piece {
     Bytes { bytes: Vec<u8>, sent: usize },
@@ -34,7 +31,7 @@ impl Records {
         (file, offset, left): (BorrowedFd<'_>, u64, u64),
     ) -> io::Result<(usize, usize)> {
         if self.left == 0 {
-            self.left = left.min(RECORD_BYTES_MAX);
+            self.left = left.min(CONTENT_BYTES_MAX.into());
             self.header = stream_header(Stream::Stdout, self.id, self.left as u16);
             self.header_sent = 0;
         }
@@ -173,8 +170,8 @@ mod tests {
         spill.push_file(file.into(), 2, 5);
         spill.push(b"end");
         let mut zeros = tempfile();
-        zeros.write_all(&[b'0'; RECORD_BYTES_MAX as usize + 3]).unwrap();
-        spill.push_file_in_records(zeros.into(), 1, RECORD_BYTES_MAX + 2, 9);
+        zeros.write_all(&[b'0'; CONTENT_BYTES_MAX as usize + 3]).unwrap();
+        spill.push_file_in_records(zeros.into(), 1, u64::from(CONTENT_BYTES_MAX) + 2, 9);
         let mut sent = 0;
         assert_eq!(spill.flush(ours.as_fd(), &mut sent).unwrap(), Flushed::Blocked);
         let mut got = Vec::new();
@@ -190,8 +187,8 @@ mod tests {
         assert_eq!(spill.held(), 0);
         let (plain, records) = got[1 << 20..].split_at(8);
         assert_eq!(plain, b"23456end");
-        let (first, second) = records.split_at(8 + RECORD_BYTES_MAX as usize);
-        assert_eq!(first[..8], stream_header(Stream::Stdout, 9, RECORD_BYTES_MAX as u16));
+        let (first, second) = records.split_at(8 + CONTENT_BYTES_MAX as usize);
+        assert_eq!(first[..8], stream_header(Stream::Stdout, 9, CONTENT_BYTES_MAX));
         assert_eq!(second, [&stream_header(Stream::Stdout, 9, 2)[..], b"00"].concat());
     }
 

@@ -4,15 +4,13 @@ use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
-use uwsgi_plugin_api::{Flow, HeadError, Known, Response, VarsView, WriteError};
-use uwsgi_protocol::fastcgi::{self, Stream};
-use uwsgi_protocol::http1::{Form, ResponseEncoder, is_value};
+use uwsgi_plugin_api::{Flow, HeadError, Response, WriteError};
+use uwsgi_protocol::http1::{ResponseEncoder, is_value};
 
 use super::cell::Cell;
-use super::dress::{self, Dress};
+use super::dress::Dress;
 use super::fault::Standin;
 use super::gzip::{self, Gzip};
-use crate::net::front::Front;
 use crate::net::spill::{Flushed, Spill};
 use crate::sys::socket;
 
@@ -20,11 +18,6 @@ use crate::sys::socket;
 pub const SPILL_BYTES_MAX: usize = 1 << 20;
 /// So much of a connection's answers is kept back while its next pipelined request is here already, in bytes.
 const HOLD_BYTES_MAX: usize = 16 * 1024;
-
-/// Bytes that go into records by a copy; of more, the records are made around them.
-const RECORD_COPY_BYTES_MAX: usize = 16 * 1024;
-/// Records that are sent at once.
-const RECORDS_MAX: usize = 64;
 
 /// Bodies up to this size are copied behind their head.
 const JOIN_BYTES_MAX: usize = 2 * 1024;
@@ -53,29 +46,36 @@ pub struct Sent {
     pub cut: bool,
 }
 
+/// What is settled before an answer begins.
+pub(super) struct Terms<'a> {
+    pub(super) fd: BorrowedFd<'a>,
+    pub(super) cell: &'a Cell,
+    /// The value of `Date`.
+    pub(super) date: &'a [u8],
+    /// Longest wait for a reader that takes nothing.
+    pub(super) timeout: Duration,
+    pub(super) dress: Dress,
+    /// Who answers where the application does not.
+    pub(super) standin: Standin<'a>,
+    /// The request's id, where every answer has one.
+    pub(super) id: Option<&'a [u8]>,
+    /// Headers that are added to the application's.
+    pub(super) headers: &'a [(String, String)],
+    /// Another request of this connection is here: small answers wait for its answer.
+    pub(super) hold: bool,
+}
+
 /// See the module. Made for one request.
 pub struct Answer<'a> {
-    fd: BorrowedFd<'a>,
-    cell: &'a Cell,
-    encoder: &'a mut ResponseEncoder,
+    pub(super) terms: Terms<'a>,
+    pub(super) encoder: &'a mut ResponseEncoder,
     spill: &'a mut Spill,
-    date: &'a [u8],
-    timeout: Duration,
-    dress: Dress,
     /// What FastCGI is told at the end; 0 is success.
     pub(super) exit_status: u32,
-    /// Who answers where the application does not. Without one the connection closes.
-    pub(super) standin: Option<Standin<'a>>,
-    /// The request's id, where every answer has one.
-    id: Option<&'a [u8]>,
-    /// The application has said it.
+    /// The application has said the request's id.
     has_id: bool,
     /// The records of this answer have ended.
-    ended: bool,
-    /// Headers that are added to the application's.
-    headers: &'a [(String, String)],
-    /// Another request of this connection is here: small answers wait for its answer.
-    hold: bool,
+    pub(super) ended: bool,
     holding: bool,
     sealed: bool,
     /// The first piece of the body is all of it.
@@ -87,80 +87,27 @@ pub struct Answer<'a> {
 }
 
 impl<'a> Answer<'a> {
-    /// An answer on `fd`; the encoder was reset for this request. `holding`: earlier answers are kept back.
-    pub fn new(
-        fd: BorrowedFd<'a>,
-        cell: &'a Cell,
-        encoder: &'a mut ResponseEncoder,
-        spill: &'a mut Spill,
-        date: &'a [u8],
-        timeout: Duration,
+    /// The encoder was reset for this request. `gzip`: the listener compresses. `holding`: earlier answers are kept
+    /// back.
+    pub(super) fn new(
+        terms: Terms<'a>,
+        (encoder, spill): (&'a mut ResponseEncoder, &'a mut Spill),
+        gzip: Option<Box<Gzip>>,
+        holding: bool,
     ) -> Self {
-        let sent = Sent::default();
         Self {
-            fd,
-            cell,
+            terms,
             encoder,
             spill,
-            date,
-            timeout,
-            dress: Dress::default(),
             exit_status: 0,
-            standin: None,
-            id: None,
             has_id: false,
             ended: false,
-            headers: &[],
-            hold: false,
-            holding: false,
+            holding,
             sealed: false,
             whole: false,
-            gzip: None,
-            sent,
+            gzip,
+            sent: Sent::default(),
         }
-    }
-
-    /// Lets small answers wait for the next one; `holding` says that earlier ones wait already.
-    pub fn pipelined(&mut self, hold: bool, holding: bool) {
-        (self.hold, self.holding) = (hold, holding);
-    }
-
-    /// The form in which it goes on the wire; HTTP's where nothing is said.
-    pub fn dressed(&mut self, dress: Dress) {
-        self.dress = dress;
-    }
-
-    /// Adds these headers to those of the application.
-    pub fn add_headers(&mut self, headers: &'a [(String, String)]) {
-        self.headers = headers;
-    }
-
-    /// Compresses the body where the listener does so (`http-auto-gzip`), the application asks for it and the client
-    /// accepts it.
-    pub fn may_compress(&mut self, front: Option<&Front>, request: VarsView<'_>) {
-        if front.is_some_and(Front::compresses) {
-            self.gzip = Some(Box::new(Gzip::new(request.get(Known::AcceptEncoding))));
-        }
-    }
-
-    /// Who answers where the application does not.
-    pub(super) fn stood_in_by(&mut self, standin: Standin<'a>) {
-        self.standin = Some(standin);
-    }
-
-    /// The request's id, for an answer that has none of the application.
-    pub(super) fn named(&mut self, id: Option<&'a [u8]>) {
-        self.id = id;
-    }
-
-    /// What its client reads.
-    pub(super) fn form(&self) -> Form {
-        self.dress.form
-    }
-
-    /// The connection is not kept. Before the head is out.
-    pub(super) fn close_after(&mut self) {
-        self.encoder.close_after();
     }
 
     /// True when answers are kept back.
@@ -201,23 +148,6 @@ impl<'a> Answer<'a> {
         end.missing == 0 && end.keep_alive
     }
 
-    /// The last bytes of an answer in records, where they did not go with its body.
-    fn end_records(&mut self) -> Result<(), WriteError> {
-        let Some(id) = self.dress.records else { return Ok(()) };
-        self.ended = true;
-        self.transmit(&[IoSlice::new(&fastcgi::end(id, self.exit_status))])
-    }
-
-    /// Tells the log of the front end, where the protocol has a way to it.
-    pub fn remark(&mut self, text: &str) {
-        if let Some(id) = self.dress.records.filter(|_| !self.ended) {
-            let mut record = Vec::new();
-            dress::record(Stream::Stderr, id, &[IoSlice::new(text.as_bytes())], &mut record);
-            // One that cannot be sent is no worse than one that nobody reads.
-            let _ = self.transmit(&[IoSlice::new(&record)]);
-        }
-    }
-
     /// Sends what was kept back.
     pub fn flush_held(&mut self) -> Result<(), WriteError> {
         if !self.holding {
@@ -225,7 +155,7 @@ impl<'a> Answer<'a> {
         }
         self.holding = false;
         let mut held = Vec::new();
-        self.cell.take_held(&mut held);
+        self.terms.cell.take_held(&mut held);
         self.send_now(&[IoSlice::new(&held)])
     }
 
@@ -247,14 +177,14 @@ impl<'a> Answer<'a> {
                 // Headers were good when they were given; one that does not fit any more is left out.
                 let _ = gzip.seal(self.encoder, is_file);
             }
-            for (name, value) in self.headers {
+            for (name, value) in self.terms.headers {
                 // They were checked at the start; one that does not fit into the head any more is left out.
                 let _ = self.encoder.header(name.as_bytes(), value.as_bytes());
             }
-            if let Some(id) = self.id.filter(|_| !self.has_id) {
+            if let Some(id) = self.terms.id.filter(|_| !self.has_id) {
                 let _ = self.encoder.header(REQUEST_ID, id);
             }
-            self.encoder.seal(self.date);
+            self.encoder.seal(self.terms.date);
         }
         first
     }
@@ -299,7 +229,7 @@ impl<'a> Answer<'a> {
 
     /// `small`: may be kept back.
     fn send(&mut self, parts: &[IoSlice<'_>], small: bool) -> Result<(), WriteError> {
-        if self.hold && small && self.cell.hold(parts, HOLD_BYTES_MAX) {
+        if self.terms.hold && small && self.terms.cell.hold(parts, HOLD_BYTES_MAX) {
             self.holding = true;
             return Ok(());
         }
@@ -308,46 +238,23 @@ impl<'a> Answer<'a> {
     }
 
     fn send_now(&mut self, parts: &[IoSlice<'_>]) -> Result<(), WriteError> {
-        match self.dress.records {
+        match self.terms.dress.records {
             None => self.transmit(parts),
             Some(id) => self.send_records(id, parts),
         }
     }
 
-    /// The last record goes with the last bytes of the body: a kept connection costs one system call an answer.
-    fn send_records(&mut self, id: u16, parts: &[IoSlice<'_>]) -> Result<(), WriteError> {
-        let total: usize = parts.iter().map(|part| part.len()).sum();
-        let end = fastcgi::end(id, self.exit_status);
-        let end = if self.encoder.is_complete() { &end[..] } else { &[] };
-        self.ended |= !end.is_empty();
-        if total <= RECORD_COPY_BYTES_MAX {
-            let mut out = Vec::with_capacity(total + 32);
-            dress::record(Stream::Stdout, id, parts, &mut out);
-            out.extend_from_slice(end);
-            return self.transmit(&[IoSlice::new(&out)]);
-        }
-        let bytes = parts.iter().flat_map(|part| part.chunks(dress::RECORD_BYTES_MAX));
-        let records: Vec<_> = bytes
-            .map(|bytes| (fastcgi::stream_header(Stream::Stdout, id, bytes.len() as u16), bytes))
-            .collect();
-        for some in records.chunks(RECORDS_MAX) {
-            let slices = some.iter().flat_map(|(header, bytes)| [&header[..], bytes]);
-            self.transmit(&slices.map(IoSlice::new).collect::<Vec<_>>())?;
-        }
-        if end.is_empty() { Ok(()) } else { self.transmit(&[IoSlice::new(end)]) }
-    }
-
     /// Bytes as they go on the wire.
-    fn transmit(&mut self, parts: &[IoSlice<'_>]) -> Result<(), WriteError> {
+    pub(super) fn transmit(&mut self, parts: &[IoSlice<'_>]) -> Result<(), WriteError> {
         if self.sent.error.is_some() {
             return Err(WriteError::Disconnected(io::ErrorKind::BrokenPipe.into()));
         }
-        if !self.cell.begin_answer() {
+        if !self.terms.cell.begin_answer() {
             return Err(self.fail(io::ErrorKind::ConnectionAborted.into()));
         }
         let mut sent = 0;
         if self.spill.is_empty() {
-            match socket::send(self.fd, parts) {
+            match socket::send(self.terms.fd, parts) {
                 Ok(count) => sent = count,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => return Err(self.fail(error)),
@@ -397,7 +304,7 @@ impl Response for Answer<'_> {
         {
             return Ok(());
         }
-        self.has_id |= self.id.is_some() && name.eq_ignore_ascii_case(REQUEST_ID);
+        self.has_id |= self.terms.id.is_some() && name.eq_ignore_ascii_case(REQUEST_ID);
         self.encoder.header(name, value)
     }
 
@@ -451,13 +358,13 @@ impl Response for Answer<'_> {
         if !frame.prefix().is_empty() {
             self.send_now(&[IoSlice::new(frame.prefix())])?;
         }
-        match self.dress.records {
+        match self.terms.dress.records {
             None => self.spill.push_file(file, offset, frame.len),
             Some(id) => self.spill.push_file_in_records(file, offset, frame.len, id),
         }
         self.spill.push(frame.suffix);
         let mut sent = 0;
-        match self.spill.flush(self.fd.as_fd(), &mut sent) {
+        match self.spill.flush(self.terms.fd.as_fd(), &mut sent) {
             Ok(Flushed::Done | Flushed::Blocked) => Ok(self.flow()),
             Err(error) => Err(self.fail(error)),
         }
@@ -466,12 +373,12 @@ impl Response for Answer<'_> {
     fn wait(&mut self) -> Result<(), WriteError> {
         let mut sent = 0;
         while self.spill.held() > SPILL_BYTES_MAX / 2 {
-            match socket::wait(self.fd, true, self.timeout) {
+            match socket::wait(self.terms.fd, true, self.terms.timeout) {
                 Ok(true) => {}
                 Ok(false) => return Err(self.fail(io::ErrorKind::TimedOut.into())),
                 Err(error) => return Err(self.fail(error)),
             }
-            if let Err(error) = self.spill.flush(self.fd.as_fd(), &mut sent) {
+            if let Err(error) = self.spill.flush(self.terms.fd.as_fd(), &mut sent) {
                 return Err(self.fail(error));
             }
         }

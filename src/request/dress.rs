@@ -6,8 +6,7 @@ use uwsgi_plugin_api::WireProtocol;
 use uwsgi_protocol::fastcgi::{self, Stream};
 use uwsgi_protocol::http1::{Form, Wire};
 
-/// What one stream record carries at the most, in bytes: a multiple of 8, as FastCGI recommends.
-pub const RECORD_BYTES_MAX: usize = 65_528;
+use super::stream_records::record;
 
 /// The form of one request's answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,27 +96,6 @@ impl Dress {
     }
 }
 
-/// Appends bytes as records of a stream; none for no bytes, for an empty record would end the stream.
-pub fn record(stream: Stream, id: u16, parts: &[IoSlice<'_>], out: &mut Vec<u8>) {
-    let mut left: usize = parts.iter().map(|part| part.len()).sum();
-    out.reserve(left + 8 * (left / RECORD_BYTES_MAX + 1));
-    let mut room = 0;
-    for part in parts {
-        let mut part = &part[..];
-        while !part.is_empty() {
-            if room == 0 {
-                room = left.min(RECORD_BYTES_MAX);
-                left -= room;
-                out.extend_from_slice(&fastcgi::stream_header(stream, id, room as u16));
-            }
-            let (now, next) = part.split_at(part.len().min(room));
-            out.extend_from_slice(now);
-            room -= now.len();
-            part = next;
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -134,22 +112,5 @@ mod tests {
                 }
             }
         }
-    }
-
-    #[test]
-    fn bytes_are_cut_into_records_wherever_their_parts_end() {
-        let long = vec![b'x'; RECORD_BYTES_MAX];
-        let parts = [IoSlice::new(b"ab"), IoSlice::new(b""), IoSlice::new(&long)];
-        let mut out = Vec::new();
-        record(Stream::Stdout, 7, &parts, &mut out);
-        let first = fastcgi::stream_header(Stream::Stdout, 7, RECORD_BYTES_MAX as u16);
-        let second = fastcgi::stream_header(Stream::Stdout, 7, 2);
-        assert_eq!(out[..8], first);
-        assert_eq!(&out[8..11], b"abx");
-        assert_eq!(out[8 + RECORD_BYTES_MAX..][..8], second);
-        assert_eq!(out.len(), 16 + 2 + RECORD_BYTES_MAX);
-        out.clear();
-        record(Stream::Stdout, 7, &[IoSlice::new(b"")], &mut out);
-        assert!(out.is_empty());
     }
 }

@@ -25,13 +25,9 @@ impl Answer<'_> {
     /// Answers with this status in place of the application, whose head was not sent. After a 500 the connection
     /// closes: nobody knows what the application has left behind.
     pub fn replace(&mut self, status: u16) {
-        let Some(Standin { errors, id }) = self.standin else {
-            self.sent.aborted = true;
-            return;
-        };
+        let Standin { errors, id } = self.terms.standin;
         let id = id.to_string();
-        let form = self.form();
-        let refusal = errors.refusal(status, form, &id);
+        let refusal = errors.refusal(status, self.terms.dress.form, &id);
         self.remark(REPLACED);
         self.exit_status = FAILED;
         let body = refusal.body();
@@ -44,7 +40,7 @@ impl Answer<'_> {
         }
         self.whole_body(body.len() as u64);
         if status == 500 {
-            self.close_after();
+            self.encoder.close_after();
         }
         // What fails here the answer knows of.
         let _ = self.write(&body);

@@ -9,8 +9,10 @@ use std::os::unix::fs::FileExt;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use uwsgi_plugin_api::{Flow, HeadError, Response, WriteError};
-use uwsgi_protocol::http1::ResponseEncoder;
+use uwsgi_plugin_api::{Flow, HeadError, Known, Response, VarsView, WriteError};
+use uwsgi_protocol::http1::{ResponseEncoder, coding_weight};
+
+use crate::net::front::Front;
 
 /// The application's mark.
 const MARK: &[u8] = b"uWSGI-Encoding";
@@ -29,16 +31,18 @@ pub(super) struct Gzip {
 }
 
 impl Gzip {
-    /// `accept` is the request's `Accept-Encoding`.
-    pub(super) fn new(accept: Option<&[u8]>) -> Self {
-        Self {
-            accepted: accept.is_some_and(accepts_gzip),
+    /// `None` where the listener does not compress.
+    pub(super) fn new(front: Option<&Front>, request: VarsView<'_>) -> Option<Box<Self>> {
+        front.filter(|front| front.compresses())?;
+        let accept = request.get(Known::AcceptEncoding).unwrap_or_default();
+        Some(Box::new(Self {
+            accepted: coding_weight(accept, "gzip") > 0,
             marked: false,
             encoded: false,
             held: Vec::new(),
             whole: None,
             body: None,
-        }
+        }))
     }
 
     /// The head begins anew.
@@ -148,52 +152,4 @@ pub(super) fn write_file(
         }
     }
     Ok(Flow::Ready)
-}
-
-/// RFC 9110, 12.5.3: `gzip`, its old name or `*`, with a weight above 0; the name counts before the star.
-fn accepts_gzip(accept: &[u8]) -> bool {
-    let mut star = false;
-    for element in accept.split(|byte| *byte == b',') {
-        let mut parts = element.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
-        let coding = parts.next().unwrap_or_default();
-        let zero = parts.any(is_zero_weight);
-        if coding.eq_ignore_ascii_case(b"gzip") || coding.eq_ignore_ascii_case(b"x-gzip") {
-            return !zero;
-        }
-        star |= coding == b"*" && !zero;
-    }
-    star
-}
-
-fn is_zero_weight(parameter: &[u8]) -> bool {
-    let Some(weight) = parameter.strip_prefix(b"q=").or(parameter.strip_prefix(b"Q=")) else {
-        return false;
-    };
-    !weight.is_empty() && weight.iter().all(|byte| matches!(byte, b'0' | b'.'))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn who_accepts_gzip() {
-        for accept in [
-            "gzip",
-            "GZip",
-            "br, gzip",
-            "gzip;q=0.5",
-            "x-gzip",
-            "*",
-            "br;q=0, *",
-            "gzip ; q=1, *;q=0",
-        ] {
-            assert!(accepts_gzip(accept.as_bytes()), "{accept}");
-        }
-        for accept in
-            ["", "br", "gzip;q=0", "gzip; q=0.000", "*;q=0", "*, gzip;q=0", "gzipped", "identity"]
-        {
-            assert!(!accepts_gzip(accept.as_bytes()), "{accept}");
-        }
-    }
 }

@@ -11,3 +11,4 @@ pub mod record;
 pub mod serve;
 pub mod shared;
 mod static_file;
+mod stream_records;

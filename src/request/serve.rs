@@ -8,21 +8,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use uwsgi_plugin_api::{
-    CoreId, Handler, Known, Listener, Outcome, Request, Response, VarsView, WireProtocol,
-    WriteError,
+    CoreId, Handler, Known, Listener, Outcome, Request, Response, WireProtocol,
 };
 use uwsgi_protocol::http1::{self, Form, ResponseEncoder, Rules};
 
-use super::answer::Answer;
+use super::answer::{Answer, Terms};
 use super::body::{BodyBuffer, RequestBody};
 use super::cell::{Cell, Serial};
 use super::dress::Dress;
 use super::fault::Standin;
+use super::gzip::Gzip;
 use super::record::Record;
 use super::shared::{Routes, Shared};
-use super::static_file::{self, Failed};
+use super::static_file;
 use crate::errors::Counter;
-use crate::files;
 use crate::net::connection::{Connection, Step};
 use crate::net::leaving::Course;
 use crate::net::origin;
@@ -212,11 +211,11 @@ impl Core {
         let cell = &shared.cells[self.id.0 as usize];
         let slot = shared.board.core(shared.place, self.id);
         let begun = Begun::now();
+        let (hub, bounds) = (&shared.hub, &shared.hub.bounds);
+        let errors = &bounds.errors;
         let dress = dress(connection, listener.protocol);
         let may_name = connection.may_name(listener.protocol);
         let serial = self.begin(connection, slot, (cell, dress, may_name), &begun);
-        let bounds = &shared.hub.bounds;
-        let (errors, believes_proxies) = (&bounds.errors, bounds.trusted.is_some());
         let made = errors.id(Counter::Core(self.id.0), serial.count());
         if errors.named {
             connection.name(made, may_name);
@@ -224,9 +223,8 @@ impl Core {
         let hold = connection.next_is_here() && !shared.stile.calls_are_long();
         let (peer, number) = (connection.peer, connection.listener);
         let fd = connection.fd().as_raw_fd();
-        let bounds = &shared.hub.bounds;
-        let (keeps, pace) = (shared.hub.may_keep(connection), shared.hub.pace_of(connection));
-        let timeout = Duration::from_millis(shared.hub.times_of(number).progress_ms);
+        let (keeps, pace) = (hub.may_keep(connection), hub.pace_of(connection));
+        let timeout = Duration::from_millis(hub.times_of(number).progress_ms);
         load_body(connection, &mut self.body);
         let parts = connection.parts();
         let handler = shared.routes.0[parts.head.modifier1 as usize].map_or(0, usize::from);
@@ -239,14 +237,19 @@ impl Core {
         });
         let vars = parts.vars.view(parts.head_bytes);
         let id = origin::given_id(vars, may_name).unwrap_or(made);
-        let date = self.date.at(begun.unix_s);
-        let mut answer = Answer::new(parts.fd, cell, &mut self.encoder, parts.spill, date, timeout);
-        answer.dressed(dress);
-        answer.stood_in_by(Standin { errors, id });
-        answer.named(vars.get(Known::XRequestId).filter(|_| errors.named));
-        answer.pipelined(hold, *holding);
-        answer.add_headers(&shared.headers);
-        answer.may_compress(bounds.fronts.of(number), vars);
+        let terms = Terms {
+            fd: parts.fd,
+            cell,
+            date: self.date.at(begun.unix_s),
+            timeout,
+            dress,
+            standin: Standin { errors, id },
+            id: if errors.named { vars.get(Known::XRequestId) } else { None },
+            headers: &shared.headers,
+            hold,
+        };
+        let gzip = Gzip::new(bounds.fronts.of(number), vars);
+        let mut answer = Answer::new(terms, (&mut self.encoder, parts.spill), gzip, *holding);
         let mut body = RequestBody::new(
             parts.fd,
             parts.body_bytes,
@@ -260,23 +263,18 @@ impl Core {
         let mut request = Request {
             vars,
             listener: &listener,
-            url_scheme: origin::url_scheme(vars, listener.protocol, believes_proxies),
+            url_scheme: origin::url_scheme(vars, listener.protocol, bounds.trusted.is_some()),
             modifier1: parts.head.modifier1,
             modifier2: parts.head.modifier2,
             core: self.id,
             connection_fd: fd,
             body: &mut body,
         };
-        let file =
-            shared.files.as_ref().map(|files| static_file::look_up(files, vars, begun.unix_s));
-        let outcome = match file {
-            None | Some(files::Outcome::Missing) => {
-                call(&mut *self.handlers[handler], &mut request, &mut answer)
-            }
-            Some(file) => {
-                serve_file(file, vars, &mut answer);
-                Outcome::default()
-            }
+        let is_file = |files| static_file::answers(files, vars, begun.unix_s, &mut answer);
+        let outcome = if shared.files.as_deref().is_some_and(is_file) {
+            Outcome::default()
+        } else {
+            call(&mut *self.handlers[handler], &mut request, &mut answer)
         };
         let open = body.is_open();
         let mut complete = finish(&mut answer);
@@ -411,25 +409,6 @@ fn builtin(connection: &mut Connection, routes: &Routes) -> Option<Fate> {
     Some(Fate::Close)
 }
 
-/// Answers with a file.
-fn serve_file(file: files::Outcome, vars: VarsView<'_>, answer: &mut Answer<'_>) {
-    let sent = match file {
-        files::Outcome::Found(found) => static_file::send(found, vars, answer),
-        files::Outcome::Missing | files::Outcome::Forbidden => {
-            answer.replace(403);
-            return;
-        }
-    };
-    match sent {
-        // The answer knows of it.
-        Ok(()) | Err(Failed::Body(WriteError::Disconnected(_))) => {}
-        Err(error) => {
-            crate::log::line(format_args!("[uwsgi-fileserve] {error}"));
-            answer.abort();
-        }
-    }
-}
-
 /// Runs the application. A panic is ours, not the client's: it is logged and answered like an exception.
 fn call(handler: &mut dyn Handler, request: &mut Request<'_>, answer: &mut Answer<'_>) -> Outcome {
     match catch_unwind(AssertUnwindSafe(|| handler.handle(request, answer))) {
@@ -454,8 +433,8 @@ fn finish(answer: &mut Answer<'_>) -> bool {
     answer.finish()
 }
 
-/// How a connection ends that cannot be kept. `unread`: the client sent, or may still be sending, what nobody will read. Closing then would make the kernel reset
-/// the connection, and the client could lose the answer.
+/// How a connection ends that cannot be kept. `unread`: the client sent, or may still be sending, what nobody will read.
+/// Closing then would make the kernel reset the connection, and the client could lose the answer.
 fn end_of(unread: bool, sealed: bool, sent: &super::answer::Sent, listener: &Listener) -> Fate {
     if sent.error.is_some() {
         return Fate::Close;

@@ -44,7 +44,7 @@ pub struct Shared {
     /// `limit-post`.
     pub body_bytes_max: Option<u64>,
     /// Static files, where there are any.
-    pub files: Option<Files>,
+    pub files: Option<Arc<Files>>,
     /// `add-header`.
     pub headers: Vec<(String, String)>,
     /// What is logged.

@@ -7,6 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use uwsgi_plugin_api::{HeadError, Known, Response, VarsView, WriteError};
 use uwsgi_protocol::http1;
 
+use super::answer::Answer;
 use crate::files::precondition::{Conditions, Verdict};
 use crate::files::range::{self, Part, Ranges};
 use crate::files::{Asked, Files, Found, Outcome};
@@ -16,7 +17,7 @@ const BOUNDARY: &str = "uwsgi-rs-2f1c6f1e8f0b4b7d";
 
 /// Why an answer did not become one.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Failed {
+enum Failed {
     /// Its head.
     #[error(transparent)]
     Head(#[from] HeadError),
@@ -28,8 +29,34 @@ pub(super) enum Failed {
     File(#[from] std::io::Error),
 }
 
-/// The file that a request asks for; anything but GET and HEAD is the application's.
-pub(super) fn look_up(files: &Files, vars: VarsView<'_>, now_s: u64) -> Outcome {
+/// Answers a request with the file that it asks for; false where it is the application's.
+pub(super) fn answers(
+    files: &Files,
+    vars: VarsView<'_>,
+    now_s: u64,
+    answer: &mut Answer<'_>,
+) -> bool {
+    let sent = match look_up(files, vars, now_s) {
+        Outcome::Found(found) => send(found, vars, answer),
+        Outcome::Missing => return false,
+        Outcome::Forbidden => {
+            answer.replace(403);
+            return true;
+        }
+    };
+    match sent {
+        // The answer knows of it.
+        Ok(()) | Err(Failed::Body(WriteError::Disconnected(_))) => {}
+        Err(error) => {
+            crate::log::line(format_args!("[uwsgi-fileserve] {error}"));
+            answer.abort();
+        }
+    }
+    true
+}
+
+/// Anything but GET and HEAD is the application's.
+fn look_up<'a>(files: &'a Files, vars: VarsView<'_>, now_s: u64) -> Outcome<'a> {
     let var = |known| vars.get(known).unwrap_or_default();
     if !matches!(var(Known::RequestMethod), b"GET" | b"HEAD") {
         return Outcome::Missing;
@@ -44,11 +71,7 @@ pub(super) fn look_up(files: &Files, vars: VarsView<'_>, now_s: u64) -> Outcome 
 }
 
 /// Sends it, or what the request's conditions make of it.
-pub(super) fn send(
-    found: Found,
-    vars: VarsView<'_>,
-    response: &mut dyn Response,
-) -> Result<(), Failed> {
+fn send(found: Found<'_>, vars: VarsView<'_>, response: &mut dyn Response) -> Result<(), Failed> {
     let conditions = Conditions {
         matches: vars.find(b"HTTP_IF_MATCH"),
         unmodified_since: vars.find(b"HTTP_IF_UNMODIFIED_SINCE"),
@@ -98,7 +121,7 @@ pub(super) fn send(
 }
 
 /// What a client keeps of a file.
-fn validators(found: &Found, response: &mut dyn Response) -> Result<(), Failed> {
+fn validators(found: &Found<'_>, response: &mut dyn Response) -> Result<(), Failed> {
     response.header(b"Last-Modified", &date(found.modified))?;
     response.header(b"ETag", found.etag.as_bytes())?;
     if let Some(expires) = found.expires {
@@ -110,14 +133,14 @@ fn validators(found: &Found, response: &mut dyn Response) -> Result<(), Failed> 
     Ok(())
 }
 
-fn entity(found: &Found, response: &mut dyn Response) -> Result<(), Failed> {
-    if let Some(content_type) = &found.content_type {
+fn entity(found: &Found<'_>, response: &mut dyn Response) -> Result<(), Failed> {
+    if let Some(content_type) = found.content_type {
         response.header(b"Content-Type", content_type.as_bytes())?;
     }
     shared(found, response)
 }
 
-fn shared(found: &Found, response: &mut dyn Response) -> Result<(), Failed> {
+fn shared(found: &Found<'_>, response: &mut dyn Response) -> Result<(), Failed> {
     if let Some(coding) = found.coding {
         response.header(b"Content-Encoding", coding.name().as_bytes())?;
     }
@@ -125,7 +148,7 @@ fn shared(found: &Found, response: &mut dyn Response) -> Result<(), Failed> {
     Ok(response.header(b"Accept-Ranges", b"bytes")?)
 }
 
-fn one(found: Found, part: Part, response: &mut dyn Response) -> Result<(), Failed> {
+fn one(found: Found<'_>, part: Part, response: &mut dyn Response) -> Result<(), Failed> {
     response.header(b"Content-Length", part.len.to_string().as_bytes())?;
     response.flush_head()?;
     if part.len > 0 {
@@ -136,7 +159,7 @@ fn one(found: Found, part: Part, response: &mut dyn Response) -> Result<(), Fail
 }
 
 /// RFC 9110, 14.6.
-fn several(found: Found, parts: &[Part], response: &mut dyn Response) -> Result<(), Failed> {
+fn several(found: Found<'_>, parts: &[Part], response: &mut dyn Response) -> Result<(), Failed> {
     let heads: Vec<Vec<u8>> = parts.iter().map(|part| part_head(&found, *part)).collect();
     let end = format!("\r\n--{BOUNDARY}--\r\n");
     let bytes = heads.iter().map(Vec::len).sum::<usize>() + end.len();
@@ -155,9 +178,9 @@ fn several(found: Found, parts: &[Part], response: &mut dyn Response) -> Result<
     Ok(())
 }
 
-fn part_head(found: &Found, part: Part) -> Vec<u8> {
+fn part_head(found: &Found<'_>, part: Part) -> Vec<u8> {
     let mut head = format!("\r\n--{BOUNDARY}\r\n").into_bytes();
-    if let Some(content_type) = &found.content_type {
+    if let Some(content_type) = found.content_type {
         // Writing to memory does not fail.
         let _ = write!(head, "Content-Type: {content_type}\r\n");
     }

@@ -66,6 +66,8 @@ pub struct Boot {
     pub first_life: bool,
     /// Bodies of errors.
     pub pages: Pages,
+    /// Static files, where there are any.
+    pub files: Option<Arc<Files>>,
     /// What is to be done when the master was killed.
     pub orphaned: Arc<dyn Fn() + Send + Sync>,
 }
@@ -191,6 +193,7 @@ fn serve(boot: Boot) -> io::Result<i32> {
         trial,
         orphaned,
         pages,
+        files,
         ..
     } = boot;
     let signals = control::Signals::install()?;
@@ -226,7 +229,7 @@ fn serve(boot: Boot) -> io::Result<i32> {
         harakiri: config.processes.harakiri,
         socket_timeout: config.limits.socket_timeout,
         body_bytes_max: config.limits.body_bytes_max,
-        files: Files::new(&config.files),
+        files,
         headers: config.headers.clone(),
         logging: config.logging.clone(),
         after_request: Box::new(move |outcome| recycling.after_request(&outcome)),

@@ -2,7 +2,7 @@
 
 use nix::sys::signal::Signal;
 
-use crate::support::nginx::{Nginx, present};
+use crate::support::fronts::{Front, Pass, Plan, program};
 use crate::support::{Address, Connection, Request, Server, Setup, Wire, eventually, process};
 
 /// More than one message queue of the kernel's least size holds.
@@ -152,11 +152,12 @@ fn pipelined_requests_survive_recycling() {
 
 #[test]
 fn clients_of_nginx_notice_no_replacement() {
-    needs!(present(), "nginx is not installed");
+    needs!(program("nginx").is_some(), "nginx is not installed");
     ours_only!("a worker that ends may close what it has just accepted");
     let args = ["-R", "100", "--min-worker-lifetime", "0", "-L"];
     let server = Setup::uwsgi().master(2).args(args).start();
-    let nginx = Nginx::start(&server.address(), "uwsgi_next_upstream off;");
+    let plan = Plan::new(Pass::Uwsgi).in_location("uwsgi_next_upstream off;");
+    let nginx = Front::nginx(plan, &server.address());
     load_until(&server, 4, || nginx.connect(), "Respawned uWSGI worker", 6);
     assert_eq!(nginx.errors(), "");
 }

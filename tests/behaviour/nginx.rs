@@ -1,21 +1,22 @@
 //! Behind a real nginx.
 
-use crate::support::nginx::{Nginx, present};
+use crate::support::fronts::{Front, Pass, Plan, program};
 use crate::support::{Connection, Request, Setup};
 
-fn front(setup: Setup, location: &str) -> (crate::support::Server, Nginx) {
+fn front(setup: Setup, location: &'static str) -> (crate::support::Server, Front) {
     let server = setup.start();
-    let nginx = Nginx::start(&server.address(), location);
+    let plan = Plan::new(Pass::Uwsgi).in_location(location);
+    let nginx = Front::nginx(plan, &server.address());
     (server, nginx)
 }
 
-fn once(nginx: &Nginx, request: &Request) -> crate::support::Answer {
+fn once(nginx: &Front, request: &Request) -> crate::support::Answer {
     nginx.connect().ask(request)
 }
 
 #[test]
 fn requests_pass() {
-    needs!(present(), "nginx is not installed");
+    needs!(program("nginx").is_some(), "nginx is not installed");
     let (server, nginx) = front(Setup::uwsgi().master(2), "");
     let mut connection = nginx.connect();
     for _ in 0..20 {
@@ -34,7 +35,7 @@ fn requests_pass() {
 
 #[test]
 fn large_post_passes_buffered_and_unbuffered() {
-    needs!(present(), "nginx is not installed");
+    needs!(program("nginx").is_some(), "nginx is not installed");
     let body = (0..1_048_576).map(|byte: u32| byte.to_le_bytes()[0]).collect::<Vec<_>>();
     for location in ["", "uwsgi_request_buffering off;"] {
         let (_server, nginx) = front(Setup::uwsgi(), location);
@@ -44,7 +45,7 @@ fn large_post_passes_buffered_and_unbuffered() {
 
 #[test]
 fn chunked_post_arrives_with_a_length() {
-    needs!(present(), "nginx is not installed");
+    needs!(program("nginx").is_some(), "nginx is not installed");
     let (_server, nginx) = front(Setup::uwsgi(), "");
     let mut connection: Connection = nginx.connect();
     connection.send("POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n");
@@ -53,7 +54,7 @@ fn chunked_post_arrives_with_a_length() {
 
 #[test]
 fn head_and_bodiless_statuses_pass() {
-    needs!(present(), "nginx is not installed");
+    needs!(program("nginx").is_some(), "nginx is not installed");
     let (_server, nginx) = front(Setup::uwsgi(), "");
     let mut connection = nginx.connect();
     assert_eq!(connection.ask(&Request::new("HEAD", "/hello")).status, 200);
@@ -64,7 +65,7 @@ fn head_and_bodiless_statuses_pass() {
 
 #[test]
 fn large_headers_pass_with_a_large_buffer() {
-    needs!(present(), "nginx is not installed");
+    needs!(program("nginx").is_some(), "nginx is not installed");
     let (_server, nginx) = front(Setup::uwsgi().args(["--buffer-size", "65535"]), "");
     let value = "v".repeat(30_000);
     let answer = once(&nginx, &Request::get("/environ").header("X-Large", &value));
@@ -73,7 +74,7 @@ fn large_headers_pass_with_a_large_buffer() {
 
 #[test]
 fn headers_over_the_buffer_are_a_502() {
-    needs!(present(), "nginx is not installed");
+    needs!(program("nginx").is_some(), "nginx is not installed");
     let (server, nginx) = front(Setup::uwsgi(), "");
     let value = "v".repeat(8000);
     assert_eq!(once(&nginx, &Request::get("/environ").header("X-Large", &value)).status, 502);
@@ -82,7 +83,7 @@ fn headers_over_the_buffer_are_a_502() {
 
 #[test]
 fn large_answers_pass() {
-    needs!(present(), "nginx is not installed");
+    needs!(program("nginx").is_some(), "nginx is not installed");
     let (_server, nginx) = front(Setup::uwsgi(), "");
     assert_eq!(once(&nginx, &Request::get("/big?5000000")).body.len(), 5_000_000);
     assert_eq!(once(&nginx, &Request::get("/pieces?50")).body.len(), 50 * 65536);
@@ -90,7 +91,7 @@ fn large_answers_pass() {
 
 #[test]
 fn client_that_leaves_does_no_harm() {
-    needs!(present(), "nginx is not installed");
+    needs!(program("nginx").is_some(), "nginx is not installed");
     let (server, nginx) = front(Setup::uwsgi().master(1), "");
     let worker = server.worker(1);
     for _ in 0..10 {
@@ -103,7 +104,7 @@ fn client_that_leaves_does_no_harm() {
 
 #[test]
 fn unix_socket_is_an_upstream() {
-    needs!(present(), "nginx is not installed");
+    needs!(program("nginx").is_some(), "nginx is not installed");
     let setup = Setup::new(crate::support::Wire::Uwsgi);
     let path = setup.path("up.sock");
     let probe = crate::support::setup::app("probe.py");
@@ -114,7 +115,7 @@ fn unix_socket_is_an_upstream() {
 
 #[test]
 fn exceptions_are_an_error_page() {
-    needs!(present(), "nginx is not installed");
+    needs!(program("nginx").is_some(), "nginx is not installed");
     let (_server, nginx) = front(Setup::uwsgi(), "");
     let status = once(&nginx, &Request::get("/boom")).status;
     assert_eq!(status, if crate::support::setup::original() { 502 } else { 500 });

@@ -6,9 +6,9 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use nix::sys::signal::Signal;
 
-use crate::support::nginx::Nginx;
+use crate::support::fronts::{Front, Pass, Plan, program};
 use crate::support::setup::app;
-use crate::support::{Address, Load, Request, Server, Setup, Wire, eventually, nginx, process};
+use crate::support::{Address, Load, Request, Server, Setup, Wire, eventually, process};
 
 /// What an application of these tests answers: `code("x")` answers `x` and loads while `hold` exists.
 fn code(answer: &str) -> String {
@@ -108,9 +108,9 @@ fn slow_import_is_waited_for() {
 #[test]
 fn reload_behind_nginx_loses_no_request() {
     ours_only!("a worker that ends may close what it has just accepted");
-    needs!(nginx::present(), "nginx is not installed");
+    needs!(program("nginx").is_some(), "nginx is not installed");
     let server = setup().start();
-    let nginx = Nginx::start(&server.address(), "");
+    let nginx = Front::nginx(Plan::new(Pass::Uwsgi), &server.address());
     let mut kept = nginx.connect();
     for round in 0..3 {
         let old = server.workers(2);

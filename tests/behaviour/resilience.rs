@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use nix::sys::signal::Signal;
 
-use crate::support::nginx::{Nginx, present};
+use crate::support::fronts::{Front, Pass, Plan, program};
 use crate::support::setup::app;
 use crate::support::{Address, Connection, Request, Setup, Wire, eventually, process};
 
@@ -45,7 +45,7 @@ fn client(address: &Address, tally: &Tally) {
 
 #[test]
 fn kills_and_recycling_lose_only_what_was_running() {
-    needs!(present(), "nginx is not installed");
+    needs!(program("nginx").is_some(), "nginx is not installed");
     let setup = Setup::new(Wire::Uwsgi);
     let count = setup.path("count");
     let setup = setup
@@ -54,7 +54,8 @@ fn kills_and_recycling_lose_only_what_was_running() {
         .arg(app("counter.py"));
     let args = ["-s", "127.0.0.1:0", "-t", "30", "-R", "500", "--min-worker-lifetime", "0"];
     let server = setup.args(args).master(4).start();
-    let nginx = Nginx::start(&server.address(), "uwsgi_next_upstream off;");
+    let plan = Plan::new(Pass::Uwsgi).in_location("uwsgi_next_upstream off;");
+    let nginx = Front::nginx(plan, &server.address());
     let tally = Tally::default();
     let mut kills = 0;
     std::thread::scope(|scope| {

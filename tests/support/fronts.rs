@@ -33,11 +33,13 @@ pub struct Plan {
     pub greeting: &'static str,
     /// Further directives: in nginx's `server`, in HAProxy's `frontend`.
     pub extra: &'static str,
+    /// Further directives in nginx's `location`.
+    pub location: &'static str,
 }
 
 impl Plan {
     pub fn new(pass: Pass) -> Self {
-        Self { pass, keep: false, buffer: true, greeting: "", extra: "" }
+        Self { pass, keep: false, buffer: true, greeting: "", extra: "", location: "" }
     }
 
     pub fn keep(self) -> Self {
@@ -50,6 +52,10 @@ impl Plan {
 
     pub fn with(self, extra: &'static str) -> Self {
         Self { extra, ..self }
+    }
+
+    pub fn in_location(self, location: &'static str) -> Self {
+        Self { location, ..self }
     }
 }
 
@@ -123,7 +129,10 @@ impl Front {
         let socket = socket.expect("a free port");
         let place = Place {
             port: socket.port(),
-            server: server.text(),
+            server: match server {
+                Address::Unix(path) => format!("unix:{}", path.display()),
+                other => other.text(),
+            },
             dir: dir.path().display().to_string(),
         };
         let (name, file, config, args) = plan(&place);
@@ -144,6 +153,11 @@ impl Front {
 
     pub fn connect(&self) -> Connection {
         Connection::open(&self.address)
+    }
+
+    /// What it wrote to its error log.
+    pub fn errors(&self) -> String {
+        std::fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
     }
 
     /// What nginx or HAProxy gave to the server so far, in the order in which it was over.
@@ -168,8 +182,7 @@ impl Drop for Front {
         let _ = killpg(Pid::from_raw(group), Signal::SIGKILL);
         let _ = self.child.wait();
         if std::thread::panicking() {
-            let log = std::fs::read_to_string(self.dir.path().join("log")).unwrap_or_default();
-            eprintln!("--- front end\n{log}---");
+            eprintln!("--- front end\n{}---", self.errors());
         }
     }
 }
@@ -190,8 +203,12 @@ fn nginx(plan: Plan, Place { port, server, dir }: &Place) -> String {
             ("CONTENT_LENGTH", "$content_length"),
             ("REQUEST_URI", "$request_uri"),
             ("PATH_INFO", "$document_uri"),
+            ("DOCUMENT_ROOT", "$document_root"),
             ("SERVER_PROTOCOL", "$server_protocol"),
+            ("REQUEST_SCHEME", "$scheme"),
+            ("HTTPS", "$https if_not_empty"),
             ("REMOTE_ADDR", "$remote_addr"),
+            ("REMOTE_PORT", "$remote_port"),
             ("SERVER_PORT", "$server_port"),
             ("SERVER_NAME", "$server_name"),
         ]
@@ -209,7 +226,7 @@ fn nginx(plan: Plan, Place { port, server, dir }: &Place) -> String {
     let buffer = if plan.buffer { "" } else { "request_buffering off;" };
     let buffer = if buffer.is_empty() { String::new() } else { format!("{name}_{buffer}") };
     let kept = if plan.keep { "keepalive 8;" } else { "" };
-    let extra = plan.extra;
+    let Plan { extra, location, .. } = plan;
     let user = if geteuid().is_root() { "user root;" } else { "" };
     format!(
         "daemon off; {user} worker_processes 1; pid {dir}/pid; error_log stderr warn;
@@ -218,10 +235,10 @@ fn nginx(plan: Plan, Place { port, server, dir }: &Place) -> String {
             log_format passed 'PASSED $request_method $request_uri TO $upstream_addr $upstream_status';
             access_log {dir}/access passed; client_body_temp_path {dir}/body; uwsgi_temp_path {dir}/uwsgi;
             proxy_temp_path {dir}/proxy; fastcgi_temp_path {dir}/fastcgi; scgi_temp_path {dir}/scgi;
-            client_max_body_size 64m; large_client_header_buffers 4 64k; keepalive_requests 100000;
+            client_max_body_size 64m; large_client_header_buffers 4 64k; keepalive_requests 1000000000;
             upstream app {{ server {server}; {kept} }}
-            server {{ listen 127.0.0.1:{port}; {extra}
-                location / {{ {params} {keep} {buffer} {name}_pass {pass}app; }} }}
+            server {{ listen 127.0.0.1:{port}; server_name example.test; {extra}
+                location / {{ {params} {keep} {buffer} {name}_pass {pass}app; {location} }} }}
         }}",
         pass = if plan.pass == Pass::Http { "http://" } else { "" },
     )

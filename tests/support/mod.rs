@@ -11,7 +11,6 @@ pub mod fifo;
 pub mod fronts;
 pub mod load;
 pub mod log;
-pub mod nginx;
 pub mod pattern;
 pub mod process;
 pub mod python;
@@ -56,7 +55,7 @@ macro_rules! ours_only {
 macro_rules! needs {
     ($condition:expr, $reason:literal) => {
         if !$condition {
-            println!("skipped: {}", $reason);
+            println!("skipped: {}", format_args!($reason));
             return;
         }
     };

@@ -14,7 +14,7 @@ mod stdin;
 
 pub use head::{Head, Limits, Progress, decode, sort};
 pub use record::{
-    HEADER_BYTES, Header, ProtocolStatus, RECORD_BYTES_MAX, Role, Stream, end, end_request, kinds,
-    record_len, request, stream_header,
+    CONTENT_BYTES_MAX, HEADER_BYTES, Header, ProtocolStatus, RECORD_BYTES_MAX, Role, Stream, end,
+    end_request, kinds, record_len, request, stream_header,
 };
 pub use stdin::{Piece, StdinDecoder};

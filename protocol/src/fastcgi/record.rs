@@ -6,6 +6,8 @@ use crate::Reject;
 pub const HEADER_BYTES: usize = 8;
 /// Bytes of the largest record: header, content, padding.
 pub const RECORD_BYTES_MAX: usize = HEADER_BYTES + 65_535 + 255;
+/// What one record of an answer carries at the most, in bytes: a multiple of 8, as the specification recommends (3.3).
+pub const CONTENT_BYTES_MAX: u16 = 65_528;
 
 const VERSION: u8 = 1;
 

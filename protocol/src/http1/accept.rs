@@ -1,4 +1,4 @@
-//! What a client wants to read where there is nothing but an error to tell (RFC 9110, 12.5.1).
+//! What a client takes, by its own word (RFC 9110, 12.5): forms of an error's text, and content codings.
 
 use super::bytes::{list, trim};
 
@@ -29,10 +29,8 @@ impl Form {
         }
         let mut best = (0, Self::Text);
         for range in list(accept).take(RANGES_MAX) {
-            let mut parts = range.split(|byte| *byte == b';').map(trim);
-            let form = parts.next().and_then(Self::of_type);
-            let weight = parts.find_map(weight).unwrap_or(1000);
-            if let Some(form) = form
+            let (name, weight) = weighed(range);
+            if let Some(form) = Self::of_type(name)
                 && weight > best.0
             {
                 best = (weight, form);
@@ -59,6 +57,23 @@ impl Form {
     }
 }
 
+/// How much a client likes a content coding, in thousandths, by the value of its `Accept-Encoding`; 0 is not at all. `*`
+/// speaks for those that are not named (RFC 9110, 12.5.3), and `x-gzip` is `gzip` (8.4.1.3).
+pub fn coding_weight(accept_encoding: &[u8], coding: &str) -> u32 {
+    let mut others = 0;
+    for element in list(accept_encoding) {
+        let (name, weight) = weighed(element);
+        let name = if name.eq_ignore_ascii_case(b"x-gzip") { b"gzip" } else { name };
+        if name.eq_ignore_ascii_case(coding.as_bytes()) {
+            return weight;
+        }
+        if name == b"*" {
+            others = weight;
+        }
+    }
+    others
+}
+
 /// The first header of this name in the bytes of a head, however malformed that is. Nothing but the text of a refusal
 /// may depend on it.
 pub fn sought<'a>(head: &'a [u8], name: &str) -> Option<&'a [u8]> {
@@ -70,13 +85,19 @@ pub fn sought<'a>(head: &'a [u8], name: &str) -> Option<&'a [u8]> {
     })
 }
 
-/// `q=0.7` in thousandths; what is malformed weighs nothing.
-fn weight(parameter: &[u8]) -> Option<u32> {
-    let [b'q' | b'Q', b'=', value @ ..] = parameter else { return None };
+/// What an element of such a list names, and its weight in thousandths; a malformed weight is none.
+fn weighed(element: &[u8]) -> (&[u8], u32) {
+    let mut parts = element.split(|byte| *byte == b';').map(trim);
+    let name = parts.next().unwrap_or_default();
+    let quality = parts.find_map(|part| part.strip_prefix(b"q=").or(part.strip_prefix(b"Q=")));
+    (name, quality.map_or(1000, |value| thousandths(value).unwrap_or(0)))
+}
+
+fn thousandths(value: &[u8]) -> Option<u32> {
     let (whole, fraction) = match value {
         [whole] => (whole, &b""[..]),
         [whole, b'.', fraction @ ..] if fraction.len() <= 3 => (whole, fraction),
-        _ => return Some(0),
+        _ => return None,
     };
     let digit = |byte: &u8| byte.is_ascii_digit().then(|| u32::from(byte - b'0'));
     let mut sum = digit(whole)?.min(1) * 1000;
@@ -120,6 +141,7 @@ mod tests {
             ("application/json;q=0, text/html;q=0.001", Form::Html),
             ("application/json;q=2, text/html;q=0.9", Form::Json),
             ("application/json;q=, text/html;q=0.1", Form::Html),
+            ("application/json;q=x, text/html;q=0.1", Form::Html),
             ("application/json;q=0.1234, text/html;q=0.1", Form::Html),
             ("application/json;q=1.000, text/html", Form::Json),
             (",;,=,q=1", Form::Text),
@@ -130,5 +152,35 @@ mod tests {
         }
         let far = format!("{}application/json", "a/b,".repeat(RANGES_MAX));
         assert_eq!(Form::wanted(far.as_bytes()), Form::Text);
+    }
+
+    #[test]
+    fn who_accepts_gzip() {
+        let takes_gzip = |accept: &str| coding_weight(accept.as_bytes(), "gzip") > 0;
+        for accept in [
+            "gzip",
+            "GZip",
+            "br, gzip",
+            "gzip;q=0.5",
+            "x-gzip",
+            "*",
+            "br;q=0, *",
+            "gzip ; q=1, *;q=0",
+        ] {
+            assert!(takes_gzip(accept), "{accept}");
+        }
+        for accept in [
+            "",
+            "br",
+            "gzip;q=0",
+            "gzip; q=0.000",
+            "*;q=0",
+            "*, gzip;q=0",
+            "gzipped",
+            "identity",
+            "gzip;q=x",
+        ] {
+            assert!(!takes_gzip(accept), "{accept}");
+        }
     }
 }

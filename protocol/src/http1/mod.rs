@@ -14,7 +14,7 @@ mod request_line;
 mod response;
 pub(crate) mod scan;
 
-pub use accept::{Form, sought};
+pub use accept::{Form, coding_weight, sought};
 pub(crate) use bytes::{decimal, list, trim};
 pub use bytes::{is_token, is_value};
 pub use chunked::{Chunk, ChunkLimits, ChunkedDecoder};

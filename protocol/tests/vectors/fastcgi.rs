@@ -5,7 +5,7 @@ use uwsgi_protocol::fastcgi::{self, Header, Piece, Progress, ProtocolStatus, Std
 use uwsgi_protocol::{Reject, Vars};
 
 use super::uwsgi::joined;
-use super::{Reading, Vector, blob, latin1, report, vectors};
+use super::{Reading, Vector, blob, cut_otherwise, latin1, report, vectors};
 
 /// Where the reference does something else.
 const OTHERWISE: [(&str, &str); 2] = [
@@ -37,14 +37,8 @@ fn fastcgi_vectors() {
         let long = vector.bytes.len() > EVERY_CUT_BYTES_MAX;
         let readings = vector.readings();
         let step = if long { readings.len() / CUTS + 1 } else { 1 };
-        for reading in readings.into_iter().step_by(step) {
-            let cut = Responder::read(&vector, reading);
-            if cut != whole {
-                let name = vector.name();
-                failures.push(format!("{name} {reading:?}\n  cut   {cut:?}\n  whole {whole:?}"));
-                break;
-            }
-        }
+        let readings = readings.into_iter().step_by(step);
+        failures.extend(cut_otherwise(&vector, readings, Responder::read));
     }
     report(&failures);
 }

@@ -10,6 +10,8 @@ mod scgi;
 mod sniff;
 mod uwsgi;
 
+use std::fmt::Debug;
+
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -105,6 +107,20 @@ impl Reading {
         };
         next.min(len)
     }
+}
+
+/// What is wrong where `decoded` makes something else of the input for one of `readings` than for the whole of it.
+fn cut_otherwise<T: PartialEq + Debug>(
+    vector: &Vector,
+    readings: impl IntoIterator<Item = Reading>,
+    decoded: impl Fn(&Vector, Reading) -> T,
+) -> Option<String> {
+    let whole = decoded(vector, Reading::Whole);
+    readings.into_iter().find_map(|reading| {
+        let cut = decoded(vector, reading);
+        let name = vector.name();
+        (cut != whole).then(|| format!("{name} {reading:?}\n  cut   {cut:?}\n  whole {whole:?}"))
+    })
 }
 
 fn unhex(text: &str) -> Vec<u8> {

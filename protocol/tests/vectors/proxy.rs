@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use uwsgi_protocol::proxy;
 
 use super::uwsgi::feed;
-use super::{Reading, Vector, report, vectors};
+use super::{Reading, Vector, cut_otherwise, report, vectors};
 
 /// What is not decided by the bytes: a server that takes one version only.
 const OTHERWISE: [&str; 2] = ["v1_not_accepted", "v2_not_accepted"];
@@ -31,13 +31,7 @@ fn proxy_vectors() {
         if whole != wanted(want) {
             failures.push(format!("{}\n  got  {whole}\n  want {want}", vector.name()));
         }
-        for reading in vector.readings() {
-            let cut = decoded(&vector, reading);
-            if cut != whole {
-                failures.push(format!("{} {reading:?}\n  cut {cut}", vector.name()));
-                break;
-            }
-        }
+        failures.extend(cut_otherwise(&vector, vector.readings(), decoded));
     }
     report(&failures);
 }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use uwsgi_protocol::{Reject, Vars, scgi};
 
 use super::uwsgi::{feed, joined};
-use super::{Reading, Vector, blob, latin1, report, vectors};
+use super::{Reading, Vector, blob, cut_otherwise, latin1, report, vectors};
 
 type Decoded = (Result<Option<scgi::Head>, Reject>, Vec<(String, String)>);
 
@@ -16,15 +16,7 @@ fn scgi_vectors() {
         if got != *want {
             failures.push(format!("{}\n  got  {got}\n  want {want}", vector.name()));
         }
-        let whole = decoded(&vector, Reading::Whole);
-        for reading in vector.readings() {
-            let cut = decoded(&vector, reading);
-            if cut != whole {
-                let name = vector.name();
-                failures.push(format!("{name} {reading:?}\n  cut   {cut:?}\n  whole {whole:?}"));
-                break;
-            }
-        }
+        failures.extend(cut_otherwise(&vector, vector.readings(), decoded));
     }
     report(&failures);
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use uwsgi_protocol::{Reject, Vars, uwsgi};
 
-use super::{Reading, Vector, blob, latin1, report, vectors};
+use super::{Reading, Vector, blob, cut_otherwise, latin1, report, vectors};
 
 const KINDS: [&str; 5] =
     ["uwsgi.request", "uwsgi.array", "uwsgi.packet", "uwsgi.exchange", "uwsgi.ping_reply"];
@@ -32,15 +32,7 @@ fn uwsgi_vectors() {
         if got != want {
             failures.push(format!("{}\n  got  {got}\n  want {want}", vector.name()));
         }
-        let whole = decoded(&vector, Reading::Whole);
-        for reading in vector.readings() {
-            let cut = decoded(&vector, reading);
-            if cut != whole {
-                let name = vector.name();
-                failures.push(format!("{name} {reading:?}\n  cut   {cut:?}\n  whole {whole:?}"));
-                break;
-            }
-        }
+        failures.extend(cut_otherwise(&vector, vector.readings(), decoded));
     }
     report(&failures);
 }

@@ -6,7 +6,7 @@ use uwsgi_protocol::http1::{Limits as HeadLimits, Strictness};
 
 use super::{SECONDS_MAX, narrow};
 use crate::config::Diagnostic;
-use crate::config::model::{Http, Side};
+use crate::config::model::{Http, Router};
 use crate::config::values::Values;
 
 /// No mobile network is slower than this, in bytes per second.
@@ -38,11 +38,6 @@ pub(super) fn http(values: &mut Values<'_>, head_bytes_max: usize) -> Http {
             .ok()
             .filter(|rate| *rate > 0),
         router: router(values),
-        plain: Side {
-            modifier1: modifier(values, "http-socket-modifier1"),
-            modifier2: modifier(values, "http-socket-modifier2"),
-            ..Side::default()
-        },
     }
 }
 
@@ -59,11 +54,9 @@ fn line(values: &mut Values<'_>, name: &str, default: usize, head_bytes_max: usi
     if bytes == 0 { head_bytes_max } else { bytes.min(head_bytes_max) }
 }
 
-fn router(values: &mut Values<'_>) -> Side {
+fn router(values: &mut Values<'_>) -> Router {
     let timeout = seconds(values, "http-timeout");
-    Side {
-        modifier1: modifier(values, "http-modifier1"),
-        modifier2: modifier(values, "http-modifier2"),
+    Router {
         vars: vars(values),
         host_is_server_name: values.flag("http-server-name-as-http-host"),
         keeps_slashes: values.flag("http-path-info-no-decode-slashes"),
@@ -76,10 +69,6 @@ fn router(values: &mut Values<'_>) -> Side {
 
 fn seconds(values: &mut Values<'_>, name: &str) -> Option<Duration> {
     values.number(name, 1..=SECONDS_MAX).map(Duration::from_secs)
-}
-
-fn modifier(values: &mut Values<'_>, name: &str) -> u8 {
-    narrow(values.number(name, 0..=255), 0)
 }
 
 /// `http-manage-expect`: a flag for uWSGI, too, which takes the largest body as its value.

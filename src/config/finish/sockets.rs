@@ -45,6 +45,8 @@ pub(super) fn modifiers(values: &mut Values<'_>) -> Modifiers {
     Modifiers {
         fastcgi: pair("fastcgi-modifier1", "fastcgi-modifier2"),
         scgi: pair("scgi-modifier1", "scgi-modifier2"),
+        http: pair("http-socket-modifier1", "http-socket-modifier2"),
+        router: pair("http-modifier1", "http-modifier2"),
     }
 }
 

@@ -19,26 +19,13 @@ pub struct Http {
     pub requests_max: Option<u32>,
     /// `http-body-min-rate`: bytes of a body per second; `None` without a limit.
     pub body_bytes_per_s: Option<u32>,
-    /// Sockets of `http`, which uWSGI serves by a router process.
-    pub router: Side,
-    /// Other HTTP sockets.
-    pub plain: Side,
+    /// What sockets of `http` do besides, which uWSGI serves by a router process.
+    pub router: Router,
 }
 
-impl Http {
-    /// That of sockets of `http`, or of others.
-    pub fn side(&self, router: bool) -> &Side {
-        if router { &self.router } else { &self.plain }
-    }
-}
-
-/// What differs between the sockets of `http` and the others.
+/// What is asked for of the sockets of `http` and of no others.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Side {
-    /// `http-modifier1`, `http-socket-modifier1`.
-    pub modifier1: u8,
-    /// `http-modifier2`, `http-socket-modifier2`.
-    pub modifier2: u8,
+pub struct Router {
     /// `http-var`: names and values, in their order.
     pub vars: Vec<(String, String)>,
     /// `http-server-name-as-http-host`.

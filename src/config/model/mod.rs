@@ -20,7 +20,7 @@ use uwsgi_plugin_api::{Settings, WireProtocol};
 
 use crate::config::Variable;
 
-pub use http::{Http, Side};
+pub use http::{Http, Router};
 pub use life_cycle::{Check, LifeCycle};
 pub use monitoring::{EndpointSpec, Monitoring};
 pub use scaling::{Algorithm, Busyness, Scaling};
@@ -86,19 +86,25 @@ pub struct SocketSpec {
     pub router: bool,
 }
 
-/// First and second modifier of requests by the protocol they come by.
+/// First and second modifier of requests by the sockets they come by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Modifiers {
     /// `fastcgi-modifier1`, `fastcgi-modifier2`.
     pub fastcgi: (u8, u8),
     /// `scgi-modifier1`, `scgi-modifier2`.
     pub scgi: (u8, u8),
+    /// `http-socket-modifier1`, `http-socket-modifier2`.
+    pub http: (u8, u8),
+    /// `http-modifier1`, `http-modifier2`: of sockets of `http`.
+    pub router: (u8, u8),
 }
 
 impl Modifiers {
-    /// Those of a protocol's requests; packets of the uwsgi protocol have their own.
-    pub fn of(&self, protocol: WireProtocol) -> (u8, u8) {
+    /// Those of a socket's requests; packets of the uwsgi protocol have their own. `router`: a socket of `http`.
+    pub fn of(&self, protocol: WireProtocol, router: bool) -> (u8, u8) {
         match protocol {
+            WireProtocol::Http if router => self.router,
+            WireProtocol::Http => self.http,
             WireProtocol::FastCgi | WireProtocol::FastCgiNph => self.fastcgi,
             WireProtocol::Scgi | WireProtocol::ScgiNph => self.scgi,
             _ => (0, 0),

@@ -133,9 +133,12 @@ fn protocol_changes_plain_sockets_only() {
 #[test]
 fn requests_without_modifiers_get_those_of_their_protocol() {
     let modifiers = config(&["--fastcgi-modifier1", "14", "--scgi-modifier2", "3"]).modifiers;
-    assert_eq!(modifiers.of(WireProtocol::FastCgiNph), (14, 0));
-    assert_eq!(modifiers.of(WireProtocol::Scgi), (0, 3));
-    assert_eq!(modifiers.of(WireProtocol::Http), (0, 0));
+    assert_eq!(modifiers.of(WireProtocol::FastCgiNph, false), (14, 0));
+    assert_eq!(modifiers.of(WireProtocol::Scgi, false), (0, 3));
+    assert_eq!(modifiers.of(WireProtocol::Http, false), (0, 0));
+    let http = config(&["--http-modifier1", "14", "--http-socket-modifier2", "3"]).modifiers;
+    assert_eq!(http.of(WireProtocol::Http, true), (14, 0));
+    assert_eq!(http.of(WireProtocol::Http, false), (0, 3));
 }
 
 #[test]
