@@ -8,7 +8,7 @@ use uwsgi::plugin::Registry;
 use uwsgi::{cli, log, server};
 
 fn main() -> ExitCode {
-    let plugins = Registry::new(builtin());
+    let plugins = Registry::new(builtin(), gateways());
     let (role, outside) = match Role::take() {
         Ok(role) => role,
         Err(error) => {
@@ -29,6 +29,14 @@ fn main() -> ExitCode {
         }
     };
     ExitCode::from(u8::try_from(status).unwrap_or(1))
+}
+
+/// The same for gateways.
+fn gateways() -> Vec<Arc<dyn uwsgi_plugin_api::Gateway>> {
+    vec![
+        #[cfg(feature = "mongrel2")]
+        Arc::new(uwsgi_plugin_mongrel2::Mongrel2),
+    ]
 }
 
 /// The one place that names the built-in plugins.

@@ -323,7 +323,15 @@ fn named(sockets: Sockets) -> (Named<Listening>, Named<EndpointListener>) {
     let served = sockets.served.into_iter().enumerate().map(|(at, socket)| {
         let name = socket.handover_name();
         let id = u16::try_from(count + at * forms).unwrap_or(u16::MAX);
-        (name, Listening::new(Arc::new(socket.fd), socket.info, socket.introduced, id))
+        (
+            name,
+            Listening::new(
+                Arc::new(socket.fd),
+                socket.info,
+                (socket.introduced, socket.private),
+                id,
+            ),
+        )
     });
     let answered = sockets.answered.into_iter().map(|socket| {
         let EndpointSocket { endpoint, fd, address, handover_name, .. } = socket;
@@ -377,8 +385,7 @@ fn generation(
 
 /// Names of the options without a value.
 fn flags(plugins: &Registry) -> HashSet<&'static str> {
-    let rows: Vec<_> = plugins.iter().map(|plugin| plugin.options()).collect();
-    let registry = options::Registry::new(&rows);
+    let registry = options::Registry::new(&plugins.options());
     registry.rows().iter().filter(|row| row.kind.is_flag()).map(|row| row.name).collect()
 }
 

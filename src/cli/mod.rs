@@ -3,6 +3,7 @@
 mod answers;
 mod check;
 mod explain;
+mod gateway;
 
 use std::ffi::OsString;
 use std::sync::Arc;
@@ -41,8 +42,7 @@ pub fn parse(
     outside: Outside,
 ) -> Command {
     let args: Vec<OsString> = args.into_iter().skip(1).collect();
-    let rows: Vec<_> = plugins.iter().map(|plugin| plugin.options()).collect();
-    let registry = options::Registry::new(&rows);
+    let registry = options::Registry::new(&plugins.options());
     let machine = match &outside {
         Outside::Replayed(snapshot) => snapshot.machine().clone(),
         _ => Machine::detect(),
@@ -50,6 +50,7 @@ pub fn parse(
     let tools = Tools { registry: &registry, machine: &machine };
     match args.first().and_then(|first| first.to_str()) {
         Some("check") => return Command::Exit(check::run(&args[1..], plugins, &tools)),
+        Some("gateway") => return Command::Exit(gateway::run(&args[1..], plugins)),
         Some("explain") => return Command::Exit(explain::run(&args[1..], &tools)),
         _ => {}
     }
@@ -75,10 +76,11 @@ fn serve(
     let lines = answers::lines(&reading, plugins, tools.registry);
     let asked = answers::asked_values(&reading, tools.registry);
     let shown = reading.shown(tools.registry).unwrap_or_default();
-    let loaded = match config::check(tools.registry, tools.machine, reading) {
+    let mut loaded = match config::check(tools.registry, tools.machine, reading) {
         Ok(loaded) => loaded,
         Err(problems) => return refuse(&problems, fallback),
     };
+    gateway::plan(&mut loaded.config, plugins);
     if let Some(text) = asked {
         return Command::Exit(answer_with(&text, 0));
     }
@@ -108,7 +110,7 @@ fn beyond_options(config: &Config, plugins: &plugin::Registry) -> Vec<Diagnostic
              .yml, .json, .js, .toml) nor an application"
         ))
     });
-    let refused = plugins.iter().filter_map(|plugin| plugin.check(&config.settings).err());
+    let refused = plugins.problems(&config.settings).into_iter();
     let refused = refused.map(|error| Diagnostic::general(error.to_string()));
     addresses.chain(unclaimed).chain(refused).chain(unanswered(config, plugins)).collect()
 }
@@ -155,7 +157,11 @@ mod tests {
 
     fn parsed(args: &[&str]) -> Command {
         let args = std::iter::once("uwsgi").chain(args.iter().copied());
-        parse(args.map(OsString::from), &plugin::Registry::new(Vec::new()), Outside::Open)
+        parse(
+            args.map(OsString::from),
+            &plugin::Registry::new(Vec::new(), Vec::new()),
+            Outside::Open,
+        )
     }
 
     #[test]

@@ -41,7 +41,7 @@ fn candidates(address: &Address) -> Result<Vec<SockAddr>, ControlError> {
             unix(&[b"\0", name.as_slice()].concat())?,
             unix(&[b"\0", name.as_slice(), b"\0"].concat())?,
         ]),
-        Address::Fd(_) | Address::Shared(_) => Err(ControlError::NotConnectable),
+        Address::Fd(_) | Address::Shared(_) | Address::Private => Err(ControlError::NotConnectable),
     }
 }
 

@@ -4,16 +4,17 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::context::MasterContext;
 use super::ears::Source;
 use super::run::{Master, now};
 use super::vacuum;
 use crate::config::Config;
-use crate::config::model::jobs::{Daemon, Then};
+use crate::config::model::jobs::{Daemon, Gateway, Then};
 use crate::log;
 use crate::supervisor::jobs::{
     Job, JobAction, JobEvent, Jobs as Machine, LocalTime, Stamp, Surroundings, Whom,
@@ -22,7 +23,7 @@ use crate::supervisor::{Command, Ended, Event, Millis, Pid};
 use crate::sys::privileges::Identity;
 use crate::sys::process;
 use crate::sys::signal::Signal;
-use crate::sys::spawn::Program;
+use crate::sys::spawn::{Input, Program};
 use crate::sys::time::Local;
 use crate::sys::watch::Watch;
 use crate::sys::{clock, command};
@@ -35,6 +36,7 @@ const NANOSECONDS: i128 = 1_000_000_000;
 /// What the master runs and watches beside its workers.
 pub(super) struct Jobs {
     config: Arc<Config>,
+    ours: Ours,
     machine: Machine,
     /// `None` where there is nothing to watch, or no inotify.
     watch: Option<Watch>,
@@ -42,11 +44,25 @@ pub(super) struct Jobs {
     asked: Vec<Command>,
 }
 
+/// What gateways are made of.
+pub(super) struct Ours {
+    /// The file of this program.
+    pub(super) program: PathBuf,
+    /// Listening sockets of the workers, with their names.
+    pub(super) sockets: Vec<(String, Arc<OwnedFd>)>,
+}
+
+impl From<&MasterContext> for Ours {
+    fn from(context: &MasterContext) -> Self {
+        Self { program: context.origin.program.clone(), sockets: context.listeners.clone() }
+    }
+}
+
 impl Jobs {
-    pub(super) fn new(config: Arc<Config>) -> Self {
+    pub(super) fn new(config: Arc<Config>, ours: Ours) -> Self {
         let machine = Machine::new(Arc::new(config.jobs.clone()), now());
         let watch = watch(machine.watched());
-        Self { config, machine, watch, asked: Vec::new() }
+        Self { config, ours, machine, watch, asked: Vec::new() }
     }
 
     /// Goes on with what another image of the master has left; before `begin`.
@@ -143,15 +159,16 @@ impl Jobs {
     }
 
     fn program<'a>(&'a self, command: &'a str) -> Program<'a> {
-        Program {
-            shell: command::shell(&self.config.hooks.shells),
-            command,
-            directory: None,
-            identity: Identity::default(),
-            stdin: false,
-            dies_with_us: false,
-            pid_namespace: false,
-        }
+        Program::of_shell(command::shell(&self.config.hooks.shells), command)
+    }
+
+    /// This program, with a socket of the workers as its standard input.
+    fn gateway<'a>(&'a self, gateway: &'a Gateway) -> io::Result<Program<'a>> {
+        let socket = self.ours.sockets.iter().find(|(name, _)| *name == gateway.socket);
+        let (_, fd) = socket.ok_or(io::ErrorKind::NotConnected)?;
+        let arguments = gateway.arguments.iter().map(String::as_str).collect();
+        let stdin = Input::Given(fd.as_fd());
+        Ok(Program { stdin, ..Program::new(&self.ours.program, arguments) })
     }
 
     fn run(&self, command: &str) -> io::Result<Pid> {
@@ -165,13 +182,17 @@ impl Jobs {
         let gid = identity.group.unwrap_or_else(|| nix::unistd::getgid().as_raw());
         let (what, command) = (if again { "respawning" } else { "spawning" }, &spec.command);
         log::line(format_args!("[uwsgi-daemons] {what} \"{command}\" (uid: {uid} gid: {gid})"));
+        let program = match &spec.gateway {
+            Some(gateway) => self.gateway(gateway)?,
+            None => self.program(command),
+        };
         let program = Program {
             directory: spec.chdir.as_deref(),
             identity,
-            stdin: spec.stdin,
+            stdin: if spec.stdin { Input::Ours } else { program.stdin },
             dies_with_us: spec.pidfile.is_none(),
             pid_namespace: spec.pid_namespace,
-            ..self.program(command)
+            ..program
         };
         let pid = program.start()?;
         if let Some(path) = spec.pidfile.as_ref().filter(|_| spec.daemonize) {

@@ -157,7 +157,7 @@ impl Master {
             asks,
             answering: Answering::default(),
             notifier: Notifier::from_env(),
-            jobs: Jobs::new(context.config.clone()),
+            jobs: Jobs::new(context.config.clone(), (&context).into()),
             strangers: HashMap::new(),
         };
         let hooks = MasterHooks::new(&context.config.hooks, now());

@@ -25,6 +25,8 @@ pub enum Address {
     Fd(RawFd),
     /// A shared socket by its number.
     Shared(u32),
+    /// A unix socket without a file, with a name that the kernel chooses. No text means it.
+    Private,
 }
 
 /// The host part of a TCP address.

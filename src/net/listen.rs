@@ -54,6 +54,8 @@ pub struct Socket {
     pub info: Listener,
     /// Whose connections begin with a header of the PROXY protocol.
     pub introduced: Introduced,
+    /// For processes of this user alone.
+    pub private: bool,
     /// The path of a unix socket that has a file, for `vacuum`.
     pub path: Option<PathBuf>,
     /// The start-up line, as uWSGI writes it.
@@ -120,6 +122,9 @@ pub fn needs_root(config: &Config) -> bool {
 
 /// The address of an option, with `abstract-socket` applied.
 fn wanted(config: &Config, spec: &SocketSpec) -> Result<Address, ListenError> {
+    if spec.private {
+        return Ok(Address::Private);
+    }
     let parsed = address::parse(spec.address.as_bytes())
         .map_err(|error| failed(spec, &error.to_string()))?;
     match parsed {
@@ -172,6 +177,20 @@ fn open(
         }
         Address::Unix(path) => Bound::Unix(PathBuf::from(std::ffi::OsStr::from_bytes(path))),
         Address::Abstract(name) => Bound::Abstract(name.clone()),
+        Address::Private => {
+            if let Some(inherited) = inheritance.claim(name, None) {
+                return Ok(inherited.into());
+            }
+            let bound = system::bind_private().and_then(|fd| Ok((system::bound(fd.as_fd())?, fd)));
+            let (bound, fd) = bound.map_err(|error| fail(error, ""))?;
+            return Ok(Opened {
+                fd,
+                bound,
+                reason: configured,
+                inherited: false,
+                auto_port: false,
+            });
+        }
         Address::Shared(_) => return Err(failed(spec, "shared sockets are not supported")),
         Address::Fd(fd) => {
             if let Some(inherited) = inheritance.claim(name, None) {
@@ -346,8 +365,10 @@ impl Opened {
             Bound::Unix(path) => Some(path),
             _ => None,
         };
+        let private = spec.is_some_and(|spec| spec.private);
         let introduced = config.proxy_protocol.of(protocol, router);
-        Socket { fd: self.fd, info, introduced, path, line, router_line, reason: self.reason }
+        let (fd, reason) = (self.fd, self.reason);
+        Socket { fd, info, introduced, private, path, line, router_line, reason }
     }
 
     /// The address as written, with the port that it got.

@@ -49,13 +49,20 @@ pub struct Listening {
     pub info: Arc<Listener>,
     /// Whose connections begin with a header of the PROXY protocol.
     introduced: Introduced,
+    /// Connections of other users are refused.
+    private: bool,
     /// The same by what a connection turned out to speak, where that is not said beforehand.
     forms: Arc<[Arc<Listener>]>,
 }
 
 impl Listening {
     /// `id`: numbers from there on are free for the forms of a socket that speaks several protocols.
-    pub fn new(fd: Arc<OwnedFd>, info: Listener, introduced: Introduced, id: u16) -> Self {
+    pub fn new(
+        fd: Arc<OwnedFd>,
+        info: Listener,
+        (introduced, private): (Introduced, bool),
+        id: u16,
+    ) -> Self {
         let forms = match info.protocol {
             WireProtocol::Auto => decode::RECOGNIZED.iter().zip(id..).collect(),
             _ => Vec::new(),
@@ -67,7 +74,7 @@ impl Listening {
             }
             Arc::new(form)
         });
-        Self { fd, introduced, forms: forms.collect(), info: Arc::new(info) }
+        Self { fd, introduced, private, forms: forms.collect(), info: Arc::new(info) }
     }
 
     /// What requests have in common that come by a connection which speaks this; `None` where nobody knows yet.
@@ -135,6 +142,11 @@ impl Reactor {
                     break;
                 }
             };
+            if listener.private && !socket::peer_is_this_user(fd.as_fd()) {
+                let name = &listener.info.name;
+                crate::log::line(format_args!("{name}: a connection of another user is refused"));
+                continue;
+            }
             let deadline_ms = now_ms + hub.times_of(index as u16).head_ms;
             let mut connection = Connection::new(fd, index as u16, Peer::new(address), deadline_ms);
             let ip = match address {

@@ -5,19 +5,26 @@
 use std::sync::Arc;
 
 use uwsgi_plugin_api::{
-    Host, Listener, LoadReport, LoadedApp, OptionRow, Plugin, PluginError, Settings, WorkerId,
+    Gateway, Host, Listener, LoadReport, LoadedApp, OptionRow, Plugin, PluginError, Settings,
+    WorkerId,
 };
 
 /// The plugins of this server, in the order in which they were named.
 #[derive(Clone)]
 pub struct Registry {
     plugins: Vec<Arc<dyn Plugin>>,
+    gateways: Vec<Arc<dyn Gateway>>,
 }
 
 impl Registry {
-    /// A registry of these plugins.
-    pub fn new(plugins: Vec<Arc<dyn Plugin>>) -> Self {
-        Self { plugins }
+    /// A registry of these.
+    pub fn new(plugins: Vec<Arc<dyn Plugin>>, gateways: Vec<Arc<dyn Gateway>>) -> Self {
+        Self { plugins, gateways }
+    }
+
+    /// All gateways, wanted or not.
+    pub fn gateways(&self) -> impl Iterator<Item = &Arc<dyn Gateway>> {
+        self.gateways.iter()
     }
 
     /// All plugins.
@@ -25,9 +32,17 @@ impl Registry {
         self.plugins.iter()
     }
 
-    /// Option rows of all plugins.
-    pub fn options(&self) -> impl Iterator<Item = &'static OptionRow> {
-        self.plugins.iter().flat_map(|plugin| plugin.options())
+    /// Option rows of all plugins and gateways, a slice each.
+    pub fn options(&self) -> Vec<&'static [OptionRow]> {
+        let gateways = self.gateways.iter().map(|gateway| gateway.options());
+        self.plugins.iter().map(|plugin| plugin.options()).chain(gateways).collect()
+    }
+
+    /// What plugins and gateways find wrong with their settings.
+    pub fn problems(&self, settings: &Settings) -> Vec<PluginError> {
+        let plugins = self.plugins.iter().filter_map(|plugin| plugin.check(settings).err());
+        let gateways = self.gateways.iter().filter(|gateway| gateway.is_wanted(settings));
+        plugins.chain(gateways.filter_map(|gateway| gateway.check(settings).err())).collect()
     }
 
     /// True when some plugin can make an application of a positional argument.

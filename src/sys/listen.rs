@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
+use nix::sys::socket::UnixAddr;
 use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 
 /// What a listening socket is bound to.
@@ -42,6 +43,16 @@ pub fn bind_unix(path: &Path) -> io::Result<OwnedFd> {
     let socket = stream(Domain::UNIX)?;
     socket.bind(&SockAddr::unix(path)?)?;
     Ok(socket.into())
+}
+
+/// Binds a unix socket without a file to a name that the kernel chooses (unix(7), autobind).
+///
+/// # Errors
+/// As socket(2) and bind(2).
+pub fn bind_private() -> io::Result<OwnedFd> {
+    let socket = OwnedFd::from(stream(Domain::UNIX)?);
+    nix::sys::socket::bind(socket.as_raw_fd(), &UnixAddr::new_unnamed())?;
+    Ok(socket)
 }
 
 /// Non-blocking and close-on-exec from the start.

@@ -8,6 +8,8 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout};
+use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
+use nix::unistd::geteuid;
 use socket2::{SockAddr, Socket, Type};
 
 /// Where a connection comes from.
@@ -62,6 +64,12 @@ pub fn accept(listener: BorrowedFd<'_>) -> io::Result<(OwnedFd, PeerAddress)> {
     // SAFETY: the storage was zeroed, so every byte is initialised, whatever the kernel wrote.
     let storage = unsafe { storage.assume_init() };
     Ok((fd, peer_address(&storage)))
+}
+
+/// Whether the process that connected this unix socket belonged to the user of this process, or to root.
+pub fn peer_is_this_user(socket: BorrowedFd<'_>) -> bool {
+    let peer = getsockopt(&socket, PeerCredentials);
+    peer.is_ok_and(|peer| peer.uid() == 0 || peer.uid() == geteuid().as_raw())
 }
 
 fn peer_address(storage: &libc::sockaddr_storage) -> PeerAddress {

@@ -3,6 +3,7 @@
 #![allow(unsafe_code)]
 
 use std::io;
+use std::os::fd::BorrowedFd;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -20,20 +21,61 @@ use super::signal;
 /// A command, and the surroundings it is to have.
 #[derive(Clone, Debug)]
 pub struct Program<'a> {
-    /// Runs the command.
-    pub shell: &'a Path,
-    /// Its text.
-    pub command: &'a str,
+    /// The file.
+    pub executable: &'a Path,
+    /// Its arguments, without its name.
+    pub arguments: Vec<&'a str>,
     /// Where it starts; where this process is, if nothing is said.
     pub directory: Option<&'a Path>,
     /// Who it is.
     pub identity: Identity,
-    /// It has this process's standard input instead of `/dev/null`.
-    pub stdin: bool,
+    /// What its standard input is.
+    pub stdin: Input<'a>,
     /// The kernel kills it when this process ends.
     pub dies_with_us: bool,
     /// It is process 1 of a namespace of its own; a process outside stands for it.
     pub pid_namespace: bool,
+}
+
+/// The standard input of a program.
+#[derive(Clone, Copy, Debug)]
+pub enum Input<'a> {
+    /// `/dev/null`.
+    Nothing,
+    /// That of this process.
+    Ours,
+    /// A copy of this.
+    Given(BorrowedFd<'a>),
+}
+
+impl Input<'_> {
+    fn open(self) -> io::Result<Stdio> {
+        Ok(match self {
+            Self::Nothing => Stdio::null(),
+            Self::Ours => Stdio::inherit(),
+            Self::Given(fd) => fd.try_clone_to_owned()?.into(),
+        })
+    }
+}
+
+impl<'a> Program<'a> {
+    /// A command of a shell, of which nothing else is said.
+    pub fn of_shell(shell: &'a Path, command: &'a str) -> Self {
+        Self::new(shell, vec!["-c", command])
+    }
+
+    /// A file with arguments, of which nothing else is said.
+    pub fn new(executable: &'a Path, arguments: Vec<&'a str>) -> Self {
+        Self {
+            executable,
+            arguments,
+            directory: None,
+            identity: Identity::default(),
+            stdin: Input::Nothing,
+            dies_with_us: false,
+            pid_namespace: false,
+        }
+    }
 }
 
 impl Program<'_> {
@@ -44,9 +86,8 @@ impl Program<'_> {
     /// # Errors
     /// Process limit; the directory, the shell or the identity cannot be had.
     pub fn start(&self) -> io::Result<Pid> {
-        let mut command = Command::new(self.shell);
-        command.arg("-c").arg(self.command);
-        command.stdin(if self.stdin { Stdio::inherit() } else { Stdio::null() });
+        let mut command = Command::new(self.executable);
+        command.args(&self.arguments).stdin(self.stdin.open()?);
         if let Some(directory) = self.directory {
             command.current_dir(directory);
         }
@@ -152,15 +193,7 @@ mod tests {
     use super::*;
 
     fn program(command: &str) -> Program<'_> {
-        Program {
-            shell: Path::new("/bin/sh"),
-            command,
-            directory: None,
-            identity: Identity::default(),
-            stdin: false,
-            dies_with_us: false,
-            pid_namespace: false,
-        }
+        Program::of_shell(Path::new("/bin/sh"), command)
     }
 
     /// Runs `command` with its output in a file, and returns that.

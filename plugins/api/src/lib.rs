@@ -4,6 +4,7 @@
 //! [`Response`], asks for services through [`Host`], and brings its own [`OptionRow`]s.
 #![deny(unsafe_code)]
 
+pub mod gateway;
 pub mod host;
 pub mod mounts;
 pub mod option;
@@ -13,6 +14,7 @@ pub mod response;
 pub mod section;
 pub mod settings;
 
+pub use gateway::{Gateway, Post};
 pub use host::{Host, WorkerStatus};
 pub use mounts::{Chosen, MountRules, Mounts};
 pub use option::{Argument, OptionKind, OptionRow, Reload, Status};

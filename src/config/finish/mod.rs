@@ -62,7 +62,7 @@ pub fn finish(
         trusted: proxies::trusted(&mut values),
         errors: errors::errors(&mut values),
         files: files::static_files(&mut values),
-        jobs: jobs::jobs(&mut values, life_cycle.reload_mercy),
+        jobs: jobs::jobs(&mut values, (life_cycle.reload_mercy, processes.worker_mercy)),
         life_cycle,
         scaling: scaling::scaling(&mut values, processes.workers),
         processes,

@@ -66,6 +66,7 @@ pub(super) fn sockets(
             protocol: protocol.unwrap_or(default),
             origin: directive.place(),
             router: row.name == "http",
+            private: false,
         });
     }
     sockets

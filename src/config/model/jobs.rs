@@ -16,6 +16,10 @@ pub struct Jobs {
     pub touches: Vec<Touch>,
     /// `reload-mercy`: how long a daemon may take to end; uWSGI's 3 seconds where it is not given.
     pub mercy: Duration,
+    /// `worker-reload-mercy`: how long a gateway may take to finish what it has.
+    pub gateway_mercy: Duration,
+    /// Workers serve on for gateways in a graceful stop, and for nothing else: when the gateways have ended, so do they.
+    pub workers_wait: bool,
 }
 
 /// A command that runs at certain times.
@@ -90,6 +94,47 @@ pub struct Daemon {
     pub chdir: Option<PathBuf>,
     /// Longest pause before it is started again.
     pub throttle_max: Duration,
+    /// It is this program itself, as a gateway.
+    pub gateway: Option<Gateway>,
+}
+
+impl Daemon {
+    /// How long a program may take to be found by its pid file, unless it is said.
+    pub const FREQ: Duration = Duration::from_secs(10);
+    /// Longest pause before a respawn, unless it is said.
+    pub const THROTTLE_MAX: Duration = Duration::from_secs(300);
+
+    /// One of which nothing but its command is said.
+    pub fn new(text: String, command: &str) -> Self {
+        Self {
+            text,
+            command: command.to_owned(),
+            pidfile: None,
+            daemonize: false,
+            freq: Self::FREQ,
+            control: false,
+            touch: Vec::new(),
+            stop_signal: Signal::SIGTERM,
+            reload_signal: None,
+            notify: false,
+            stdin: false,
+            uid: None,
+            gid: None,
+            pid_namespace: false,
+            chdir: None,
+            throttle_max: Self::THROTTLE_MAX,
+            gateway: None,
+        }
+    }
+}
+
+/// A process of this program that brings requests to the workers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gateway {
+    /// Arguments of the program.
+    pub arguments: Vec<String>,
+    /// Name of the listening socket that the workers serve for it; it is the gateway's standard input.
+    pub socket: String,
 }
 
 /// A file, and what follows when it changes, appears or disappears.

@@ -84,6 +84,9 @@ pub struct SocketSpec {
     pub origin: String,
     /// Asked for by `http`, which uWSGI serves by a router process; only its start-up lines differ.
     pub router: bool,
+    /// For processes of this user alone, of the instance as a rule: a unix socket without a file, whose name the kernel
+    /// chooses. The address is only its name for the next image, and no address of an option looks like it.
+    pub private: bool,
 }
 
 /// First and second modifier of requests by the sockets they come by.

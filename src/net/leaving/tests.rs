@@ -107,7 +107,7 @@ fn listening(protocol: WireProtocol) -> (Listening, SocketAddr) {
     let address = socket.local_addr().unwrap();
     let name = address.to_string();
     let info = Listener { id: 0, protocol, name, modifiers: (0, 0), static_vars: Vec::new() };
-    (Listening::new(Arc::new(socket.into()), info, Introduced::Nobody, 1), address)
+    (Listening::new(Arc::new(socket.into()), info, (Introduced::Nobody, false), 1), address)
 }
 
 fn client(address: SocketAddr, bytes: &[u8]) -> TcpStream {

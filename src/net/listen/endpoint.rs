@@ -95,7 +95,9 @@ pub(super) fn specs(config: &Config) -> impl Iterator<Item = (Endpoint, SocketSp
     let both = [(Endpoint::Stats, &monitoring.stats), (Endpoint::Health, &monitoring.health)];
     both.into_iter().filter_map(|(endpoint, spec)| {
         let EndpointSpec { address, origin } = spec.clone()?;
-        let spec = SocketSpec { address, protocol: WireProtocol::Http, origin, router: false };
+        let (router, private) = (false, false);
+        let protocol = WireProtocol::Http;
+        let spec = SocketSpec { address, protocol, origin, router, private };
         Some((endpoint, spec))
     })
 }

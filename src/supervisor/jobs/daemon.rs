@@ -66,10 +66,14 @@ impl Daemon {
         self.smart.is_some()
     }
 
+    /// True where it has a process.
+    pub(super) fn is_running(&self) -> bool {
+        matches!(self.state, State::Asked | State::Up { .. } | State::Ending { .. })
+    }
+
     /// A program on its own is never waited for.
     pub(super) fn is_quiet(&self) -> bool {
-        let running = matches!(self.state, State::Asked | State::Up { .. } | State::Ending { .. });
-        self.is_smart() || !running
+        self.is_smart() || !self.is_running()
     }
 
     /// `starts`: it is started when its pause is over.
@@ -222,8 +226,12 @@ impl Daemon {
         actions.push(signal(pid, spec.stop_signal, self.is_smart()));
     }
 
-    /// The next image of the master has taken over: one of the server's own is started anew.
+    /// The next image of the master has taken over: one of the server's own is started anew. A gateway goes on: whoever
+    /// sends it requests is to notice nothing.
     pub(super) fn renew(&mut self, spec: &Spec, kill_at: Millis, actions: &mut Vec<JobAction>) {
+        if spec.gateway.is_some() {
+            return;
+        }
         if let Some(smart) = &self.smart {
             if let (true, Some(pid), Some(told)) = (spec.notify, smart.pid(), spec.reload_signal) {
                 actions.push(signal(pid, told, true));

@@ -5,6 +5,9 @@
 //! exec of the next image of the master as lines of text ([`Jobs::save`]), matched with the new configuration by the jobs'
 //! texts: what is configured as before goes on, what is not is ended or begins.
 //!
+//! Gateways are daemons, too, that are this program itself: they outlive reloads, and in a graceful stop they end before
+//! the workers do.
+//!
 //! Daemons that are the server's own are started anew when the next image is in charge, not before: a reload that comes to
 //! nothing leaves them alone. Programs with a pid file survive reloads and the instance; so do commands of crons and of
 //! `touch-exec`, which are let go on at a stop, as uWSGI does.
@@ -33,7 +36,7 @@ use self::cron::CronTab;
 use self::daemon::Daemon;
 pub use self::events::{Job, JobAction, JobEvent, LocalTime, Stamp, Surroundings, Whom};
 use self::touch::{Effect, Touches};
-use super::{Ended, Millis, Pid, Signal, milliseconds};
+use super::{Command, Ended, Millis, Pid, Signal, milliseconds};
 use crate::config::model::jobs;
 
 /// Crons, pid files and times of files are looked at this often, as in uWSGI.
@@ -136,7 +139,7 @@ impl Jobs {
             JobEvent::Exited { pid, ended } => self.on_exited(pid, ended, now, actions),
             JobEvent::Changed { path } => self.touches.notice(path, now),
             JobEvent::Draining if self.phase == Phase::Stopping => {}
-            JobEvent::Draining => self.phase = Phase::Draining,
+            JobEvent::Draining => self.drain(now, actions),
             JobEvent::Stopping if self.phase == Phase::Stopping => {}
             JobEvent::Stopping => self.stop(now + self.mercy_ms(), actions),
             JobEvent::Hurry => self.stop(now, actions),
@@ -270,11 +273,38 @@ impl Jobs {
         }
         self.touches.ended(pid, ended, actions);
         self.crons.ended(pid, ended, &self.config.crons, now, actions);
+        let mut gateway = false;
         for (daemon, spec) in self.daemons.iter_mut().zip(&self.config.daemons) {
             if daemon.ended(pid, ended, spec, now, actions) {
                 // Its pid file is looked at at once.
                 self.next_look = now;
+                gateway |= spec.gateway.is_some();
             }
+        }
+        if gateway {
+            self.let_workers_go(actions);
+        }
+    }
+
+    /// Gateways end first: what they have taken in is answered while there are workers.
+    fn drain(&mut self, now: Millis, actions: &mut Vec<JobAction>) {
+        self.phase = Phase::Draining;
+        let kill_at = now + milliseconds(self.config.gateway_mercy);
+        for (daemon, spec) in self.daemons.iter_mut().zip(&self.config.daemons) {
+            if spec.gateway.is_some() {
+                daemon.stop(spec, kill_at, actions);
+            }
+        }
+        self.let_workers_go(actions);
+    }
+
+    /// Workers that serve on for the gateways alone need not any longer.
+    fn let_workers_go(&self, actions: &mut Vec<JobAction>) {
+        let mut pairs = self.daemons.iter().zip(&self.config.daemons);
+        let waited = self.config.workers_wait && self.phase == Phase::Draining;
+        if waited && !pairs.any(|(daemon, spec)| spec.gateway.is_some() && daemon.is_running()) {
+            // A second wish to end gracefully ends the wait.
+            actions.push(JobAction::Ask(Command::GracefulStop));
         }
     }
 

@@ -29,6 +29,8 @@ pub(super) fn config() -> Config {
         daemons: Vec::new(),
         touches: Vec::new(),
         mercy: Duration::from_secs(3),
+        gateway_mercy: Duration::from_secs(60),
+        workers_wait: false,
     }
 }
 
@@ -54,6 +56,7 @@ pub(super) fn daemon(command: &str) -> Spec {
         pid_namespace: false,
         chdir: None,
         throttle_max: Duration::from_secs(300),
+        gateway: None,
     }
 }
 

@@ -10,10 +10,6 @@ use crate::config::model::jobs::Daemon;
 use crate::config::values::Values;
 use crate::sys::signal::Signal;
 
-/// How long a program may take to be found by its pid file, unless it is said.
-const FREQ: Duration = Duration::from_secs(10);
-/// Longest pause before a respawn, unless it is said.
-const THROTTLE_MAX: Duration = Duration::from_secs(300);
 /// Highest number of a signal with a name.
 const SIGNAL_MAX: i64 = 31;
 
@@ -26,7 +22,7 @@ pub(super) fn daemons(values: &mut Values<'_>) -> Vec<Daemon> {
                 "" => values.error(directive, "no command; accepted: a command for the shell"),
                 command => {
                     let text = format!("{option} {command}");
-                    daemons.push(Daemon { control, stdin, ..plain(text, command) });
+                    daemons.push(Daemon { control, stdin, ..Daemon::new(text, command) });
                 }
             }
         }
@@ -37,7 +33,7 @@ pub(super) fn daemons(values: &mut Values<'_>) -> Vec<Daemon> {
                 Ok((pidfile, freq, command)) => {
                     let text = format!("{option} {}", directive.text());
                     let pidfile = Some(pidfile);
-                    let plain = plain(text, command);
+                    let plain = Daemon::new(text, command);
                     daemons.push(Daemon { pidfile, daemonize, freq, stdin, ..plain });
                 }
                 Err(problem) => values.error(directive, problem),
@@ -50,33 +46,12 @@ pub(super) fn daemons(values: &mut Values<'_>) -> Vec<Daemon> {
     daemons
 }
 
-fn plain(text: String, command: &str) -> Daemon {
-    Daemon {
-        text,
-        command: command.to_owned(),
-        pidfile: None,
-        daemonize: false,
-        freq: FREQ,
-        control: false,
-        touch: Vec::new(),
-        stop_signal: Signal::SIGTERM,
-        reload_signal: None,
-        notify: false,
-        stdin: false,
-        uid: None,
-        gid: None,
-        pid_namespace: false,
-        chdir: None,
-        throttle_max: THROTTLE_MAX,
-    }
-}
-
 /// `PIDFILE[,SECONDS] COMMAND`.
 fn smart(text: &str) -> Result<(PathBuf, Duration, &str), String> {
     let accepted = "accepted: PIDFILE COMMAND, or PIDFILE,SECONDS COMMAND";
     let (file, command) = text.trim().split_once([' ', '\t']).ok_or(accepted)?;
     let (file, freq) = match file.split_once(',') {
-        None => (file, FREQ),
+        None => (file, Daemon::FREQ),
         Some((file, seconds)) => {
             let seconds =
                 seconds.parse().ok().filter(|seconds| (1..=SECONDS_MAX).contains(seconds));
@@ -100,7 +75,7 @@ fn by_keys(directive: &Directive, stdin: bool, values: &mut Values<'_>) -> Optio
     let daemon = Daemon {
         pidfile: keys.text(&["pidfile"]).map(PathBuf::from),
         daemonize: keys.flag(&["daemonize", "daemon"], values).unwrap_or(false),
-        freq: keys.number("freq", seconds.clone(), values).map_or(FREQ, duration),
+        freq: keys.number("freq", seconds.clone(), values).map_or(Daemon::FREQ, duration),
         control: keys.flag(&["control"], values).unwrap_or(false),
         touch: touch.split(';').filter(|path| !path.is_empty()).map(PathBuf::from).collect(),
         stop_signal: signal(&mut keys, "stopsignal", values).unwrap_or(Signal::SIGTERM),
@@ -111,8 +86,10 @@ fn by_keys(directive: &Directive, stdin: bool, values: &mut Values<'_>) -> Optio
         gid: keys.text(&["gid"]),
         pid_namespace: keys.flag(&["ns_pid"], values).unwrap_or(false),
         chdir: keys.text(&["chdir"]).map(PathBuf::from),
-        throttle_max: keys.number("max_throttle", seconds, values).map_or(THROTTLE_MAX, duration),
-        ..plain(format!("attach-daemon2 {}", directive.text()), command.trim())
+        throttle_max: keys
+            .number("max_throttle", seconds, values)
+            .map_or(Daemon::THROTTLE_MAX, duration),
+        ..Daemon::new(format!("attach-daemon2 {}", directive.text()), command.trim())
     };
     keys.refuse_others(values);
     let missing = match &daemon {

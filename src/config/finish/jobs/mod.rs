@@ -15,14 +15,19 @@ use crate::config::values::Values;
 /// uWSGI's patience with daemons where `reload-mercy` is not given.
 const DAEMON_MERCY: Duration = Duration::from_secs(3);
 
-/// `reload_mercy` as it was read, with its default.
-pub(super) fn jobs(values: &mut Values<'_>, reload_mercy: Duration) -> Jobs {
+/// `reload_mercy` and `worker_mercy` as they were read, with their defaults.
+pub(super) fn jobs(
+    values: &mut Values<'_>,
+    (reload_mercy, worker_mercy): (Duration, Duration),
+) -> Jobs {
     let given = values.last("reload-mercy").is_some();
     Jobs {
         crons: cron::crons(values),
         daemons: daemon::daemons(values),
         touches: touches(values),
         mercy: if given { reload_mercy } else { DAEMON_MERCY },
+        gateway_mercy: worker_mercy,
+        workers_wait: false,
     }
 }
 

@@ -107,6 +107,7 @@ fn daemons_by_keys() {
         pid_namespace: true,
         chdir: Some("/usr".into()),
         throttle_max: Duration::from_secs(5),
+        gateway: None,
     };
     assert_eq!(daemon, expected);
 }

@@ -1,0 +1,163 @@
+//! Gateways: which processes a configuration asks for, and being one.
+//!
+//! `uwsgi gateway NAME --option=value ...` is how the master starts them. It also stands on its own, before an instance that
+//! listens with `fastcgi-nph-socket`.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::net::SocketAddr;
+use std::time::Duration;
+
+use uwsgi_plugin_api::{Gateway, Post, Settings, WireProtocol};
+
+use crate::config::Config;
+use crate::config::model::{SocketSpec, jobs};
+use crate::net::address::{self, Address};
+use crate::sys::listen::{self, Bound};
+use crate::sys::signal::{Signal, SignalPipe};
+use crate::{log, plugin};
+
+/// Where the workers listen; their socket is standard input where this is not given.
+const WORKERS: &str = "workers";
+/// How many requests they run at once.
+const REQUESTS_MAX: &str = "requests-max";
+/// As the option of the same name.
+const LOG_DATE: &str = "log-date";
+/// Workers listen for gateways under names that begin so.
+const SOCKET: &str = "!gateway ";
+/// Requests at once where nothing is said.
+const REQUESTS_MAX_DEFAULT: usize = 64;
+
+/// Adds to a configuration what its gateways need: a socket of the workers and a process for each.
+pub(super) fn plan(config: &mut Config, plugins: &plugin::Registry) {
+    let wanted = plugins.gateways().filter(|gateway| gateway.is_wanted(&config.settings));
+    let wanted: Vec<_> = wanted.map(|gateway| daemon(&**gateway, config)).collect();
+    if wanted.is_empty() {
+        return;
+    }
+    for (socket, daemon) in wanted {
+        config.sockets.push(socket);
+        config.jobs.daemons.push(daemon);
+    }
+    if config.life_cycle.lame_duck.is_zero() {
+        // In a graceful stop workers serve on until the gateways have ended, which get as much time.
+        config.life_cycle.lame_duck = config.jobs.gateway_mercy + Duration::from_secs(1);
+        config.jobs.workers_wait = true;
+    }
+}
+
+fn daemon(gateway: &dyn Gateway, config: &Config) -> (SocketSpec, jobs::Daemon) {
+    let name = gateway.name();
+    let own =
+        |(option, _): &&(String, String)| gateway.options().iter().any(|row| row.name == *option);
+    let processes = &config.processes;
+    let requests_max = usize::from(processes.workers) * usize::from(processes.threads);
+    let mut arguments = vec!["gateway".to_owned(), name.to_owned()];
+    let pairs = config.settings.pairs().iter().filter(own);
+    arguments.extend(pairs.map(|(option, value)| format!("--{option}={value}")));
+    arguments.push(format!("--{REQUESTS_MAX}={requests_max}"));
+    let date = config.runtime.log_date.as_ref();
+    arguments.extend(date.map(|format| format!("--{LOG_DATE}={format}")));
+    let socket = format!("{SOCKET}{name}");
+    let spec = SocketSpec {
+        address: socket.clone(),
+        protocol: WireProtocol::FastCgiNph,
+        origin: format!("the {name} gateway"),
+        router: false,
+        private: true,
+    };
+    let command = arguments.join(" ");
+    let daemon = jobs::Daemon {
+        gateway: Some(jobs::Gateway { arguments, socket }),
+        ..jobs::Daemon::new(command.clone(), &command)
+    };
+    (spec, daemon)
+}
+
+/// Is one until its end; returns the exit status.
+pub(super) fn run(args: &[OsString], plugins: &plugin::Registry) -> i32 {
+    match try_run(args, plugins) {
+        Ok(()) => 0,
+        Err(error) => {
+            log::line(format_args!("uwsgi gateway: {error}"));
+            1
+        }
+    }
+}
+
+fn try_run(args: &[OsString], plugins: &plugin::Registry) -> Result<(), String> {
+    let mut args = args.iter().map(|arg| arg.to_string_lossy());
+    let name = args.next().unwrap_or_default();
+    let gateway = plugins.gateways().find(|gateway| gateway.name() == name).ok_or_else(|| {
+        let names: Vec<_> = plugins.gateways().map(|gateway| gateway.name()).collect();
+        format!("there is no gateway {name:?}; accepted: {}", names.join(", "))
+    })?;
+    let pairs = args.map(|arg| pair(&arg, &**gateway)).collect::<Result<Vec<_>, _>>()?;
+    let settings = Settings::new(pairs);
+    log::configure(settings.text(LOG_DATE));
+    gateway.check(&settings).map_err(|error| error.to_string())?;
+    if !gateway.is_wanted(&settings) {
+        return Err(format!("{name} has nothing to do; see uwsgi --help gateways"));
+    }
+    let workers = workers(settings.text(WORKERS))?;
+    let stop = SignalPipe::install(&[Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP]);
+    let stop = stop.map_err(|error| format!("cannot hear signals: {error}"))?;
+    let requests = settings.number(REQUESTS_MAX).and_then(|number| usize::try_from(number).ok());
+    let post = Post {
+        workers: &workers,
+        requests_max: requests.unwrap_or(REQUESTS_MAX_DEFAULT).max(1),
+        stop: stop.as_fd(),
+        log: &|line| log::line(format_args!("{line}")),
+    };
+    gateway.run(&settings, post).map_err(|error| error.to_string())
+}
+
+/// `--name=value`, or `--name` for a flag.
+fn pair(arg: &str, gateway: &dyn Gateway) -> Result<(String, String), String> {
+    let own = [WORKERS, REQUESTS_MAX, LOG_DATE];
+    let text = arg.strip_prefix("--");
+    let (name, value) = text
+        .map(|text| text.split_once('=').unwrap_or((text, "1")))
+        .ok_or_else(|| format!("{arg:?} is no option; accepted: --name=value"))?;
+    let row = gateway.options().iter().find(|row| row.name == name || row.aliases.contains(&name));
+    match row {
+        Some(row) => Ok((row.name.to_owned(), value.to_owned())),
+        None if own.contains(&name) => Ok((name.to_owned(), value.to_owned())),
+        None => {
+            let names = gateway.options().iter().map(|row| row.name).chain(own);
+            let names: Vec<_> = names.map(|name| format!("--{name}")).collect();
+            Err(format!("{arg}: unknown option; accepted: {}", names.join(", ")))
+        }
+    }
+}
+
+/// Where the workers listen.
+fn workers(text: Option<&str>) -> Result<SocketAddr, String> {
+    let Some(text) = text else {
+        let bound = listen::bound(io::stdin().as_fd()).ok();
+        let found = bound.map(|bound| match bound {
+            Bound::Unix(path) => SocketAddr::from_pathname(path),
+            Bound::Abstract(name) => abstract_address(&name),
+            Bound::Tcp(_) => Err(io::ErrorKind::Unsupported.into()),
+        });
+        return found.and_then(Result::ok).ok_or_else(|| {
+            format!("--{WORKERS}=PATH is missing, and standard input is no listening unix socket")
+        });
+    };
+    let wrong = |why: String| format!("--{WORKERS}={text}: {why}; accepted: a path, @ABSTRACT");
+    match address::parse(text.as_bytes()).map_err(|error| wrong(error.to_string()))? {
+        Address::Unix(path) => {
+            use std::os::unix::ffi::OsStrExt;
+            SocketAddr::from_pathname(std::ffi::OsStr::from_bytes(&path))
+        }
+        Address::Abstract(name) => abstract_address(&name),
+        _ => return Err(wrong("no unix socket".to_owned())),
+    }
+    .map_err(|error| wrong(error.to_string()))
+}
+
+fn abstract_address(name: &[u8]) -> io::Result<SocketAddr> {
+    use std::os::linux::net::SocketAddrExt;
+    SocketAddr::from_abstract_name(name)
+}
