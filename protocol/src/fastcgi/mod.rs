@@ -1,4 +1,4 @@
-//! FastCGI 1.0, the application's side of the responder role.
+//! FastCGI 1.0, the responder role: the application's side, and in [`client`] the front end's.
 //!
 //! ```text
 //!   BEGIN_REQUEST  PARAMS.. PARAMS(empty)  STDIN.. STDIN(empty)       from the front end
@@ -7,6 +7,7 @@
 //! Records of several requests may interleave on one connection. Here requests are looked at one after the other:
 //! [`sort`] brings the records of the first one together, and [`StdinDecoder`] says what is not its own.
 
+pub mod client;
 mod head;
 mod pairs;
 mod record;

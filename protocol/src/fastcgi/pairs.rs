@@ -48,15 +48,22 @@ fn length(bytes: &[u8], at: usize) -> Result<(usize, usize), Reject> {
 /// Pairs as bytes; lengths above 31 bits do not exist in memory here.
 pub(super) fn encode(pairs: &[(&[u8], &[u8])]) -> Vec<u8> {
     let mut out = Vec::new();
-    let length = |out: &mut Vec<u8>, len: usize| match u8::try_from(len) {
-        Ok(short) if short < 0x80 => out.push(short),
-        _ => out.extend_from_slice(&(len as u32 | 1 << 31).to_be_bytes()),
-    };
     for (name, value) in pairs {
-        length(&mut out, name.len());
-        length(&mut out, value.len());
-        out.extend_from_slice(name);
-        out.extend_from_slice(value);
+        push_pair(&[name], &[value], &mut out);
     }
     out
+}
+
+/// Appends a pair whose name and value are in parts.
+pub(super) fn push_pair(name: &[&[u8]], value: &[&[u8]], out: &mut Vec<u8>) {
+    for parts in [name, value] {
+        let len: usize = parts.iter().map(|part| part.len()).sum();
+        match u8::try_from(len) {
+            Ok(short) if short < 0x80 => out.push(short),
+            _ => out.extend_from_slice(&(len as u32 | 1 << 31).to_be_bytes()),
+        }
+    }
+    for part in name.iter().chain(value) {
+        out.extend_from_slice(part);
+    }
 }

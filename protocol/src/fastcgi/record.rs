@@ -113,7 +113,7 @@ pub fn record_len(input: &[u8]) -> Option<usize> {
 }
 
 /// A record's header, without padding.
-fn header(kind: u8, id: u16, len: u16) -> [u8; HEADER_BYTES] {
+pub(super) fn header(kind: u8, id: u16, len: u16) -> [u8; HEADER_BYTES] {
     let ([id_high, id_low], [high, low]) = (id.to_be_bytes(), len.to_be_bytes());
     [VERSION, kind, id_high, id_low, high, low, 0, 0]
 }
