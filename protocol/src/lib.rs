@@ -8,6 +8,7 @@
 pub mod fastcgi;
 pub mod forwarded;
 pub mod http1;
+pub mod mongrel2;
 pub mod proxy;
 pub mod scgi;
 pub mod sniff;

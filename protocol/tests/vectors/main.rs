@@ -1,9 +1,10 @@
-//! Every vector of the uwsgi protocol, FastCGI, SCGI, HTTP/1.1 and what proxies say of their clients: as one read, byte by byte, and as two reads cut anywhere.
+//! Every vector of the uwsgi protocol, FastCGI, SCGI, HTTP/1.1, Mongrel2 and what proxies say of their clients: as one read, byte by byte, and as two reads cut anywhere.
 #![allow(clippy::unwrap_used)] // a vector that is not as its format says is a failed test
 
 mod fastcgi;
 mod forwarded;
 mod http;
+mod mongrel2;
 mod proxy;
 mod response;
 mod scgi;
@@ -21,9 +22,10 @@ const DIRECTORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/vectors")
 const EVERY_CUT_BYTES_MAX: usize = 4096;
 
 /// Kinds that are tested elsewhere or later, each with the reason.
-const ELSEWHERE: [(&str, &str); 2] = [
+const ELSEWHERE: [(&str, &str); 3] = [
     ("uwsgi.legion", "encrypted datagrams: their codec comes with the legion plugin"),
     ("uwsgi.zerg", "descriptors of a zerg server: no bytes to decode, comes with the zerg plugin"),
+    ("zmtp", "what goes over ZeroMQ's own connections: libzmq's"),
 ];
 
 /// One vector of a file.
