@@ -43,6 +43,12 @@ sys.exit(0 if ".so" in name and any(os.path.exists(os.path.join(f, name)) for f 
 PY
 }
 
+# libjansson with what a linker needs, from the distribution or built here. A library without a header is none.
+jansson_for_linking() {
+    echo 'int main(void) { return json_delete != 0 ? 0 : 1; }' |
+        cc -include jansson.h -x c -o /dev/null - -ljansson 2>/dev/null
+}
+
 need_cargo() {
     command -v cargo >/dev/null || { echo "cargo is missing: install Rust 1.88 or later first" >&2; exit 1; }
 }
@@ -51,6 +57,7 @@ system_run() {
     need_cargo
     command -v cc >/dev/null || apt_install gcc libc6-dev
     command -v python3 >/dev/null || apt_install python3
+    jansson_for_linking || apt_install libjansson-dev
     python_with_library || apt_install "libpython$(python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])')"
 }
 

@@ -10,6 +10,7 @@ use divan::counter::BytesCount;
 use divan::{Bencher, black_box};
 use uwsgi_protocol::forwarded::{XForwarded, x_forwarded};
 use uwsgi_protocol::http1::{self, HeadDecoder, ResponseEncoder, Rules, Version, Wire};
+use uwsgi_protocol::mongrel2::{self, Headers, message, tnetstring};
 use uwsgi_protocol::{Vars, fastcgi, scgi, uwsgi};
 
 fn main() {
@@ -138,6 +139,21 @@ fn scgi_crate(bencher: Bencher<'_, '_>, name: &str) {
     });
 }
 
+#[divan::bench(args = NAMES)]
+fn mongrel2_tnetstring(bencher: Bencher<'_, '_>, name: &str) {
+    const LIMITS: mongrel2::Limits =
+        mongrel2::Limits { head_bytes_max: 65535, body_bytes_max: 65535, fields_max: 64 };
+    let message = as_message(name);
+    let fields = |input| match message::decode(input, &LIMITS).map(|message| message.headers) {
+        Ok(Headers::Tnet(dict)) => message::fields(dict, &LIMITS).filter(Result::is_ok).count(),
+        other => panic!("{other:?}"),
+    };
+    assert!(fields(&message) > 0);
+    bencher
+        .counter(BytesCount::new(message.len()))
+        .bench_local(|| black_box(fields(black_box(&message))));
+}
+
 /// Gives the variables of the request as a front end would send them.
 fn with_pairs(name: &str, give: impl FnOnce(&[(&[u8], &[u8])])) {
     let head = case(name);
@@ -162,6 +178,21 @@ fn as_netstring(name: &str) -> Vec<u8> {
         head = scgi::encode(0, &others.collect::<Vec<_>>());
     });
     head
+}
+
+/// With the variables' own names: Mongrel2's are as long.
+fn as_message(name: &str) -> Vec<u8> {
+    let mut message = b"34f9ceee-cd52-4b7f-b197-88bf2f0ec378 7 /x ".to_vec();
+    with_pairs(name, |pairs| {
+        tnetstring::dict(&mut message, |out| {
+            pairs
+                .iter()
+                .flat_map(|(name, value)| [name, value])
+                .for_each(|text| tnetstring::bytes(text, out));
+        });
+    });
+    tnetstring::bytes(b"", &mut message);
+    message
 }
 
 /// What a trusted proxy costs a request besides.

@@ -11,6 +11,8 @@ use crate::http1::{
     self, Chunk, ChunkLimits, ChunkedDecoder, HeadDecoder, ResponseEncoder, Rules, Strictness,
     Version, Wire,
 };
+use crate::mongrel2::tnetstring::{self, Value};
+use crate::mongrel2::{self, Headers, control, message, reply};
 use crate::sniff::{self, Guess};
 use crate::{Reject, Vars, proxy, scgi, uwsgi};
 
@@ -343,6 +345,68 @@ pub fn proxy_header(input: &[u8], cut: usize) {
             "what follows is not looked at"
         );
     }
+}
+
+/// A message of Mongrel2, of a handler, of the control port: what is whole is not whole before its end, and what
+/// was read can be written and read again.
+pub fn mongrel2_message(input: &[u8], cut: usize) {
+    const LIMITS: mongrel2::Limits =
+        mongrel2::Limits { head_bytes_max: 256, body_bytes_max: 64, fields_max: 6 };
+    let early = &input[..cut.min(input.len().saturating_sub(1))];
+    if let Ok(message) = message::decode(input, &LIMITS) {
+        assert!(message::decode(early, &LIMITS).is_err(), "a message ends where it ends");
+        if let Headers::Tnet(dict) = message.headers {
+            let fields: Vec<_> = message::fields(dict, &LIMITS).collect();
+            let faults = fields.iter().filter(|field| field.is_err()).count();
+            assert!(faults == 0 || faults == 1 && fields.last().is_some_and(Result::is_err));
+            assert!(fields.len() - faults <= LIMITS.fields_max);
+        }
+        let mut answer = Vec::new();
+        assert!(reply::head(message.sender, &[message.id], &mut answer));
+        let read = reply::decode(&answer).map(|reply| (reply.sender, reply.ids));
+        assert_eq!(read, Ok((message.sender, vec![message.id])));
+    }
+    if let Ok(reply) = reply::decode(input) {
+        let mut again = Vec::new();
+        if !reply.extended {
+            assert!(reply::head(reply.sender, &reply.ids, &mut again));
+            again.extend_from_slice(reply.body);
+            assert_eq!(reply::decode(&again), Ok(reply));
+        }
+    }
+    if let Ok(control::Answer::Table { headers, rows }) = control::answer(input) {
+        assert!(headers.chain(rows).count() < input.len());
+    }
+    if let Ok(value) = tnetstring::read(input) {
+        assert!(tnetstring::read(early).is_err(), "a value ends where it ends");
+        let (mut once, mut twice) = (Vec::new(), Vec::new());
+        if write_value(value, &mut once).is_ok() {
+            let again = tnetstring::read(&once).and_then(|value| write_value(value, &mut twice));
+            assert_eq!((again, &twice), (Ok(()), &once));
+        }
+    }
+}
+
+fn write_value(value: Value<'_>, out: &mut Vec<u8>) -> Result<(), Reject> {
+    let mut fault = Ok(());
+    match value {
+        Value::Bytes(bytes) => tnetstring::bytes(bytes, out),
+        Value::Integer(number) => tnetstring::integer(number, out),
+        Value::Float(number) => tnetstring::float(number, out),
+        Value::Bool(value) => tnetstring::boolean(value, out),
+        Value::Null => tnetstring::null(out),
+        Value::List(mut list) => tnetstring::list(out, |out| {
+            fault = list.try_for_each(|value| write_value(value?, out));
+        }),
+        Value::Dict(mut dict) => tnetstring::dict(out, |out| {
+            fault = dict.try_for_each(|pair| {
+                let (name, value) = pair?;
+                tnetstring::bytes(name, out);
+                write_value(value, out)
+            });
+        }),
+    }
+    fault
 }
 
 /// What a client writes stands left of what proxies append, and changes nothing of what those say.

@@ -1,0 +1,4 @@
+//! Mongrel2: its requests, and the answers to them, over ZeroMQ.
+#![deny(unsafe_code)]
+
+pub mod json;
