@@ -181,7 +181,10 @@ fn open(
             if let Some(inherited) = inheritance.claim(name, None) {
                 return Ok(inherited.into());
             }
-            let bound = system::bind_private().and_then(|fd| Ok((system::bound(fd.as_fd())?, fd)));
+            let bound = system::bind_private().and_then(|fd| {
+                system::listen(fd.as_fd(), config.runtime.backlog)?;
+                Ok((system::bound(fd.as_fd())?, fd))
+            });
             let (bound, fd) = bound.map_err(|error| fail(error, ""))?;
             return Ok(Opened {
                 fd,

@@ -84,7 +84,7 @@ pub(crate) fn list(value: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> + Clo
 }
 
 /// A decimal number of digits only that fits into 63 bits.
-pub(crate) fn decimal(bytes: &[u8]) -> Option<u64> {
+pub fn decimal(bytes: &[u8]) -> Option<u64> {
     if bytes.is_empty() {
         return None;
     }

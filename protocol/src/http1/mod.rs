@@ -15,14 +15,15 @@ mod response;
 pub(crate) mod scan;
 
 pub use accept::{Form, coding_weight, sought};
-pub(crate) use bytes::{decimal, list, trim};
-pub use bytes::{is_token, is_value};
+pub use bytes::{decimal, is_token, is_value};
+pub(crate) use bytes::{list, trim};
 pub use chunked::{Chunk, ChunkLimits, ChunkedDecoder};
 pub use date::http_date;
 pub(crate) use fields::glue;
 pub use head::HeadDecoder;
 pub use refusal::{CONTINUE, Refusal, reason};
 pub(crate) use request_line::is_host;
+pub use request_line::percent_decode;
 pub use response::{
     BodyFraming, End, FileFrame, Frame, HEAD_BYTES_MAX, HeadError, ResponseEncoder, Rules, Wire,
 };

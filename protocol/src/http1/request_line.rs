@@ -201,7 +201,7 @@ fn version(text: &[u8]) -> Result<Version, Reject> {
 }
 
 /// `%XX` to its byte; what is no such triple stays as it is, and so does `%2F` with `keeps_slashes`.
-fn percent_decode(path: &[u8], keeps_slashes: bool, out: &mut Vec<u8>) {
+pub fn percent_decode(path: &[u8], keeps_slashes: bool, out: &mut Vec<u8>) {
     let digit = |byte: u8| char::from(byte).to_digit(16);
     let mut rest = path;
     while let Some(at) = memchr(b'%', rest) {

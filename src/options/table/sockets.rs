@@ -138,8 +138,9 @@ pub(super) const ROWS: &[OptionRow] = &chapter(
             "Whether the machine receives its own multicast datagrams: 1 (default) or 0.")
             .missing("the server sends no datagrams; leave it out"),
 
-        list("zeromq", "PULL,PUB",
-            "Take requests from Mongrel2: ZeroMQ endpoints where requests come from and where answers go to.").aliases(&["zmq", "zeromq-socket", "zmq-socket", "mongrel2"]).extra()
-            .unsupported("sockets speak uwsgi (socket) and HTTP (http-socket); put nginx in the place of Mongrel2"),
+        #[cfg(not(feature = "mongrel2"))]
+        list("zeromq", "REQUESTS,ANSWERS",
+            "Take requests from Mongrel2: the ZeroMQ endpoints of a handler, its send_spec and its recv_spec.").aliases(&["zmq", "zeromq-socket", "zmq-socket", "mongrel2"]).extra()
+            .unsupported("this program was built without it; build with the cargo feature mongrel2"),
     ],
 );

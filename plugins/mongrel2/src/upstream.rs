@@ -1,0 +1,121 @@
+//! Connections to the workers: one request at a time on each, kept from one to the next.
+
+use std::io::{self, Read, Write};
+use std::os::unix::net::SocketAddr;
+
+use mio::net::UnixStream;
+use mio::{Interest, Registry, Token};
+use uwsgi_protocol::fastcgi::client::AnswerDecoder;
+
+use crate::exchange::Outgoing;
+
+/// A connection sticks to the worker that accepted it: after so many requests it is made anew, so that new workers get their
+/// share.
+const REQUESTS_MAX: u32 = 1_000;
+/// Bytes that are read at once.
+pub(crate) const READ_BYTES: usize = 64 * 1024;
+
+/// See the module.
+pub(crate) struct Upstream {
+    stream: UnixStream,
+    /// The request that it has.
+    pub(crate) exchange: Option<usize>,
+    pub(crate) decoder: AnswerDecoder,
+    /// Something may be read; cleared by a read that shows the opposite.
+    pub(crate) readable: bool,
+    /// Something may be written.
+    pub(crate) writable: bool,
+    /// An event told of the other's end: it is to be read, and no other event will tell.
+    pub(crate) hung_up: bool,
+    served: u32,
+}
+
+/// What was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Received {
+    /// So many bytes.
+    Bytes(usize),
+    /// Nothing now.
+    Nothing,
+    /// The worker has ended the connection. `unread`: without having read all that it was sent.
+    Over { unread: bool },
+}
+
+impl Upstream {
+    /// Connects without waiting.
+    ///
+    /// # Errors
+    /// `WouldBlock` where the workers' queue is full; nobody listens.
+    pub(crate) fn connect(workers: &SocketAddr) -> io::Result<Self> {
+        let stream = UnixStream::connect_addr(workers)?;
+        let decoder = AnswerDecoder::default();
+        let exchange = None;
+        Ok(Self {
+            stream,
+            exchange,
+            decoder,
+            readable: false,
+            writable: true,
+            hung_up: false,
+            served: 0,
+        })
+    }
+
+    /// # Errors
+    /// As epoll_ctl(2).
+    pub(crate) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        registry.register(&mut self.stream, token, Interest::READABLE | Interest::WRITABLE)
+    }
+
+    /// Sends what can be sent. Something is left where nothing more could be.
+    ///
+    /// # Errors
+    /// The worker is gone, or a file cannot be read.
+    pub(crate) fn send(&mut self, outgoing: &mut Outgoing) -> io::Result<()> {
+        while self.writable {
+            let bytes = outgoing.bytes()?;
+            if bytes.is_empty() {
+                return Ok(());
+            }
+            match self.stream.write(bytes) {
+                Ok(count) => outgoing.advance(count),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.writable = false,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads once.
+    pub(crate) fn read(&mut self, buffer: &mut [u8]) -> Received {
+        loop {
+            match self.stream.read(buffer) {
+                Ok(0) => return Received::Over { unread: false },
+                Ok(count) => {
+                    // Less than there was room for: an event tells of more.
+                    self.readable = count == buffer.len() || self.hung_up;
+                    return Received::Bytes(count);
+                }
+                Err(error) => match error.kind() {
+                    io::ErrorKind::Interrupted => {}
+                    io::ErrorKind::WouldBlock => {
+                        self.readable = false;
+                        return Received::Nothing;
+                    }
+                    // unix(7): what this side has sent was still in the other's queue when it closed.
+                    io::ErrorKind::ConnectionReset => return Received::Over { unread: true },
+                    _ => return Received::Over { unread: false },
+                },
+            }
+        }
+    }
+
+    /// Its request is over. True where it may have another one.
+    pub(crate) fn rest(&mut self) -> bool {
+        self.exchange = None;
+        self.decoder = AnswerDecoder::default();
+        self.served += 1;
+        self.served < REQUESTS_MAX
+    }
+}
