@@ -94,9 +94,12 @@ pub(crate) fn write(
         _ => Version::Http11,
     };
     let mut request = RequestWriter::begin(ID, true, out);
-    let mut param = |name: &[u8], value: &[&[u8]]| match value.iter().all(|part| is_value(part)) {
-        true => Ok(request.param(&[name], value)),
-        false => Err(bad("bad_header_value")),
+    let mut param = |name: &[u8], value: &[&[u8]]| {
+        if !value.iter().all(|part| is_value(part)) {
+            return Err(bad("bad_header_value"));
+        }
+        request.param(&[name], value);
+        Ok(())
     };
     param(b"REQUEST_METHOD", &[method])?;
     param(b"SERVER_PROTOCOL", &[version.as_str().as_bytes()])?;

@@ -241,7 +241,10 @@ impl<'a> Handler<'a> {
             return;
         }
         let now = Instant::now();
-        while let Some((_, number, serial)) = self.paced.pop_front_if(|(due, ..)| *due <= now) {
+        while let Some(&(due, number, serial)) = self.paced.front()
+            && due <= now
+        {
+            self.paced.pop_front();
             if self.exchanges.get(number).is_some_and(|exchange| exchange.serial == serial) {
                 self.deliver(number);
             }
