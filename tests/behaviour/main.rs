@@ -31,6 +31,7 @@ mod isolation;
 mod jobs;
 mod loading;
 mod logging;
+mod mongrel2;
 mod nginx;
 mod notify;
 mod processes;
