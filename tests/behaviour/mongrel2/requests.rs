@@ -193,10 +193,11 @@ fn the_beginning_of_an_answer_does_not_wait_for_its_end() {
         let (mongrel2, _server) = pair(headers, &["--threads", "2"]);
         let mut connection = mongrel2.connect();
         connection.send(Request::get("/half-and-hang").to_http());
-        let head = String::from_utf8(connection.take(15)).unwrap();
-        assert_eq!(head, "HTTP/1.1 200 OK");
-        while !connection.take(1).ends_with(b"h") {}
-        assert_eq!(connection.take(3), b"alf", "the application sleeps now");
+        let mut read = Vec::new();
+        // The application sleeps after that.
+        while !read.ends_with(b"\r\n\r\n4\r\nhalf\r\n") {
+            read.extend(connection.take(1));
+        }
     }
 }
 
