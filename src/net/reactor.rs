@@ -49,8 +49,8 @@ pub struct Listening {
     pub info: Arc<Listener>,
     /// Whose connections begin with a header of the PROXY protocol.
     introduced: Introduced,
-    /// Connections of other users are refused.
-    private: bool,
+    /// Connections of other users are refused: it is for gateways.
+    pub private: bool,
     /// The same by what a connection turned out to speak, where that is not said beforehand.
     forms: Arc<[Arc<Listener>]>,
 }

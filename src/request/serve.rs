@@ -222,6 +222,8 @@ impl Core {
         }
         let hold = connection.next_is_here() && !shared.stile.calls_are_long();
         let (peer, number) = (connection.peer, connection.listener);
+        // Behind a gateway are clients, not a front end that would have removed their headers.
+        let private = hub.listeners[usize::from(number)].private;
         let fd = connection.fd().as_raw_fd();
         let (keeps, pace) = (hub.may_keep(connection), hub.pace_of(connection));
         let timeout = Duration::from_millis(hub.times_of(number).progress_ms);
@@ -263,7 +265,11 @@ impl Core {
         let mut request = Request {
             vars,
             listener: &listener,
-            url_scheme: origin::url_scheme(vars, listener.protocol, bounds.trusted.is_some()),
+            url_scheme: origin::url_scheme(
+                vars,
+                listener.protocol,
+                bounds.trusted.is_some() || private,
+            ),
             modifier1: parts.head.modifier1,
             modifier2: parts.head.modifier2,
             core: self.id,

@@ -36,7 +36,7 @@ pub(crate) struct Exchange {
 }
 
 /// What a worker is sent.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Outgoing {
     /// Records up to the body, or with all of it.
     head: Vec<u8>,
@@ -48,9 +48,10 @@ pub(crate) struct Outgoing {
 }
 
 /// The rest of a body.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) enum Body {
     /// All of it is in the records.
+    #[default]
     Whole,
     /// It is in a file, so far up to `at`. `complete`: the file does not grow any more.
     File { upload: Upload, at: u64, complete: bool },
@@ -127,6 +128,11 @@ impl Outgoing {
         self.pieces.clear();
         self.pieces_sent = 0;
         true
+    }
+
+    /// True where the end of the request is known.
+    pub(crate) fn has_end(&self) -> bool {
+        matches!(self.body, Body::Whole | Body::File { complete: true, .. })
     }
 
     /// True where nothing of the request is left to send.

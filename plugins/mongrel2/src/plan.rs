@@ -108,7 +108,8 @@ fn upload_rules(root: &str, settings: &Settings) -> Result<UploadRules, PluginEr
             && path
                 .components()
                 .all(|part| matches!(part, Component::RootDir | Component::Normal(_)));
-        match clean && path.is_dir() {
+        // Whether it is there is another question: hooks may make it before the handler starts.
+        match clean {
             true => Ok(path.to_owned()),
             false => Err(fault(option, text, "accepted: the absolute path of a directory")),
         }

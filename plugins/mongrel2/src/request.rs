@@ -118,8 +118,8 @@ pub(crate) fn write(
     param(b"SERVER_NAME", &[if name.is_empty() { around.hostname.as_bytes() } else { name }])?;
     param(b"SERVER_PORT", &[port])?;
     param(b"REMOTE_ADDR", &[own(b"REMOTE_ADDR")])?;
-    param(b"UWSGI_SCHEME", &[if https { b"https" } else { b"http" }])?;
     if https {
+        // Where Mongrel2 says http, a trusted proxy in front of it may know better.
         param(b"HTTPS", &[b"on"])?;
     }
     if let Some(hash) = head.get(b"PEER_CERT_SHA1") {

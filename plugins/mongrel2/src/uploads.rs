@@ -10,7 +10,6 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -18,6 +17,8 @@ use std::path::{Path, PathBuf};
 use nix::fcntl::{OFlag, OpenHow, ResolveFlag, open, openat2};
 use nix::sys::stat::Mode;
 use nix::unistd::{UnlinkatFlags, unlinkat};
+
+use uwsgi_plugin_api::PluginError;
 
 use crate::head::Head;
 use crate::plan::UploadRules;
@@ -69,10 +70,15 @@ pub(crate) struct Uploads {
 impl Uploads {
     /// # Errors
     /// The directory cannot be opened.
-    pub(crate) fn new(rules: Option<UploadRules>) -> io::Result<Self> {
+    pub(crate) fn new(rules: Option<UploadRules>) -> Result<Self, PluginError> {
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-        let root =
-            rules.as_ref().map(|rules| open(&rules.root, flags, Mode::empty())).transpose()?;
+        let opened = rules.as_ref().map(|rules| {
+            open(&rules.root, flags, Mode::empty()).map_err(|error| {
+                let (option, path) = (crate::options::UPLOAD_ROOT, rules.root.display());
+                PluginError(format!("{option} = {path}: {}", error.desc()))
+            })
+        });
+        let root = opened.transpose()?;
         Ok(Self { rules, root, begun: HashMap::new() })
     }
 

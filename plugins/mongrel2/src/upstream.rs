@@ -27,6 +27,8 @@ pub(crate) struct Upstream {
     pub(crate) writable: bool,
     /// An event told of the other's end: it is to be read, and no other event will tell.
     pub(crate) hung_up: bool,
+    /// The end of a request whose answer is whole.
+    pub(crate) rest: Option<Outgoing>,
     served: u32,
 }
 
@@ -57,6 +59,7 @@ impl Upstream {
             readable: false,
             writable: true,
             hung_up: false,
+            rest: None,
             served: 0,
         })
     }
@@ -112,10 +115,10 @@ impl Upstream {
     }
 
     /// Its request is over. True where it may have another one.
-    pub(crate) fn rest(&mut self) -> bool {
+    pub(crate) fn finish(&mut self) -> bool {
         self.exchange = None;
         self.decoder = AnswerDecoder::default();
         self.served += 1;
-        self.served < REQUESTS_MAX
+        self.served < REQUESTS_MAX && !self.hung_up
     }
 }

@@ -103,7 +103,7 @@ impl<'a> Handler<'a> {
             waiting: VecDeque::new(),
             upstreams: Slab::new(),
             idle: Vec::new(),
-            uploads: Uploads::new(plan.uploads.clone()).map_err(system)?,
+            uploads: Uploads::new(plan.uploads.clone())?,
             around: Surroundings { hostname, script_name: plan.script_name },
             head: Head::default(),
             serial: 0,

@@ -6,7 +6,7 @@ use mio::Token;
 use uwsgi_protocol::fastcgi::client::Part;
 
 use super::Handler;
-use crate::exchange::Exchange;
+use crate::exchange::{Body, Exchange, Outgoing};
 use crate::upstream::{Received, Upstream};
 
 /// How often a request is sent that no worker has read.
@@ -130,10 +130,12 @@ impl Handler<'_> {
 
     /// A worker has nothing to say without a request, but that it leaves.
     fn look_at_idle(&mut self, key: usize) {
-        let upstream = &self.upstreams[key];
+        let upstream = &mut self.upstreams[key];
         if upstream.readable || upstream.hung_up {
             self.idle.retain(|idle| *idle != key);
             self.upstreams.remove(key);
+        } else if let Some(outgoing) = upstream.rest.take() {
+            self.send_rest(key, outgoing);
         }
     }
 
@@ -170,19 +172,29 @@ impl Handler<'_> {
             let keeps = exchange.answer.end(exchange.flow.bytes()) && exchange.keeps;
             exchange.flow.end(!keeps);
             exchange.upstream = None;
-            let clean = exchange.outgoing.is_sent();
-            self.rest_upstream(key, clean);
+            let outgoing = std::mem::take(&mut exchange.outgoing);
+            if let Body::File { upload, .. } = &outgoing.body {
+                self.uploads.remove(upload);
+            }
+            if self.upstreams.get_mut(key).is_some_and(Upstream::finish) {
+                self.send_rest(key, outgoing);
+            } else {
+                self.upstreams.remove(key);
+            }
         }
         self.deliver(number);
     }
 
-    /// Its request is over, from the worker's side. `clean`: the next one may follow.
-    fn rest_upstream(&mut self, key: usize, clean: bool) {
+    /// The answer is whole, but perhaps not the request: the worker passes over the rest of a body that nobody has read.
+    fn send_rest(&mut self, key: usize, mut outgoing: Outgoing) {
         let Some(upstream) = self.upstreams.get_mut(key) else { return };
-        if upstream.rest() && clean && !upstream.hung_up {
+        let sent = outgoing.has_end() && upstream.send(&mut outgoing).is_ok();
+        if !sent {
+            self.upstreams.remove(key);
+        } else if outgoing.is_sent() {
             self.idle.push(key);
         } else {
-            self.upstreams.remove(key);
+            upstream.rest = Some(outgoing);
         }
     }
 

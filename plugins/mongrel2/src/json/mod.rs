@@ -1,7 +1,7 @@
 //! Headers and notices in JSON, read by jansson.
 //!
 //! Mongrel2 escapes only `"` and `\`: TABs and bytes that are no UTF-8 stand in its strings as they came from the
-//! client, and no parser of JSON takes them. [`text`] brings them into a form that jansson takes, and back. Built
+//! client, and no parser of JSON takes them. `text` brings them into a form that jansson takes, and back. Built
 //! without the feature `json` there is no jansson, and everything here but Mongrel2's own two notices is
 //! [`JsonError::NotBuilt`].
 
