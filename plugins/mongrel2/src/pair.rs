@@ -36,6 +36,16 @@ pub(crate) enum Change {
     Lost,
 }
 
+/// Whether requests are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asking {
+    /// Not before somebody listens for answers.
+    NotYet,
+    Yes,
+    /// Not any more, whoever listens.
+    NoMore,
+}
+
 /// See the module.
 pub(crate) struct Pair {
     /// Its number.
@@ -48,8 +58,7 @@ pub(crate) struct Pair {
     noticed: [bool; SOCKETS],
     /// What answers must begin with, while Mongrel2 listens.
     topic: Option<Vec<u8>>,
-    /// Requests are asked for.
-    asks: bool,
+    asking: Asking,
     /// Answers that ZeroMQ does not take now.
     outbox: VecDeque<Vec<u8>>,
 }
@@ -94,7 +103,7 @@ impl Pair {
                 monitor,
                 noticed: [true; SOCKETS],
                 topic: None,
-                asks: false,
+                asking: Asking::NotYet,
                 outbox: VecDeque::new(),
             })
         };
@@ -148,9 +157,9 @@ impl Pair {
                 _ => {}
             }
         }
-        if self.topic.is_some() && !self.asks {
+        if self.topic.is_some() && self.asking == Asking::NotYet {
             self.requests.connect(&self.endpoints.requests)?;
-            self.asks = true;
+            self.asking = Asking::Yes;
             self.noticed[REQUESTS] = true;
         }
         Ok(())
@@ -214,7 +223,7 @@ impl Pair {
 
     /// Asks for no more requests. What was received can still be had.
     pub(crate) fn leave(&mut self) {
-        if std::mem::replace(&mut self.asks, false) {
+        if std::mem::replace(&mut self.asking, Asking::NoMore) == Asking::Yes {
             // It was connected to this very endpoint.
             let _ = self.requests.disconnect(&self.endpoints.requests);
             self.noticed[REQUESTS] = true;
