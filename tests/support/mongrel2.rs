@@ -105,15 +105,15 @@ impl Plan {
             )
         };
         let handlers: String = self.routes.iter().enumerate().map(handler).collect();
-        let route = |(number, (pattern, _)): (usize, &(&str, Headers))| {
-            format!("'{pattern}': h{number}")
-        };
+        let route =
+            |(number, (pattern, _)): (usize, &(&str, Headers))| format!("'{pattern}': h{number}");
         let routes: Vec<_> = self.routes.iter().enumerate().map(route).collect();
         let store = match geteuid().is_root() {
             true => PathBuf::from("/tmp"),
             false => dir.join("tmp"),
         };
-        let mut settings = vec!["'server.daemonize': 0".to_owned(), "'zeromq.threads': 1".to_owned()];
+        let mut settings =
+            vec!["'server.daemonize': 0".to_owned(), "'zeromq.threads': 1".to_owned()];
         settings.extend(self.settings.iter().map(|(name, value)| format!("'{name}': {value}")));
         if self.stores_uploads {
             settings.push(format!("'upload.temp_store': '{}/up.XXXXXX'", store.display()));
@@ -169,7 +169,8 @@ impl Mongrel2 {
 
     /// What the server has to know of uploads.
     pub fn upload_options(&self) -> Vec<String> {
-        let mut options = vec!["--mongrel2-upload-root".into(), self.path("tmp").display().to_string()];
+        let mut options =
+            vec!["--mongrel2-upload-root".into(), self.path("tmp").display().to_string()];
         if geteuid().is_root() {
             options.extend(["--mongrel2-chroot".into(), self.dir.path().display().to_string()]);
         }

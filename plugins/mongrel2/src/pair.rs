@@ -9,6 +9,7 @@
 use std::collections::VecDeque;
 use std::os::fd::RawFd;
 
+use nix::sys::socket::{Shutdown, shutdown};
 use uwsgi_plugin_api::PluginError;
 use zmq::{DONTWAIT, PollEvents, Socket};
 
@@ -59,6 +60,10 @@ pub(crate) struct Pair {
     /// What answers must begin with, while Mongrel2 listens.
     topic: Option<Vec<u8>>,
     asking: Asking,
+    /// The descriptor of the connection that requests come by, which is ZeroMQ's.
+    connection: Option<RawFd>,
+    /// Requests that were received before that connection was given up.
+    received: VecDeque<zmq::Message>,
     /// Answers that ZeroMQ does not take now.
     outbox: VecDeque<Vec<u8>>,
 }
@@ -104,6 +109,8 @@ impl Pair {
                 noticed: [true; SOCKETS],
                 topic: None,
                 asking: Asking::NotYet,
+                connection: None,
+                received: VecDeque::new(),
                 outbox: VecDeque::new(),
             })
         };
@@ -139,12 +146,15 @@ impl Pair {
 
     /// The next message.
     pub(crate) fn receive(&mut self) -> Option<zmq::Message> {
+        if let Some(message) = self.received.pop_front() {
+            return Some(message);
+        }
         self.is_readable(REQUESTS).then(|| self.requests.recv_msg(DONTWAIT).ok()).flatten()
     }
 
     /// True where messages may be there.
     pub(crate) fn has_requests(&mut self) -> bool {
-        self.is_readable(REQUESTS)
+        !self.received.is_empty() || self.is_readable(REQUESTS)
     }
 
     /// Looks whether Mongrel2 listens for answers; asks for requests from then on.
@@ -170,10 +180,19 @@ impl Pair {
         let mut changes = Vec::new();
         while self.is_readable(MONITOR) {
             let Ok(parts) = self.monitor.recv_multipart(DONTWAIT) else { continue };
-            let Some([low, high, ..]) = parts.first().map(Vec::as_slice) else { continue };
-            match zmq::SocketEvent::from_raw(u16::from_le_bytes([*low, *high])) {
-                zmq::SocketEvent::CONNECTED => changes.push(Change::Connected),
-                zmq::SocketEvent::DISCONNECTED => changes.push(Change::Lost),
+            let Some(&[low, high, a, b, c, d]) = parts.first().map(Vec::as_slice) else { continue };
+            match zmq::SocketEvent::from_raw(u16::from_ne_bytes([low, high])) {
+                zmq::SocketEvent::CONNECTED => {
+                    self.connection = Some(RawFd::from_ne_bytes([a, b, c, d]));
+                    changes.push(Change::Connected);
+                }
+                zmq::SocketEvent::DISCONNECTED => {
+                    self.connection = None;
+                    if self.asking == Asking::NoMore {
+                        self.part();
+                    }
+                    changes.push(Change::Lost);
+                }
                 _ => {}
             }
         }
@@ -221,13 +240,31 @@ impl Pair {
         self.outbox.clear();
     }
 
-    /// Asks for no more requests. What was received can still be had.
+    /// Asks for no more requests. To disconnect would lose those that are on their way: instead, this side's half of the
+    /// connection is closed, then Mongrel2 closes the other one, after everything that it has sent.
     pub(crate) fn leave(&mut self) {
-        if std::mem::replace(&mut self.asking, Asking::NoMore) == Asking::Yes {
-            // It was connected to this very endpoint.
-            let _ = self.requests.disconnect(&self.endpoints.requests);
-            self.noticed[REQUESTS] = true;
+        let asked = std::mem::replace(&mut self.asking, Asking::NoMore) == Asking::Yes;
+        match self.connection {
+            // Whoever is gone already has sent everything.
+            Some(connection) if asked => drop(shutdown(connection, Shutdown::Write)),
+            _ if asked => self.part(),
+            _ => {}
         }
+    }
+
+    /// True where nothing comes any more.
+    pub(crate) fn has_left(&self) -> bool {
+        self.asking == Asking::NoMore && self.connection.is_none() && self.received.is_empty()
+    }
+
+    /// Keeps what was received, which ZeroMQ forgets together with the endpoint, and does not connect again.
+    pub(crate) fn part(&mut self) {
+        while let Ok(message) = self.requests.recv_msg(DONTWAIT) {
+            self.received.push_back(message);
+        }
+        // It was connected to this very endpoint.
+        let _ = self.requests.disconnect(&self.endpoints.requests);
+        self.connection = None;
     }
 }
 

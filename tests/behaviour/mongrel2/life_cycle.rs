@@ -191,7 +191,8 @@ fn check(fates: &HashMap<u64, Fate>, marks: &[(u64, i32)], killed: &HashSet<i32>
         _ => true,
     };
     let wrong: Vec<_> = fates.iter().filter(is_wrong).collect();
-    let wrong: Vec<_> = wrong.into_iter().map(|(number, fate)| (number, fate, begun_by(number))).collect();
+    let wrong: Vec<_> =
+        wrong.into_iter().map(|(number, fate)| (number, fate, begun_by(number))).collect();
     let unknown: Vec<_> = begun.keys().filter(|number| !fates.contains_key(number)).collect();
     let refused = fates.values().filter(|fate| **fate != Fate::Answered).count();
     assert!(
@@ -231,7 +232,8 @@ fn a_graceful_stop_under_load_loses_nothing() {
     behind_mongrel2!();
     for headers in BOTH {
         let mongrel2 = Mongrel2::new(headers);
-        let setup = || marked(&mongrel2).args(["--threads", "4", "--signals", "gunicorn"]).master(2);
+        let setup =
+            || marked(&mongrel2).args(["--threads", "4", "--signals", "gunicorn"]).master(2);
         let mut server = setup().start();
         let clients = Clients::start(&mongrel2, CLIENTS, "-20");
         clients.wait_answered(200);
