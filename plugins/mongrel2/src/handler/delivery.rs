@@ -30,10 +30,10 @@ impl Handler<'_> {
                 pair.send(&self.message);
             }
             self.forget(number);
-        } else if let Some(due) = exchange.flow.due() {
-            if !std::mem::replace(&mut exchange.paced, true) {
-                self.paced.push_back((due, number, exchange.serial));
-            }
+        } else if let Some(due) = exchange.flow.due()
+            && !std::mem::replace(&mut exchange.paced, true)
+        {
+            self.paced.push_back((due, number, exchange.serial));
         }
         if self.pairs.iter().any(crate::pair::Pair::is_stuck) {
             self.retry_soon();
