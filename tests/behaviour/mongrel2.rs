@@ -25,6 +25,11 @@ mod sockets;
 mod uploads;
 mod wake_ups;
 
+/// Whether what takes minutes is to run, too.
+fn long() -> bool {
+    std::env::var_os("UWSGI_LONG_TESTS").is_some()
+}
+
 /// A server with the probe application, behind these endpoints.
 fn behind(pair: &str) -> Setup {
     serving(pair, "probe.py")

@@ -33,6 +33,8 @@ pub(crate) struct Exchange {
     pub(crate) attempts: u32,
     /// The client's connection is kept, should nothing speak against it.
     pub(crate) keeps: bool,
+    /// Its next message waits for its time.
+    pub(crate) paced: bool,
 }
 
 /// What a worker is sent.

@@ -11,9 +11,11 @@ use std::os::fd::RawFd;
 
 use nix::sys::socket::{Shutdown, shutdown};
 use uwsgi_plugin_api::PluginError;
+use uwsgi_protocol::mongrel2::{Extended, reply};
 use zmq::{DONTWAIT, PollEvents, Socket};
 
 use crate::plan::{Curve, Endpoints};
+use crate::uploads::Client;
 
 /// Messages that ZeroMQ may take from Mongrel2 before they are asked for: as few as keep the loop busy, so that what waits
 /// can go to another handler.
@@ -22,6 +24,8 @@ const REQUESTS_AHEAD_MAX: i32 = 16;
 const REQUEST_BYTES_AHEAD: i32 = 64 * 1024;
 /// Messages that may wait in ZeroMQ for a Mongrel2 that does not read.
 const ANSWERS_AHEAD_MAX: i32 = 128;
+/// Names of senders that one pair of endpoints may have.
+const SENDERS_MAX: usize = 1_024;
 /// First and last pause between two attempts to connect.
 const RECONNECT_MS: (i32, i32) = (100, 5_000);
 /// A Mongrel2 of which nothing is heard for so long is gone (a cut network says nothing).
@@ -57,6 +61,8 @@ pub(crate) struct Pair {
     monitor: Socket,
     /// `ZMQ_EVENTS` of requests, answers and monitor have to be looked at.
     noticed: [bool; SOCKETS],
+    /// Names of senders: one Mongrel2 has one for each of its handlers.
+    senders: Vec<Box<[u8]>>,
     /// What answers must begin with, while Mongrel2 listens.
     topic: Option<Vec<u8>>,
     asking: Asking,
@@ -107,6 +113,7 @@ impl Pair {
                 answers,
                 monitor,
                 noticed: [true; SOCKETS],
+                senders: Vec::new(),
                 topic: None,
                 asking: Asking::NotYet,
                 connection: None,
@@ -144,17 +151,24 @@ impl Pair {
         readable
     }
 
-    /// The next message.
+    /// The next message. A call that brings one tells nothing of the next, so that it is tried again before the descriptor
+    /// is waited for; only where nothing came, the events are looked at.
     pub(crate) fn receive(&mut self) -> Option<zmq::Message> {
         if let Some(message) = self.received.pop_front() {
+            return Some(message);
+        }
+        if !self.noticed[REQUESTS] {
+            return None;
+        }
+        if let Ok(message) = self.requests.recv_msg(DONTWAIT) {
             return Some(message);
         }
         self.is_readable(REQUESTS).then(|| self.requests.recv_msg(DONTWAIT).ok()).flatten()
     }
 
-    /// True where messages may be there.
-    pub(crate) fn has_requests(&mut self) -> bool {
-        !self.received.is_empty() || self.is_readable(REQUESTS)
+    /// True where messages may be there, so that their descriptor must not be waited for.
+    pub(crate) fn may_have_requests(&self) -> bool {
+        !self.received.is_empty() || self.noticed[REQUESTS]
     }
 
     /// Looks whether Mongrel2 listens for answers; asks for requests from then on.
@@ -199,8 +213,32 @@ impl Pair {
         changes
     }
 
+    /// Number of a sender's name; `None` where there are too many.
+    pub(crate) fn sender(&mut self, name: &[u8]) -> Option<usize> {
+        let known = self.senders.iter().position(|sender| **sender == *name);
+        known.or_else(|| {
+            let number = self.senders.len();
+            (number < SENDERS_MAX).then(|| self.senders.push(name.into())).map(|()| number)
+        })
+    }
+
+    /// Begins a message to a client.
+    pub(crate) fn address(&self, client: Client, message: &mut Vec<u8>) {
+        message.clear();
+        let begun = reply::head(self.addressee(client.sender), &[client.id], message);
+        debug_assert!(begun, "senders are checked where they are read");
+    }
+
+    /// Begins and ends one to Mongrel2 about a client.
+    pub(crate) fn about(&self, client: Client, what: Extended<'_>, message: &mut Vec<u8>) {
+        message.clear();
+        let begun = reply::extended(self.addressee(client.sender), &[client.id], what, message);
+        debug_assert!(begun, "senders are checked where they are read");
+    }
+
     /// What an answer to a request of this sender begins with: Mongrel2 only hears what it has subscribed to.
-    pub(crate) fn addressee<'a>(&'a self, sender: &'a [u8]) -> &'a [u8] {
+    fn addressee(&self, sender: usize) -> &[u8] {
+        let sender = self.senders.get(sender).map(|sender| &**sender).unwrap_or_default();
         match &self.topic {
             Some(topic) if !sender.starts_with(topic) => topic,
             _ => sender,

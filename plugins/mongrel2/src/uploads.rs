@@ -29,11 +29,12 @@ pub(crate) const DONE: &[u8] = b"x-mongrel2-upload-done";
 const UPLOADS_MAX: usize = 65_536;
 
 /// One connection of one Mongrel2.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Client {
     /// Number of the pair.
     pub(crate) pair: usize,
-    pub(crate) sender: Box<[u8]>,
+    /// Number of the sender's name there.
+    pub(crate) sender: usize,
     pub(crate) id: u32,
 }
 
@@ -88,7 +89,7 @@ impl Uploads {
     }
 
     /// Looks at a message's headers. `body`: it has one.
-    pub(crate) fn look(&mut self, client: &Client, head: &Head, body: bool) -> Kind {
+    pub(crate) fn look(&mut self, client: Client, head: &Head, body: bool) -> Kind {
         let mut starts = head.all(START);
         let (start, again) = (starts.next(), starts.next().is_some());
         let mut dones = head.all(DONE);
@@ -104,7 +105,7 @@ impl Uploads {
         }
     }
 
-    fn start(&mut self, client: &Client, named: &[u8], head: &Head) -> Kind {
+    fn start(&mut self, client: Client, named: &[u8], head: &Head) -> Kind {
         let announced =
             head.get(b"content-length").is_some() || head.get(b"transfer-encoding").is_some();
         if !announced {
@@ -121,15 +122,15 @@ impl Uploads {
         }
         match self.open(&path) {
             Ok((file, identity)) => {
-                self.begun.insert(client.clone(), (path.clone(), identity));
+                self.begun.insert(client, (path.clone(), identity));
                 Kind::Start(Upload { file, path })
             }
             Err(why) => Kind::Forged(why),
         }
     }
 
-    fn done(&mut self, client: &Client, named: &[u8], head: &Head) -> Kind {
-        let Some((begun, identity)) = self.begun.remove(client) else {
+    fn done(&mut self, client: Client, named: &[u8], head: &Head) -> Kind {
+        let Some((begun, identity)) = self.begun.remove(&client) else {
             return Kind::Forged("the end of an upload that has not begun");
         };
         let path = self.rules.as_ref().and_then(|rules| beneath(rules, named));
@@ -163,8 +164,8 @@ impl Uploads {
     }
 
     /// The client is gone: its upload ends, and the file with it where that was asked for.
-    pub(crate) fn forget(&mut self, client: &Client) {
-        if let Some((path, _)) = self.begun.remove(client) {
+    pub(crate) fn forget(&mut self, client: Client) {
+        if let Some((path, _)) = self.begun.remove(&client) {
             self.remove_path(&path);
         }
     }
@@ -172,8 +173,8 @@ impl Uploads {
     /// The same for all clients of a Mongrel2.
     pub(crate) fn forget_pair(&mut self, pair: usize) {
         let gone: Vec<_> =
-            self.begun.keys().filter(|client| client.pair == pair).cloned().collect();
-        gone.iter().for_each(|client| self.forget(client));
+            self.begun.keys().filter(|client| client.pair == pair).copied().collect();
+        gone.into_iter().for_each(|client| self.forget(client));
     }
 
     /// Its request is over.

@@ -25,6 +25,8 @@ pub(crate) struct Upstream {
     pub(crate) readable: bool,
     /// Something may be written.
     pub(crate) writable: bool,
+    /// An event is to tell of room.
+    awaits_room: bool,
     /// An event told of the other's end: it is to be read, and no other event will tell.
     pub(crate) hung_up: bool,
     /// The end of a request whose answer is whole.
@@ -58,6 +60,7 @@ impl Upstream {
             decoder,
             readable: false,
             writable: true,
+            awaits_room: false,
             hung_up: false,
             rest: None,
             served: 0,
@@ -67,7 +70,21 @@ impl Upstream {
     /// # Errors
     /// As epoll_ctl(2).
     pub(crate) fn register(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
-        registry.register(&mut self.stream, token, Interest::READABLE | Interest::WRITABLE)
+        registry.register(&mut self.stream, token, Interest::READABLE)
+    }
+
+    /// Hears of room to write, or does not: each piece that a worker reads would wake this process.
+    ///
+    /// # Errors
+    /// As epoll_ctl(2).
+    pub(crate) fn await_room(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
+        if self.awaits_room != self.writable {
+            return Ok(());
+        }
+        self.awaits_room = !self.writable;
+        let room = if self.awaits_room { Some(Interest::WRITABLE) } else { None };
+        let interest = room.map_or(Interest::READABLE, |room| Interest::READABLE | room);
+        registry.reregister(&mut self.stream, token, interest)
     }
 
     /// Sends what can be sent. Something is left where nothing more could be.

@@ -8,20 +8,17 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use super::{behind, gateway, marked, marks};
+use super::{behind, gateway, long, marked, marks};
 use crate::support::mongrel2::{BOTH, Headers, Mongrel2};
 use crate::support::{Address, Connection, Request, Server, eventually, process};
 
-/// Requests of one run; more where this variable says so.
-const REQUESTS: u64 = 10_000;
-const REQUESTS_VARIABLE: &str = "UWSGI_MONGREL2_REQUESTS";
 const CLIENTS: usize = 40;
 const RELOADS: u64 = 5;
 const KILLS: u64 = 10;
 
+/// Requests of one run.
 fn requests() -> u64 {
-    let said = std::env::var(REQUESTS_VARIABLE).ok();
-    said.map_or(REQUESTS, |said| said.parse().expect("a number of requests"))
+    if long() { 100_000 } else { 10_000 }
 }
 
 /// What became of a request.

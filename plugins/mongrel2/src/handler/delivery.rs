@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use uwsgi_protocol::mongrel2::{Extended, reply};
+use uwsgi_protocol::mongrel2::Extended;
 
 use super::Handler;
 use crate::answer;
@@ -19,26 +19,21 @@ impl Handler<'_> {
             if pair.is_stuck() {
                 break;
             }
-            begin(&mut self.message, pair.addressee(&exchange.client.sender), exchange.client.id);
+            pair.address(exchange.client, &mut self.message);
             self.message.extend_from_slice(exchange.flow.message(len));
             exchange.flow.sent(len, *now.get_or_insert_with(Instant::now));
             pair.send(&self.message);
         }
         if let Some(closes) = exchange.flow.is_over() {
             if closes {
-                begin(
-                    &mut self.message,
-                    pair.addressee(&exchange.client.sender),
-                    exchange.client.id,
-                );
+                pair.address(exchange.client, &mut self.message);
                 pair.send(&self.message);
             }
             self.forget(number);
-        } else if let Some(due) = exchange.flow.due() {
-            let serial = exchange.serial;
-            if !self.paced.iter().any(|(_, other, of)| (*other, *of) == (number, serial)) {
-                self.paced.push_back((due, number, serial));
-            }
+        } else if let Some(due) = exchange.flow.due()
+            && !std::mem::replace(&mut exchange.paced, true)
+        {
+            self.paced.push_back((due, number, exchange.serial));
         }
         if self.pairs.iter().any(crate::pair::Pair::is_stuck) {
             self.retry_soon();
@@ -57,34 +52,31 @@ impl Handler<'_> {
     }
 
     /// The same for what never became a request.
-    pub(super) fn refuse(&mut self, client: &Client, status: u16, why: &str) {
+    pub(super) fn refuse(&mut self, client: Client, status: u16, why: &str) {
         let bytes = answer::refusal(status, why, false, &self.date.text);
         self.say(client, &bytes);
         self.close_client(client);
     }
 
     /// Ends a client's connection.
-    pub(super) fn close_client(&mut self, client: &Client) {
+    pub(super) fn close_client(&mut self, client: Client) {
         self.say(client, b"");
     }
 
     /// No bytes end the connection.
-    fn say(&mut self, client: &Client, bytes: &[u8]) {
+    fn say(&mut self, client: Client, bytes: &[u8]) {
         let pair = &mut self.pairs[client.pair];
-        begin(&mut self.message, pair.addressee(&client.sender), client.id);
+        pair.address(client, &mut self.message);
         self.message.extend_from_slice(bytes);
         pair.send(&self.message);
     }
 
     /// Mongrel2 may send so many more bytes of a streamed upload.
-    pub(super) fn grant(&mut self, client: &Client, bytes: usize) {
+    pub(super) fn grant(&mut self, client: Client, bytes: usize) {
         let pair = &mut self.pairs[client.pair];
         let credits = Extended::Credits(u32::try_from(bytes).unwrap_or(u32::MAX));
-        self.message.clear();
-        if reply::extended(pair.addressee(&client.sender), &[client.id], credits, &mut self.message)
-        {
-            pair.send(&self.message);
-        }
+        pair.about(client, credits, &mut self.message);
+        pair.send(&self.message);
     }
 
     /// The client is gone: nobody wants the answer.
@@ -111,11 +103,4 @@ impl Handler<'_> {
             self.uploads.remove(upload);
         }
     }
-}
-
-/// The head of a message to one client. Its sender was read from a message, so that it is one.
-fn begin(message: &mut Vec<u8>, sender: &[u8], id: u32) {
-    message.clear();
-    let begun = reply::head(sender, &[id], message);
-    debug_assert!(begun, "senders are checked where they are read");
 }

@@ -63,7 +63,10 @@ impl Handler<'_> {
                 ));
             }
         };
-        let client = Client { pair, sender: message.sender.into(), id: message.id };
+        let Some(sender) = self.pairs[pair].sender(message.sender) else {
+            return self.complain("a message of one sender too many");
+        };
+        let client = Client { pair, sender, id: message.id };
         let mut head = std::mem::take(&mut self.head);
         match head.read(message.headers, &LIMITS) {
             Ok(()) => {
@@ -84,27 +87,27 @@ impl Handler<'_> {
         let missing = json::JsonError::NotBuilt;
         if reject == missing.reject() {
             self.complain(&missing.to_string());
-            self.refuse(&client, 501, &missing.to_string());
+            self.refuse(client, 501, &missing.to_string());
         } else {
             self.complain(&format!("headers that are none: {}", reject.reason));
-            self.refuse(&client, reject.status, reject.reason);
+            self.refuse(client, reject.status, reject.reason);
         }
     }
 
     fn sort(&mut self, client: Client, message: &Message<'_>) {
         match self.head.get(b"METHOD").unwrap_or_default() {
-            b"JSON" if message.path == b"@*" => self.hear(&client, message.body),
+            b"JSON" if message.path == b"@*" => self.hear(client, message.body),
             b"JSON" | b"XML" => {
                 self.complain(
                     "a message of a raw socket (JSON, XML): only HTTP and WebSocket are served",
                 );
-                self.close_client(&client);
+                self.close_client(client);
             }
-            b"WEBSOCKET" => self.take_frame(&client, message.body),
+            b"WEBSOCKET" => self.take_frame(client, message.body),
             _ if self.head.get(b"UPLOAD_STREAM").is_some() => {
                 self.take_stream(client, message.body)
             }
-            _ => match self.uploads.look(&client, &self.head, !message.body.is_empty()) {
+            _ => match self.uploads.look(client, &self.head, !message.body.is_empty()) {
                 Kind::Plain => self.request(client, message.body, None),
                 Kind::Forged(why) => {
                     self.complain(&format!("a forged header of uploads is ignored: {why}"));
@@ -114,24 +117,24 @@ impl Handler<'_> {
                 Kind::Done(upload) => self.upload_ends(client, upload),
                 Kind::Refused(why) => {
                     self.complain(&format!("an upload is refused: {why}"));
-                    self.refuse(&client, 413, why);
+                    self.refuse(client, 413, why);
                 }
             },
         }
     }
 
     /// A notice about a client. It is never answered.
-    fn hear(&mut self, client: &Client, body: &[u8]) {
+    fn hear(&mut self, client: Client, body: &[u8]) {
         match json::notice_type(body) {
             Ok(Notice::Disconnect) => {
                 self.uploads.forget(client);
-                if let Some(&number) = self.by_client.get(client) {
+                if let Some(&number) = self.by_client.get(&client) {
                     self.abandon(number);
                 }
             }
             Ok(Notice::Credits(given)) => {
                 let header = self.head.get(b"DOWNLOAD_CREDITS").and_then(decimal);
-                if let Some(&number) = self.by_client.get(client) {
+                if let Some(&number) = self.by_client.get(&client) {
                     if let Some(exchange) = self.exchanges.get_mut(number) {
                         exchange.flow.grant(given.or(header).unwrap_or(0));
                     }
@@ -173,15 +176,15 @@ impl Handler<'_> {
         let number = self.head.get(b"UPLOAD_STREAM").and_then(decimal).unwrap_or(0);
         let last = self.head.get(b"UPLOAD_STREAM_DONE").is_some();
         if number == 0 {
-            self.open_request(client.clone(), Length::Open);
+            self.open_request(client, Length::Open);
         }
-        self.take_piece(&client, body, last);
-        self.grant(&client, body.len());
+        self.take_piece(client, body, last);
+        self.grant(client, body.len());
     }
 
     /// Adds to the body of a request that is open.
-    fn take_piece(&mut self, client: &Client, piece: &[u8], last: bool) {
-        let Some(&number) = self.by_client.get(client) else { return };
+    fn take_piece(&mut self, client: Client, piece: &[u8], last: bool) {
+        let Some(&number) = self.by_client.get(&client) else { return };
         let Some(exchange) = self.exchanges.get_mut(number) else { return };
         if !matches!(exchange.outgoing.body, Body::Pieces) {
             return;
@@ -197,7 +200,7 @@ impl Handler<'_> {
     }
 
     /// A frame of a WebSocket, for the worker as the client sent it, but with a mask that changes nothing.
-    fn take_frame(&mut self, client: &Client, payload: &[u8]) {
+    fn take_frame(&mut self, client: Client, payload: &[u8]) {
         let flags = self.head.get(b"FLAGS").unwrap_or(b"0x81");
         let flags = std::str::from_utf8(flags).unwrap_or_default().trim_start_matches("0x");
         let first = u8::from_str_radix(flags, 16).unwrap_or(0x81);
@@ -208,7 +211,7 @@ impl Handler<'_> {
     fn request(&mut self, client: Client, body: &[u8], file: Option<(Upload, bool)>) {
         let length = match request::length(&self.head, body.len(), file.is_some()) {
             Ok(length) => length,
-            Err(reject) => return self.refuse(&client, reject.status, reject.reason),
+            Err(reject) => return self.refuse(client, reject.status, reject.reason),
         };
         let websocket = self.head.get(b"METHOD") == Some(b"WEBSOCKET_HANDSHAKE");
         let announced = match (&file, length) {
@@ -222,7 +225,7 @@ impl Handler<'_> {
         let mut records = Vec::with_capacity(1024 + body.len());
         let facts = match request::write(&self.head, announced, &self.around, &mut records) {
             Ok(facts) => facts,
-            Err(reject) => return self.refuse(&client, reject.status, reject.reason),
+            Err(reject) => return self.refuse(client, reject.status, reject.reason),
         };
         let body = match file {
             Some((upload, complete)) => Body::File { upload, at: 0, complete },
@@ -240,7 +243,7 @@ impl Handler<'_> {
         let mut records = Vec::with_capacity(1024);
         match request::write(&self.head, length, &self.around, &mut records) {
             Ok(facts) => self.begin(client, facts, Outgoing::new(records, Body::Pieces)),
-            Err(reject) => self.refuse(&client, reject.status, reject.reason),
+            Err(reject) => self.refuse(client, reject.status, reject.reason),
         }
     }
 
@@ -250,11 +253,11 @@ impl Handler<'_> {
             self.abandon(before);
         }
         if self.waiting.len() >= WAITING_MAX {
-            return self.refuse(&client, 503, "too many requests wait for a worker");
+            return self.refuse(client, 503, "too many requests wait for a worker");
         }
         self.serial += 1;
         let mut exchange = Exchange {
-            client: client.clone(),
+            client,
             serial: self.serial,
             answer: Default::default(),
             flow: Default::default(),
@@ -262,6 +265,7 @@ impl Handler<'_> {
             outgoing,
             attempts: 0,
             keeps: facts.keep_alive,
+            paced: false,
         };
         exchange.answer.begin(&facts);
         exchange.flow.begin(self.head.get(b"DOWNLOAD_CREDITS").and_then(decimal));

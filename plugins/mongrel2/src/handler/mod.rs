@@ -207,7 +207,7 @@ impl<'a> Handler<'a> {
                 let Some(message) = self.pairs[number].receive() else { break };
                 self.take(number, &message);
             }
-            more |= self.takes_more(false) && self.pairs[number].has_requests();
+            more |= self.takes_more(false) && self.pairs[number].may_have_requests();
         }
         more
     }
@@ -250,7 +250,9 @@ impl<'a> Handler<'a> {
             && due <= now
         {
             self.paced.pop_front();
-            if self.exchanges.get(number).is_some_and(|exchange| exchange.serial == serial) {
+            let exchange = self.exchanges.get_mut(number);
+            if let Some(exchange) = exchange.filter(|exchange| exchange.serial == serial) {
+                exchange.paced = false;
                 self.deliver(number);
             }
         }

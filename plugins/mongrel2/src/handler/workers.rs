@@ -101,10 +101,20 @@ impl Handler<'_> {
             Err(_) if upstream.readable => {}
             Err(_) => return self.worker_lost(key, number, true),
         }
-        if exchange.outgoing.waits_for_file() {
+        let grows = exchange.outgoing.waits_for_file();
+        self.await_room(key);
+        if grows {
             self.retry_soon();
         }
         self.receive(key, number);
+    }
+
+    fn await_room(&mut self, key: usize) {
+        let token = Token(self.first_upstream() + key);
+        let Some(upstream) = self.upstreams.get_mut(key) else { return };
+        if let Err(error) = upstream.await_room(self.poll.registry(), token) {
+            self.complain(&format!("epoll_ctl: {error}"));
+        }
     }
 
     fn receive(&mut self, key: usize, number: usize) {
@@ -193,8 +203,10 @@ impl Handler<'_> {
             self.upstreams.remove(key);
         } else if outgoing.is_sent() {
             self.idle.push(key);
+            self.await_room(key);
         } else {
             upstream.rest = Some(outgoing);
+            self.await_room(key);
         }
     }
 

@@ -8,6 +8,8 @@
 #[cfg(feature = "json")]
 mod ffi;
 #[cfg(feature = "json")]
+mod plain;
+#[cfg(feature = "json")]
 mod read;
 #[cfg(feature = "json")]
 mod text;
