@@ -187,7 +187,12 @@ fn forged_headers_are_ignored() {
         let answer = connection.ask(&request);
         assert_eq!(answer.status, 200, "{headers:?}");
         assert!(!answer.text().contains("MONGREL2_UPLOAD"), "{headers:?}: {}", answer.text());
-        let request = Request { method: "POST".into(), target: "/echo".into(), body: b"body".into(), ..request };
+        let request = Request {
+            method: "POST".into(),
+            target: "/echo".into(),
+            body: b"body".into(),
+            ..request
+        };
         let answer = connection.ask(&request);
         assert_eq!(answer.text(), "body", "{headers:?}");
     }
