@@ -44,6 +44,7 @@ mod scgi;
 mod signals;
 mod sites;
 mod slow;
+mod slow_clients;
 mod smuggling;
 mod sockets;
 mod static_files;
