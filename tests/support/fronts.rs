@@ -258,6 +258,7 @@ fn apache(plan: Plan, Place { port, server, dir }: &Place) -> String {
         .map(|name| format!("LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so\n"))
         .collect();
     let reuse = if plan.keep { "enablereuse=on" } else { "disablereuse=on" };
+    let reuse = format!("{reuse} flushpackets=on");
     let user = if geteuid().is_root() { "User www-data\nGroup www-data\n" } else { "" };
     format!(
         "ServerRoot {dir}\nServerName localhost\nListen 127.0.0.1:{port}\nPidFile {dir}/pid\n{modules}{user}
