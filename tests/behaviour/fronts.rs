@@ -295,6 +295,11 @@ fn lighttpd_by_scgi() {
 #[test]
 fn lighttpd_by_http() {
     behind(&LIGHTTPD, Plan::new(Pass::Http));
+}
+
+#[test]
+fn lighttpd_by_http_as_it_comes() {
+    ours_only!("it does not decode chunks");
     behind(&LIGHTTPD, Plan::new(Pass::Http).unbuffered());
 }
 

@@ -48,7 +48,7 @@ fn sender(speech: &Speech, server: &Server, number: usize) -> Sender {
     let mut bytes = (speech.request)(&request);
     let body = bytes.windows(wanted.len()).position(|window| window == wanted.as_bytes());
     let body = body.expect("the body is in the request");
-    let sent = if number % 2 == 0 { body.saturating_sub(SECONDS + 1) } else { body + 1 };
+    let sent = if number.is_multiple_of(2) { body.saturating_sub(SECONDS + 1) } else { body + 1 };
     let unsent = bytes.split_off(sent);
     let mut connection = server.connect();
     connection.send(bytes);
