@@ -42,7 +42,7 @@ complete -c uwsgi -l limit-request-line -x -d 'Longest request line over HTTP; a
 complete -c uwsgi -l limit-request-fields -x -d 'Most header lines of a request over HTTP; more are answered with 431 (default 100, at most 32768)'
 complete -c uwsgi -l limit-request-field-size -l limit-request-field_size -x -d 'Longest header line of a request over HTTP; a longer one is answered with 431 (default 8190, at most buffer-size; 0 is buffer-size)'
 complete -c uwsgi -l http-body-min-rate -x -d 'Bytes per second that a request body over HTTP must come at, on average, after a grace of ten times socket-timeout; a slower one ends like one that stops (default 240, 0 is no limit)'
-complete -c uwsgi -l http-timeout -x -d 'Longest silence of a client of http sockets (default: socket-timeout)'
+complete -c uwsgi -l http-timeout -x -d 'Longest silence on connections of http sockets: of a client (default: socket-timeout), and of an application, whose client then gets 504 while it runs on (default: no limit)'
 complete -c uwsgi -l http-headers-timeout -x -d 'Longest wait for a whole request head on http sockets (default: http-timeout)'
 complete -c uwsgi -l http-auto-gzip -d 'Compress the answers of http sockets that the application marks with the header uWSGI-Encoding: gzip, for clients that accept it'
 complete -c uwsgi -l http-manage-expect -d 'On http sockets, answer a client that asks by Expect: 100-continue for a body above BYTES with 413'

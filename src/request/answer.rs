@@ -168,6 +168,12 @@ impl<'a> Answer<'a> {
         self.holding = false;
     }
 
+    /// The control thread has ended this answer, and the log has its line.
+    pub fn was_ended(&mut self) {
+        self.sent.error = None;
+        self.holding = false;
+    }
+
     /// True where the head was open. `is_file`: the body is a file.
     fn seal(&mut self, is_file: bool) -> bool {
         let first = !self.sealed;
@@ -253,6 +259,7 @@ impl<'a> Answer<'a> {
             return Err(self.fail(io::ErrorKind::ConnectionAborted.into()));
         }
         let mut sent = 0;
+        self.terms.cell.silence.heard();
         if self.spill.is_empty() {
             match socket::send(self.terms.fd, parts) {
                 Ok(count) => sent = count,
@@ -373,6 +380,7 @@ impl Response for Answer<'_> {
     fn wait(&mut self) -> Result<(), WriteError> {
         let mut sent = 0;
         while self.spill.held() > SPILL_BYTES_MAX / 2 {
+            self.terms.cell.silence.client_is_awaited();
             match socket::wait(self.terms.fd, true, self.terms.timeout) {
                 Ok(true) => {}
                 Ok(false) => return Err(self.fail(io::ErrorKind::TimedOut.into())),
@@ -382,6 +390,7 @@ impl Response for Answer<'_> {
                 return Err(self.fail(error));
             }
         }
+        self.terms.cell.silence.heard();
         Ok(())
     }
 

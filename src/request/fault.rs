@@ -71,4 +71,22 @@ impl Shared {
         }
         cut
     }
+
+    /// Ends a request whose application says nothing for longer than `http-timeout`: with 504, or by the end of the
+    /// answer that it has begun. As in uWSGI, whose router does so, the application runs on and is not told.
+    pub fn end_silent(&self, core: CoreId, request: Serial) {
+        let Some(cell) = self.cells.get(usize::from(core.0)) else { return };
+        let what = if self.cut(core, request) {
+            "its client has its answer"
+        } else if cell.cut_midway(request) {
+            "its answer ends here"
+        } else {
+            return;
+        };
+        let request = self.board.core(self.place, core).current.read().unwrap_or_default();
+        crate::log::line(format_args!(
+            "the application was silent for http-timeout, {what}: {}",
+            String::from_utf8_lossy(&request).escape_debug()
+        ));
+    }
 }

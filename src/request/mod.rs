@@ -10,5 +10,6 @@ mod patience;
 pub mod record;
 pub mod serve;
 pub mod shared;
+pub mod silence;
 mod static_file;
 mod stream_records;

@@ -14,7 +14,7 @@ use uwsgi_protocol::http1::{self, Form, ResponseEncoder, Rules};
 
 use super::answer::{Answer, Terms};
 use super::body::{BodyBuffer, RequestBody};
-use super::cell::{Cell, Serial};
+use super::cell::{Cell, End, Serial};
 use super::dress::Dress;
 use super::fault::Standin;
 use super::gzip::Gzip;
@@ -23,6 +23,7 @@ use super::shared::{Routes, Shared};
 use super::static_file;
 use crate::errors::Counter;
 use crate::net::connection::{Connection, Step};
+use crate::net::front::Front;
 use crate::net::leaving::Course;
 use crate::net::origin;
 use crate::net::table::Wait;
@@ -259,7 +260,7 @@ impl Core {
             shared.body_bytes_max,
             bounds.body.spool_from.is_some(),
         );
-        body.keep_pace(pace);
+        body.keep_pace(pace, &cell.silence);
         let mut request = Request {
             vars,
             listener: &listener,
@@ -277,10 +278,12 @@ impl Core {
             call(&mut *self.handlers[handler], &mut request, &mut answer)
         };
         let open = body.is_open();
-        let mut complete = finish(&mut answer);
-        if cell.end() {
-            answer.was_cut();
-            complete = false;
+        let finished = finish(&mut answer);
+        let end = cell.end();
+        match end {
+            End::Own => {}
+            End::Replaced => answer.was_cut(),
+            End::Midway => answer.was_ended(),
         }
         *holding = answer.is_holding();
         let sealed = answer.is_sealed();
@@ -304,7 +307,7 @@ impl Core {
         record.log(&mut self.line);
         shared.stile.called(duration_us.min(u64::from(u32::MAX)) as u32);
         (shared.after_request)(outcome);
-        if complete && (!open || connection.passes_over_rest()) {
+        if finished && end == End::Own && (!open || connection.passes_over_rest()) {
             return Fate::Keep;
         }
         end_of(open || connection.has_surplus(), sealed, &sent, &listener)
@@ -335,6 +338,8 @@ impl Core {
             ]);
         }
         slot.begin(begun.monotonic_us / 1000, deadline_ms, begun.unix_s);
+        let front = self.shared.hub.bounds.fronts.of(connection.listener);
+        cell.silence.begin(front.and_then(Front::silence_max), begun.monotonic_us / 1000);
         let behind = !connection.spill.is_empty();
         cell.begin(connection.fd().as_raw_fd(), behind, dress)
     }
