@@ -8,11 +8,12 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use uwsgi_plugin_api::WireProtocol;
-use uwsgi_protocol::{Reject, Vars, fastcgi, http1, proxy};
+use uwsgi_protocol::{Reject, Vars, fastcgi, http1};
 
 use super::decode::{self, Decoded, Found, Head, Limits, Look};
 use super::front::Fronts;
 use super::input::Input;
+use super::introduction::Arrival;
 use super::origin;
 use super::peer::Peer;
 use super::pool::{Pool, READ_BYTES};
@@ -22,7 +23,7 @@ use super::table::{Token, Wait};
 use super::upload::{Fault, Policy, Rest, Upload};
 use crate::config::model::proxies::Trusted;
 use crate::errors::Errors;
-use crate::sys::socket::{self, PeerAddress};
+use crate::sys::socket;
 
 /// Bounds that a connection keeps to; from the configuration.
 #[derive(Clone, Debug)]
@@ -101,8 +102,8 @@ pub struct Connection {
     pub spoken: Option<WireProtocol>,
     /// A header of the PROXY protocol comes first.
     pub awaits_header: bool,
-    /// The port that the client connected to, where such a header told it.
-    pub server_port: Option<u16>,
+    /// What such a header told, besides who the client is.
+    pub arrival: Arrival,
     /// Who is at the other end, or whom that one speaks for.
     pub peer: Peer,
     /// Whether that one may speak for others, once it was looked at.
@@ -146,7 +147,7 @@ impl Connection {
             listener,
             spoken: None,
             awaits_header: false,
-            server_port: None,
+            arrival: Arrival::default(),
             peer,
             believed: None,
             token: None,
@@ -319,7 +320,8 @@ impl Connection {
         }
         let recognizes = listening.info.protocol == WireProtocol::Auto;
         if self.awaits_header {
-            return self.take_header(recognizes);
+            let next = |goes_on| if goes_on { Next::Again } else { Next::More };
+            return self.take_introduction(recognizes).map(next);
         }
         if self.spoken.is_none() && recognizes {
             self.spoken = decode::recognize(self.input.data())?;
@@ -335,7 +337,7 @@ impl Connection {
             listener: listening.form(self.spoken),
             front: bounds.fronts.of(self.listener),
             peer: &self.peer,
-            server_port: self.server_port,
+            arrival: self.arrival,
             decoder: &mut self.decoder,
         };
         match look.decode(vars)? {
@@ -363,26 +365,6 @@ impl Connection {
                 Ok(Next::Again)
             }
         }
-    }
-
-    /// The header of the PROXY protocol. `optional`: what is none is the beginning of something else.
-    fn take_header(&mut self, optional: bool) -> Result<Next, Reject> {
-        let header = match proxy::decode(self.input.data()) {
-            Ok(None) => return Ok(Next::More),
-            Ok(Some(header)) => header,
-            Err(reject) if optional && reject.reason == "no_proxy_header" => {
-                self.awaits_header = false;
-                return Ok(Next::Again);
-            }
-            Err(reject) => return Err(reject),
-        };
-        if let Some((client, server)) = header.addresses {
-            self.peer = Peer::new(PeerAddress::Ip(client.ip(), client.port()));
-            self.server_port = Some(server.port());
-        }
-        self.input.consume(header.consumed);
-        self.awaits_header = false;
-        Ok(if self.input.is_empty() { Next::More } else { Next::Again })
     }
 
     /// RFC 9110, 10.1.1. A socket that takes nothing now is in no state to be promised anything: the client will

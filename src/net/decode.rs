@@ -7,6 +7,7 @@ use uwsgi_protocol::sniff::{self, Guess};
 use uwsgi_protocol::{Known, Reject, Vars, scgi, uwsgi};
 
 use super::front::Front;
+use super::introduction::Arrival;
 use super::peer::Peer;
 use super::upload::{Policy, Upload};
 
@@ -102,7 +103,7 @@ pub(super) struct Look<'a> {
     /// What the listener asks for beyond its protocol.
     pub(super) front: Option<&'a Front>,
     pub(super) peer: &'a Peer,
-    pub(super) server_port: Option<u16>,
+    pub(super) arrival: Arrival,
     pub(super) decoder: &'a mut http1::HeadDecoder,
 }
 
@@ -180,9 +181,7 @@ impl Look<'_> {
             return Err(Reject::new(501, "connect_not_supported"));
         }
         vars.push_bytes(Known::RemoteAddr, self.peer.address());
-        if let Some(port) = self.server_port {
-            vars.push_bytes(Known::ServerPort, port.to_string().as_bytes());
-        }
+        self.arrival.announce(vars);
         if let Some(front) = self.front {
             front.adapt(&decoded, self.input, vars)?;
         }
