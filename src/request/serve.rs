@@ -416,6 +416,11 @@ fn builtin(connection: &mut Connection, routes: &Routes) -> Option<Fate> {
 
 /// Runs the application. A panic is ours, not the client's: it is logged and answered like an exception.
 fn call(handler: &mut dyn Handler, request: &mut Request<'_>, answer: &mut Answer<'_>) -> Outcome {
+    if request.vars.get(Known::RequestMethod) == Some(b"CONNECT") {
+        // A tunnel is nothing that an application could give (RFC 9110, 9.3.6). Over HTTP, nothing comes so far.
+        answer.replace(501);
+        return Outcome::default();
+    }
     match catch_unwind(AssertUnwindSafe(|| handler.handle(request, answer))) {
         Ok(outcome) => outcome,
         Err(_) => {

@@ -26,8 +26,6 @@ def application(environ, start_response):
             body = b'cut'
     print('SEEN ' + seen, flush=True)
     status = {'none': '204 None', 'same': '304 Same'}.get(uri.rsplit('/')[-1], '200 OK')
-    if environ['REQUEST_METHOD'] == 'CONNECT':
-        status = '405 No Tunnels'
     start_response(status, [('X-Seen', seen)])
     return [body] if status == '200 OK' else []
 ";
