@@ -72,6 +72,8 @@ pub struct Answer<'a> {
     spill: &'a mut Spill,
     /// What FastCGI is told at the end; 0 is success.
     pub(super) exit_status: u32,
+    /// What its log is told then; empty for nothing.
+    pub(super) remark: &'static str,
     /// The application has said the request's id.
     has_id: bool,
     /// The records of this answer have ended.
@@ -100,6 +102,7 @@ impl<'a> Answer<'a> {
             encoder,
             spill,
             exit_status: 0,
+            remark: "",
             has_id: false,
             ended: false,
             holding,

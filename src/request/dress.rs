@@ -3,10 +3,10 @@
 use std::io::IoSlice;
 
 use uwsgi_plugin_api::WireProtocol;
-use uwsgi_protocol::fastcgi::{self, Stream};
+use uwsgi_protocol::fastcgi::Stream;
 use uwsgi_protocol::http1::{Form, Wire};
 
-use super::stream_records::record;
+use super::stream_records::{ending, record};
 
 /// The form of one request's answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,9 +57,8 @@ impl Dress {
         let (before, rest) = self.wire.dress(answer);
         let Some(id) = self.records else { return [before, rest].concat() };
         let mut out = Vec::new();
-        record(Stream::Stderr, id, &[IoSlice::new(remark.as_bytes())], &mut out);
         record(Stream::Stdout, id, &[IoSlice::new(before), IoSlice::new(rest)], &mut out);
-        out.extend_from_slice(&fastcgi::end(id, 1));
+        ending(id, 1, remark, &mut out);
         out
     }
 

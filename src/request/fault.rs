@@ -22,14 +22,14 @@ pub(super) struct Standin<'a> {
 }
 
 impl Answer<'_> {
-    /// Answers with this status in place of the application, whose head was not sent. After a 500 the connection
-    /// closes: nobody knows what the application has left behind.
+    /// Answers with this status in place of the application, whose head was not sent. After a 500 a client's connection
+    /// closes: nobody knows what the application has left behind. A front end could not be told, and would lose the
+    /// request that it sends next.
     pub fn replace(&mut self, status: u16) {
         let Standin { errors, id } = self.terms.standin;
         let id = id.to_string();
         let refusal = errors.refusal(status, self.terms.dress.form, &id);
-        self.remark(REPLACED);
-        self.exit_status = FAILED;
+        (self.exit_status, self.remark) = (FAILED, REPLACED);
         let body = refusal.body();
         if self.start(refusal.status_line().as_bytes()).is_err() {
             return;
@@ -39,7 +39,7 @@ impl Answer<'_> {
             let _ = self.header(name.as_bytes(), value.as_bytes());
         }
         self.whole_body(body.len() as u64);
-        if status == 500 {
+        if status == 500 && self.terms.dress.is_http() {
             self.encoder.close_after();
         }
         // What fails here the answer knows of.

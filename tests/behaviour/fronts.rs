@@ -20,6 +20,8 @@ def application(environ, start_response):
     headers = [('Content-Type', 'text/plain'), ('X-Accel-Buffering', 'no')]
     if path == '/header':
         headers.append(('X-Large', 'w' * 3000))
+    if path == '/boom':
+        raise RuntimeError(path)
     start_response('200 OK', headers)
     if path == '/upload':
         try:
@@ -320,6 +322,21 @@ fn haproxy_by_fastcgi() {
     ours_only!("it does not answer the question for its limits");
     behind(&HAPROXY, Plan::new(Pass::FastCgi));
     behind(&HAPROXY, Plan::new(Pass::FastCgi).keep());
+}
+
+/// Version 2.6 ends when a record for its log is the first one that it reads of an answer.
+#[test]
+fn haproxy_survives_what_it_is_told_of_an_exception() {
+    ours_only!("it closes the connection");
+    needs!(program("haproxy").is_some(), "haproxy is not installed");
+    let server = server(Pass::FastCgi);
+    let plan = Plan::new(Pass::FastCgi).keep().with("option accept-invalid-http-request");
+    let front = Front::haproxy(plan, &server.address());
+    for _ in 0..20 {
+        assert_eq!(once(&front, &Request::get("/boom")).status, 500);
+        assert_eq!(once(&front, &Request::new("CONNECT", "/tunnel")).status, 501);
+        assert_eq!(once(&front, &Request::get("/after")).text(), "GET /after");
+    }
 }
 
 #[test]
