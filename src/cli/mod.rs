@@ -122,6 +122,7 @@ fn unanswered(config: &Config, plugins: &plugin::Registry) -> Vec<Diagnostic> {
         ("http-socket-modifier1", modifiers.http.0),
         ("fastcgi-modifier1", modifiers.fastcgi.0),
         ("scgi-modifier1", modifiers.scgi.0),
+        ("raw-modifier1", modifiers.raw.0),
     ];
     let lost = given
         .into_iter()

@@ -315,7 +315,7 @@ impl Connection {
         let skipped = self.skip.min(self.input.len());
         self.input.consume(skipped);
         self.skip -= skipped;
-        if self.input.is_empty() {
+        if self.input.is_empty() && listening.info.protocol != WireProtocol::Raw {
             return Ok(Next::More);
         }
         let recognizes = listening.info.protocol == WireProtocol::Auto;

@@ -116,6 +116,7 @@ impl Look<'_> {
             WireProtocol::Http | WireProtocol::Auto => self.http(vars),
             WireProtocol::FastCgi | WireProtocol::FastCgiNph => self.fastcgi(vars),
             WireProtocol::Scgi | WireProtocol::ScgiNph => self.scgi(vars),
+            WireProtocol::Raw => self.raw(vars),
         }
     }
 
@@ -169,6 +170,14 @@ impl Look<'_> {
         let (id, length) = (decoded.request_id, decoded.content_length);
         let upload = Upload::in_records(id, length, self.body)?;
         Ok(Found::Head(Decoded { head, upload, expects_continue: false }))
+    }
+
+    /// Nothing is read: whatever comes is the application's.
+    fn raw(self, vars: &mut Vars) -> Result<Found, Reject> {
+        vars.clear();
+        let (modifier1, modifier2) = self.listener.modifiers;
+        let head = Head { modifier1, modifier2, ..Head::default() };
+        self.found(head, Framing::Length(0))
     }
 
     fn http(self, vars: &mut Vars) -> Result<Found, Reject> {

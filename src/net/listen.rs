@@ -313,7 +313,8 @@ impl Opened {
             let options = TcpOptions {
                 no_delay: runtime.tcp_nodelay || may_answer_again(protocol),
                 keep_alive: runtime.so_keepalive,
-                defer_seconds: match runtime.defer_accept {
+                // Who connects to a raw socket may wait to be spoken to.
+                defer_seconds: match runtime.defer_accept && protocol != WireProtocol::Raw {
                     true => u32::try_from(seconds).unwrap_or(u32::MAX),
                     false => 0,
                 },
@@ -385,7 +386,7 @@ fn may_answer_again(protocol: WireProtocol) -> bool {
     match protocol {
         WireProtocol::Uwsgi | WireProtocol::Scgi | WireProtocol::ScgiNph => false,
         WireProtocol::PersistentUwsgi | WireProtocol::Http | WireProtocol::Auto => true,
-        WireProtocol::FastCgi | WireProtocol::FastCgiNph => true,
+        WireProtocol::FastCgi | WireProtocol::FastCgiNph | WireProtocol::Raw => true,
     }
 }
 

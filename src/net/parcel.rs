@@ -138,6 +138,7 @@ fn letter(protocol: WireProtocol) -> u8 {
         WireProtocol::FastCgiNph => b'F',
         WireProtocol::Scgi => b's',
         WireProtocol::ScgiNph => b'S',
+        WireProtocol::Raw => b'r',
         WireProtocol::Auto => b'a',
     }
 }

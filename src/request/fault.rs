@@ -64,10 +64,12 @@ impl Shared {
         if cut {
             let slot = self.board.core(self.place, core);
             let request = slot.current.read().unwrap_or_default();
-            crate::log::line(format_args!(
-                "the server answered {STATUS} in place of the application: {}, request {id}",
-                String::from_utf8_lossy(&request).escape_debug()
-            ));
+            let request = String::from_utf8_lossy(&request).escape_debug().to_string();
+            let what = match dress.raw {
+                true => "the server ended a raw connection".to_owned(),
+                false => format!("the server answered {STATUS} in place of the application"),
+            };
+            crate::log::line(format_args!("{what}: {request}, request {id}"));
         }
         cut
     }

@@ -7,6 +7,7 @@ pub mod dress;
 mod fault;
 mod gzip;
 mod patience;
+mod raw;
 pub mod record;
 pub mod serve;
 pub mod shared;

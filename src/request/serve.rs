@@ -32,7 +32,7 @@ use crate::sys::{clock, socket};
 
 /// What becomes of a connection after an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fate {
+pub(super) enum Fate {
     Keep,
     Close,
     /// The client may still be sending: read on for a while, so that it sees the answer.
@@ -43,9 +43,9 @@ enum Fate {
 
 /// One request thread.
 pub struct Core {
-    id: CoreId,
-    shared: Arc<Shared>,
-    handlers: Vec<Box<dyn Handler>>,
+    pub(super) id: CoreId,
+    pub(super) shared: Arc<Shared>,
+    pub(super) handlers: Vec<Box<dyn Handler>>,
     encoder: ResponseEncoder,
     body: BodyBuffer,
     jobs: VecDeque<Box<Connection>>,
@@ -209,6 +209,9 @@ impl Core {
         if let Some(fate) = builtin(connection, &shared.routes) {
             return fate;
         }
+        if listener.protocol == WireProtocol::Raw {
+            return self.take(connection);
+        }
         let cell = &shared.cells[self.id.0 as usize];
         let slot = shared.board.core(shared.place, self.id);
         let begun = Begun::now();
@@ -313,7 +316,7 @@ impl Core {
         end_of(open || connection.has_surplus(), sealed, &sent, &listener)
     }
 
-    fn begin(
+    pub(super) fn begin(
         &self,
         connection: &Connection,
         slot: &CoreSlot,
@@ -354,11 +357,11 @@ pub struct Begun {
 }
 
 impl Begun {
-    fn now() -> Self {
+    pub(super) fn now() -> Self {
         Self { monotonic_us: clock::monotonic_us(), unix_s: clock::unix_seconds() }
     }
 
-    fn elapsed_us(&self) -> u64 {
+    pub(super) fn elapsed_us(&self) -> u64 {
         clock::monotonic_us().saturating_sub(self.monotonic_us)
     }
 }

@@ -36,6 +36,7 @@ mod notify;
 mod processes;
 mod proxy;
 mod pythons;
+mod raw;
 mod recycling;
 mod reload;
 mod resilience;
