@@ -8,13 +8,13 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use uwsgi_plugin_api::WireProtocol;
-use uwsgi_protocol::{Reject, Vars, fastcgi, http1};
+use uwsgi_protocol::{Reject, Vars, http1};
 
-use super::decode::{self, Decoded, Found, Head, Limits, Look};
+use super::decode::{Head, Limits};
 use super::front::Fronts;
 use super::input::Input;
+use super::intake::Next;
 use super::introduction::Arrival;
-use super::origin;
 use super::peer::Peer;
 use super::pool::{Pool, READ_BYTES};
 use super::reactor::Listening;
@@ -57,18 +57,8 @@ pub enum Step {
     Close,
 }
 
-/// What follows a look at the input.
-enum Next {
-    /// More bytes are needed.
-    More,
-    /// There is a head.
-    Body,
-    /// Another look.
-    Again,
-}
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
+pub(super) enum Phase {
     Head,
     Body,
     Flush { then_linger: bool, then_close: bool, then_body: bool },
@@ -95,7 +85,7 @@ pub struct Parts<'a> {
 
 /// One connection.
 pub struct Connection {
-    fd: OwnedFd,
+    pub(super) fd: OwnedFd,
     /// Index of its listener.
     pub listener: u16,
     /// What it turned out to speak, where its listener does not say that beforehand.
@@ -118,7 +108,7 @@ pub struct Connection {
     /// The present body.
     pub upload: Upload,
     /// Bytes to be passed over before the next request: the rest of a record of a body that nobody read.
-    skip: usize,
+    pub(super) skip: usize,
     /// What is still to be sent.
     pub spill: Spill,
     /// Requests served so far.
@@ -135,8 +125,8 @@ pub struct Connection {
     pub hung_up: bool,
     /// `EPOLLOUT` is asked for.
     pub wants_write: bool,
-    decoder: http1::HeadDecoder,
-    phase: Phase,
+    pub(super) decoder: http1::HeadDecoder,
+    pub(super) phase: Phase,
 }
 
 impl Connection {
@@ -284,95 +274,6 @@ impl Connection {
             Phase::Body => Wait::Body,
             _ if self.input.is_empty() => Wait::KeepAlive,
             _ => Wait::Head,
-        }
-    }
-
-    /// Reads once. A read that does not fill the room has emptied the socket: no second one is needed.
-    fn receive(&mut self, pool: &Pool) -> io::Result<usize> {
-        if self.input.is_empty() && self.input.room().is_empty() {
-            self.input = Input::with_memory(pool.input());
-        }
-        let wanted = match self.phase {
-            Phase::Body => self.head.len + self.upload.room_wanted(),
-            _ => 0,
-        };
-        self.input.make_room(wanted);
-        let room = self.input.room();
-        let capacity = room.len();
-        let count = socket::receive(self.fd.as_fd(), room)?;
-        self.input.filled(count);
-        // The edge that told of the client's end will not come again: read until the end itself is read.
-        self.input_pending = count == capacity || self.hung_up;
-        Ok(count)
-    }
-
-    fn decode(
-        &mut self,
-        listening: &Listening,
-        bounds: &Bounds,
-        pool: &Pool,
-    ) -> Result<Next, Reject> {
-        let skipped = self.skip.min(self.input.len());
-        self.input.consume(skipped);
-        self.skip -= skipped;
-        if self.input.is_empty() && listening.info.protocol != WireProtocol::Raw {
-            return Ok(Next::More);
-        }
-        let recognizes = listening.info.protocol == WireProtocol::Auto;
-        if self.awaits_header {
-            let next = |goes_on| if goes_on { Next::Again } else { Next::More };
-            return self.take_introduction(recognizes).map(next);
-        }
-        if self.spoken.is_none() && recognizes {
-            self.spoken = decode::recognize(self.input.data())?;
-            if self.spoken.is_none() {
-                return Ok(Next::More);
-            }
-        }
-        let vars = self.vars.get_or_insert_with(|| pool.vars());
-        let look = Look {
-            input: self.input.data(),
-            limits: &bounds.head,
-            body: &bounds.body,
-            listener: listening.form(self.spoken),
-            front: bounds.fronts.of(self.listener),
-            peer: &self.peer,
-            arrival: self.arrival,
-            decoder: &mut self.decoder,
-        };
-        match look.decode(vars)? {
-            Found::Part => Ok(Next::More),
-            Found::Head(Decoded { head, upload, expects_continue }) => {
-                (self.head, self.upload) = (head, upload);
-                if let Some(trusted) = &bounds.trusted {
-                    let believed = origin::is_believed(trusted, &self.peer, &mut self.believed);
-                    let protocol = listening.form(self.spoken).protocol;
-                    origin::amend(trusted, (protocol, believed), self.input.data(), vars);
-                }
-                if expects_continue && self.input.len() == head.len {
-                    self.send_continue();
-                }
-                Ok(Next::Body)
-            }
-            Found::Between { consumed, answer } => {
-                self.input.consume(consumed);
-                self.spill.push(&answer);
-                self.flush_and_resume();
-                Ok(Next::Again)
-            }
-            Found::Interleaved => {
-                fastcgi::sort(self.input.data_mut());
-                Ok(Next::Again)
-            }
-        }
-    }
-
-    /// RFC 9110, 10.1.1. A socket that takes nothing now is in no state to be promised anything: the client will
-    /// send its body after its own time-out. What it takes a part of is sent whole, before the answer.
-    fn send_continue(&mut self) {
-        let sent = socket::send(self.fd.as_fd(), &[io::IoSlice::new(http1::CONTINUE)]);
-        if let Ok(count @ 1..) = sent {
-            self.spill.push(&http1::CONTINUE[count..]);
         }
     }
 

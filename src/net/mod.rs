@@ -11,6 +11,7 @@ pub mod front;
 pub mod hub;
 pub mod inherit;
 pub mod input;
+mod intake;
 mod introduction;
 pub mod leaving;
 pub mod listen;
