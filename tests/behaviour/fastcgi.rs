@@ -164,7 +164,7 @@ fn questions_of_the_front_end_are_answered() {
     let record = fastcgi::take_record(&mut connection);
     assert_eq!((record.kind, record.id), (GET_VALUES_RESULT, 0));
     let text = String::from_utf8_lossy(&record.content).into_owned();
-    assert!(text.contains("FCGI_MAX_CONNS") && text.contains("FCGI_MPXS_CONNS1"), "{text:?}");
+    assert!(text.contains("FCGI_MAX_CONNS") && text.contains("FCGI_MPXS_CONNS0"), "{text:?}");
     assert!(!text.contains("OTHER"), "{text:?}");
     connection.send(fastcgi::record(77, 0, b"what", 0));
     let record = fastcgi::take_record(&mut connection);

@@ -324,6 +324,26 @@ fn haproxy_by_fastcgi() {
     behind(&HAPROXY, Plan::new(Pass::FastCgi).keep());
 }
 
+/// Where it is told that it may, it puts them on one connection.
+#[test]
+fn haproxy_passes_large_bodies_side_by_side() {
+    ours_only!("it does not answer the question for its limits");
+    needs!(program("haproxy").is_some(), "haproxy is not installed");
+    let server = server(Pass::FastCgi);
+    let front = Front::haproxy(Plan::new(Pass::FastCgi).keep(), &server.address());
+    assert_eq!(once(&front, &Request::get("/first")).status, 200);
+    let mut uploads: Vec<Connection> = (0..8).map(|_| front.connect()).collect();
+    let head = "POST /upload HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2000000\r\n\r\n";
+    uploads.iter_mut().for_each(|upload| upload.send(head));
+    for _ in 0..40 {
+        uploads.iter_mut().for_each(|upload| upload.send(vec![b'x'; 50_000]));
+    }
+    for upload in &mut uploads {
+        let answer = upload.answer(false);
+        assert!(answer.text().starts_with("2000000 "), "{} {}", answer.status, answer.text());
+    }
+}
+
 /// Version 2.6 ends when a record for its log is the first one that it reads of an answer.
 #[test]
 fn haproxy_survives_what_it_is_told_of_an_exception() {
