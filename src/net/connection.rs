@@ -8,12 +8,13 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use uwsgi_plugin_api::WireProtocol;
-use uwsgi_protocol::{Reject, Vars, fastcgi, http1, proxy};
+use uwsgi_protocol::{Reject, Vars, http1};
 
-use super::decode::{self, Decoded, Found, Head, Limits, Look};
+use super::decode::{Head, Limits};
 use super::front::Fronts;
 use super::input::Input;
-use super::origin;
+use super::intake::Next;
+use super::introduction::Arrival;
 use super::peer::Peer;
 use super::pool::{Pool, READ_BYTES};
 use super::reactor::Listening;
@@ -22,7 +23,7 @@ use super::table::{Token, Wait};
 use super::upload::{Fault, Policy, Rest, Upload};
 use crate::config::model::proxies::Trusted;
 use crate::errors::Errors;
-use crate::sys::socket::{self, PeerAddress};
+use crate::sys::socket;
 
 /// Bounds that a connection keeps to; from the configuration.
 #[derive(Clone, Debug)]
@@ -56,18 +57,8 @@ pub enum Step {
     Close,
 }
 
-/// What follows a look at the input.
-enum Next {
-    /// More bytes are needed.
-    More,
-    /// There is a head.
-    Body,
-    /// Another look.
-    Again,
-}
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
+pub(super) enum Phase {
     Head,
     Body,
     Flush { then_linger: bool, then_close: bool, then_body: bool },
@@ -94,15 +85,15 @@ pub struct Parts<'a> {
 
 /// One connection.
 pub struct Connection {
-    fd: OwnedFd,
+    pub(super) fd: OwnedFd,
     /// Index of its listener.
     pub listener: u16,
     /// What it turned out to speak, where its listener does not say that beforehand.
     pub spoken: Option<WireProtocol>,
     /// A header of the PROXY protocol comes first.
     pub awaits_header: bool,
-    /// The port that the client connected to, where such a header told it.
-    pub server_port: Option<u16>,
+    /// What such a header told, besides who the client is.
+    pub arrival: Arrival,
     /// Who is at the other end, or whom that one speaks for.
     pub peer: Peer,
     /// Whether that one may speak for others, once it was looked at.
@@ -117,7 +108,7 @@ pub struct Connection {
     /// The present body.
     pub upload: Upload,
     /// Bytes to be passed over before the next request: the rest of a record of a body that nobody read.
-    skip: usize,
+    pub(super) skip: usize,
     /// What is still to be sent.
     pub spill: Spill,
     /// Requests served so far.
@@ -134,8 +125,8 @@ pub struct Connection {
     pub hung_up: bool,
     /// `EPOLLOUT` is asked for.
     pub wants_write: bool,
-    decoder: http1::HeadDecoder,
-    phase: Phase,
+    pub(super) decoder: http1::HeadDecoder,
+    pub(super) phase: Phase,
 }
 
 impl Connection {
@@ -146,7 +137,7 @@ impl Connection {
             listener,
             spoken: None,
             awaits_header: false,
-            server_port: None,
+            arrival: Arrival::default(),
             peer,
             believed: None,
             token: None,
@@ -283,114 +274,6 @@ impl Connection {
             Phase::Body => Wait::Body,
             _ if self.input.is_empty() => Wait::KeepAlive,
             _ => Wait::Head,
-        }
-    }
-
-    /// Reads once. A read that does not fill the room has emptied the socket: no second one is needed.
-    fn receive(&mut self, pool: &Pool) -> io::Result<usize> {
-        if self.input.is_empty() && self.input.room().is_empty() {
-            self.input = Input::with_memory(pool.input());
-        }
-        let wanted = match self.phase {
-            Phase::Body => self.head.len + self.upload.room_wanted(),
-            _ => 0,
-        };
-        self.input.make_room(wanted);
-        let room = self.input.room();
-        let capacity = room.len();
-        let count = socket::receive(self.fd.as_fd(), room)?;
-        self.input.filled(count);
-        // The edge that told of the client's end will not come again: read until the end itself is read.
-        self.input_pending = count == capacity || self.hung_up;
-        Ok(count)
-    }
-
-    fn decode(
-        &mut self,
-        listening: &Listening,
-        bounds: &Bounds,
-        pool: &Pool,
-    ) -> Result<Next, Reject> {
-        let skipped = self.skip.min(self.input.len());
-        self.input.consume(skipped);
-        self.skip -= skipped;
-        if self.input.is_empty() {
-            return Ok(Next::More);
-        }
-        let recognizes = listening.info.protocol == WireProtocol::Auto;
-        if self.awaits_header {
-            return self.take_header(recognizes);
-        }
-        if self.spoken.is_none() && recognizes {
-            self.spoken = decode::recognize(self.input.data())?;
-            if self.spoken.is_none() {
-                return Ok(Next::More);
-            }
-        }
-        let vars = self.vars.get_or_insert_with(|| pool.vars());
-        let look = Look {
-            input: self.input.data(),
-            limits: &bounds.head,
-            body: &bounds.body,
-            listener: listening.form(self.spoken),
-            front: bounds.fronts.of(self.listener),
-            peer: &self.peer,
-            server_port: self.server_port,
-            decoder: &mut self.decoder,
-        };
-        match look.decode(vars)? {
-            Found::Part => Ok(Next::More),
-            Found::Head(Decoded { head, upload, expects_continue }) => {
-                (self.head, self.upload) = (head, upload);
-                if let Some(trusted) = &bounds.trusted {
-                    let believed = origin::is_believed(trusted, &self.peer, &mut self.believed);
-                    let protocol = listening.form(self.spoken).protocol;
-                    origin::amend(trusted, (protocol, believed), self.input.data(), vars);
-                }
-                if expects_continue && self.input.len() == head.len {
-                    self.send_continue();
-                }
-                Ok(Next::Body)
-            }
-            Found::Between { consumed, answer } => {
-                self.input.consume(consumed);
-                self.spill.push(&answer);
-                self.flush_and_resume();
-                Ok(Next::Again)
-            }
-            Found::Interleaved => {
-                fastcgi::sort(self.input.data_mut());
-                Ok(Next::Again)
-            }
-        }
-    }
-
-    /// The header of the PROXY protocol. `optional`: what is none is the beginning of something else.
-    fn take_header(&mut self, optional: bool) -> Result<Next, Reject> {
-        let header = match proxy::decode(self.input.data()) {
-            Ok(None) => return Ok(Next::More),
-            Ok(Some(header)) => header,
-            Err(reject) if optional && reject.reason == "no_proxy_header" => {
-                self.awaits_header = false;
-                return Ok(Next::Again);
-            }
-            Err(reject) => return Err(reject),
-        };
-        if let Some((client, server)) = header.addresses {
-            self.peer = Peer::new(PeerAddress::Ip(client.ip(), client.port()));
-            self.server_port = Some(server.port());
-        }
-        self.input.consume(header.consumed);
-        self.awaits_header = false;
-        Ok(if self.input.is_empty() { Next::More } else { Next::Again })
-    }
-
-    /// RFC 9110, 10.1.1. A socket that takes nothing now is in no state to be promised anything: the client will
-    /// send its body after its own time-out. What it takes a part of is sent whole, before the answer.
-    fn send_continue(&mut self) {
-        let sent = socket::send(self.fd.as_fd(), &[io::IoSlice::new(http1::CONTINUE)]);
-        if let Ok(count @ 1..) = sent {
-            self.spill.push(&http1::CONTINUE[count..]);
         }
     }
 

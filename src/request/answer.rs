@@ -72,6 +72,8 @@ pub struct Answer<'a> {
     spill: &'a mut Spill,
     /// What FastCGI is told at the end; 0 is success.
     pub(super) exit_status: u32,
+    /// What its log is told then; empty for nothing.
+    pub(super) remark: &'static str,
     /// The application has said the request's id.
     has_id: bool,
     /// The records of this answer have ended.
@@ -100,6 +102,7 @@ impl<'a> Answer<'a> {
             encoder,
             spill,
             exit_status: 0,
+            remark: "",
             has_id: false,
             ended: false,
             holding,
@@ -165,6 +168,12 @@ impl<'a> Answer<'a> {
         // What could not be sent was not meant to be.
         self.sent.error = None;
         self.sent.body_bytes = 0;
+        self.holding = false;
+    }
+
+    /// The control thread has ended this answer, and the log has its line.
+    pub fn was_ended(&mut self) {
+        self.sent.error = None;
         self.holding = false;
     }
 
@@ -253,6 +262,7 @@ impl<'a> Answer<'a> {
             return Err(self.fail(io::ErrorKind::ConnectionAborted.into()));
         }
         let mut sent = 0;
+        self.terms.cell.silence.heard();
         if self.spill.is_empty() {
             match socket::send(self.terms.fd, parts) {
                 Ok(count) => sent = count,
@@ -373,6 +383,7 @@ impl Response for Answer<'_> {
     fn wait(&mut self) -> Result<(), WriteError> {
         let mut sent = 0;
         while self.spill.held() > SPILL_BYTES_MAX / 2 {
+            self.terms.cell.silence.client_is_awaited();
             match socket::wait(self.terms.fd, true, self.terms.timeout) {
                 Ok(true) => {}
                 Ok(false) => return Err(self.fail(io::ErrorKind::TimedOut.into())),
@@ -382,6 +393,7 @@ impl Response for Answer<'_> {
                 return Err(self.fail(error));
             }
         }
+        self.terms.cell.silence.heard();
         Ok(())
     }
 

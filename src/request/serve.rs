@@ -14,7 +14,7 @@ use uwsgi_protocol::http1::{self, Form, ResponseEncoder, Rules};
 
 use super::answer::{Answer, Terms};
 use super::body::{BodyBuffer, RequestBody};
-use super::cell::{Cell, Serial};
+use super::cell::{Cell, End, Serial};
 use super::dress::Dress;
 use super::fault::Standin;
 use super::gzip::Gzip;
@@ -23,6 +23,7 @@ use super::shared::{Routes, Shared};
 use super::static_file;
 use crate::errors::Counter;
 use crate::net::connection::{Connection, Step};
+use crate::net::front::Front;
 use crate::net::leaving::Course;
 use crate::net::origin;
 use crate::net::table::Wait;
@@ -31,7 +32,7 @@ use crate::sys::{clock, socket};
 
 /// What becomes of a connection after an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fate {
+pub(super) enum Fate {
     Keep,
     Close,
     /// The client may still be sending: read on for a while, so that it sees the answer.
@@ -42,9 +43,9 @@ enum Fate {
 
 /// One request thread.
 pub struct Core {
-    id: CoreId,
-    shared: Arc<Shared>,
-    handlers: Vec<Box<dyn Handler>>,
+    pub(super) id: CoreId,
+    pub(super) shared: Arc<Shared>,
+    pub(super) handlers: Vec<Box<dyn Handler>>,
     encoder: ResponseEncoder,
     body: BodyBuffer,
     jobs: VecDeque<Box<Connection>>,
@@ -208,6 +209,9 @@ impl Core {
         if let Some(fate) = builtin(connection, &shared.routes) {
             return fate;
         }
+        if listener.protocol == WireProtocol::Raw {
+            return self.take(connection);
+        }
         let cell = &shared.cells[self.id.0 as usize];
         let slot = shared.board.core(shared.place, self.id);
         let begun = Begun::now();
@@ -261,7 +265,7 @@ impl Core {
             shared.body_bytes_max,
             bounds.body.spool_from.is_some(),
         );
-        body.keep_pace(pace);
+        body.keep_pace(pace, &cell.silence);
         let mut request = Request {
             vars,
             listener: &listener,
@@ -283,10 +287,12 @@ impl Core {
             call(&mut *self.handlers[handler], &mut request, &mut answer)
         };
         let open = body.is_open();
-        let mut complete = finish(&mut answer);
-        if cell.end() {
-            answer.was_cut();
-            complete = false;
+        let finished = finish(&mut answer);
+        let end = cell.end();
+        match end {
+            End::Own => {}
+            End::Replaced => answer.was_cut(),
+            End::Midway => answer.was_ended(),
         }
         *holding = answer.is_holding();
         let sealed = answer.is_sealed();
@@ -310,13 +316,13 @@ impl Core {
         record.log(&mut self.line);
         shared.stile.called(duration_us.min(u64::from(u32::MAX)) as u32);
         (shared.after_request)(outcome);
-        if complete && (!open || connection.passes_over_rest()) {
+        if finished && end == End::Own && (!open || connection.passes_over_rest()) {
             return Fate::Keep;
         }
         end_of(open || connection.has_surplus(), sealed, &sent, &listener)
     }
 
-    fn begin(
+    pub(super) fn begin(
         &self,
         connection: &Connection,
         slot: &CoreSlot,
@@ -341,6 +347,8 @@ impl Core {
             ]);
         }
         slot.begin(begun.monotonic_us / 1000, deadline_ms, begun.unix_s);
+        let front = self.shared.hub.bounds.fronts.of(connection.listener);
+        cell.silence.begin(front.and_then(Front::silence_max), begun.monotonic_us / 1000);
         let behind = !connection.spill.is_empty();
         cell.begin(connection.fd().as_raw_fd(), behind, dress)
     }
@@ -355,11 +363,11 @@ pub struct Begun {
 }
 
 impl Begun {
-    fn now() -> Self {
+    pub(super) fn now() -> Self {
         Self { monotonic_us: clock::monotonic_us(), unix_s: clock::unix_seconds() }
     }
 
-    fn elapsed_us(&self) -> u64 {
+    pub(super) fn elapsed_us(&self) -> u64 {
         clock::monotonic_us().saturating_sub(self.monotonic_us)
     }
 }
@@ -417,6 +425,11 @@ fn builtin(connection: &mut Connection, routes: &Routes) -> Option<Fate> {
 
 /// Runs the application. A panic is ours, not the client's: it is logged and answered like an exception.
 fn call(handler: &mut dyn Handler, request: &mut Request<'_>, answer: &mut Answer<'_>) -> Outcome {
+    if request.vars.get(Known::RequestMethod) == Some(b"CONNECT") {
+        // A tunnel is nothing that an application could give (RFC 9110, 9.3.6). Over HTTP, nothing comes so far.
+        answer.replace(501);
+        return Outcome::default();
+    }
     match catch_unwind(AssertUnwindSafe(|| handler.handle(request, answer))) {
         Ok(outcome) => outcome,
         Err(_) => {
