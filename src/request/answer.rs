@@ -11,7 +11,7 @@ use super::cell::Cell;
 use super::dress::Dress;
 use super::fault::Standin;
 use super::gzip::{self, Gzip};
-use crate::net::spill::{Flushed, Spill};
+use crate::net::spill::Spill;
 use crate::sys::socket;
 
 /// Bytes that may wait in memory for a slow reader before the application has to wait as well.
@@ -359,13 +359,13 @@ impl Response for Answer<'_> {
             self.send_now(&[IoSlice::new(frame.prefix())])?;
         }
         match self.terms.dress.records {
-            None => self.spill.push_file(file, offset, frame.len),
-            Some(id) => self.spill.push_file_in_records(file, offset, frame.len, id),
+            None => self.spill.push_file(file.into(), offset, frame.len),
+            Some(id) => self.spill.push_file_in_records(file.into(), offset, frame.len, id),
         }
         self.spill.push(frame.suffix);
         let mut sent = 0;
         match self.spill.flush(self.terms.fd.as_fd(), &mut sent) {
-            Ok(Flushed::Done | Flushed::Blocked) => Ok(self.flow()),
+            Ok(_) => Ok(self.flow()),
             Err(error) => Err(self.fail(error)),
         }
     }
