@@ -111,13 +111,7 @@ impl Spill {
     }
 
     /// Appends a stretch of a file in FastCGI's records.
-    pub fn push_file_in_records(
-        &mut self,
-        file: Arc<OwnedFd>,
-        offset: u64,
-        left: u64,
-        id: u16,
-    ) {
+    pub fn push_file_in_records(&mut self, file: Arc<OwnedFd>, offset: u64, left: u64, id: u16) {
         if left > 0 {
             let records = Some(Records { id, header: [0; 8], header_sent: 0, left: 0 });
             self.pieces.push_back(Piece::File { file, offset, left, records });
