@@ -117,7 +117,7 @@ impl Files {
         let relative = Path::new(OsStr::from_bytes(&path[start..]));
         let root = match Root::open(directory, self.resolver) {
             Ok(root) => root,
-            Err(opened) => return without_file(directory, &opened),
+            Err(errno) => return without_file(directory, &Opened::without_root(errno)),
         };
         let open = |relative: &Path| self.open(&root, directory, relative);
         let itself = if relative.as_os_str().is_empty() { Path::new(".") } else { relative };

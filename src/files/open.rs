@@ -43,6 +43,11 @@ impl Opened {
             _ => Self::Nothing,
         }
     }
+
+    /// Of everything below a directory that cannot be opened itself.
+    pub(super) fn without_root(errno: Errno) -> Self {
+        if is_trouble(errno) { Self::Failed(errno) } else { Self::Nothing }
+    }
 }
 
 /// The machine's, or that of a name that changes all the time.
@@ -62,13 +67,10 @@ pub(super) struct Root<'a> {
 
 impl<'a> Root<'a> {
     /// # Errors
-    /// What became of the directory: [`Opened::Nothing`] or [`Opened::Failed`].
-    pub(super) fn open(path: &'a Path, resolver: Resolver) -> Result<Self, Opened> {
-        match open(path, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty()) {
-            Ok(fd) => Ok(Self { path, fd, resolver }),
-            Err(errno) if is_trouble(errno) => Err(Opened::Failed(errno)),
-            Err(_) => Err(Opened::Nothing),
-        }
+    /// As open(2).
+    pub(super) fn open(path: &'a Path, resolver: Resolver) -> nix::Result<Self> {
+        let fd = open(path, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty())?;
+        Ok(Self { path, fd, resolver })
     }
 
     /// Opens `path`, which is relative, below this directory. Nothing is waited for.
@@ -91,7 +93,7 @@ impl<'a> Root<'a> {
             // Followed once more from the directory: what became a link in the meantime leads nowhere.
             return match Root::open(&place, self.resolver) {
                 Ok(root) => root.below(rest),
-                Err(opened) => opened,
+                Err(errno) => Opened::without_root(errno),
             };
         }
         Opened::Outside
