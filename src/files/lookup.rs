@@ -67,8 +67,7 @@ impl Files {
 
     /// The file that answers a GET or HEAD.
     pub fn look_up(&self, asked: &Asked<'_>) -> Outcome<'_> {
-        let skips = |suffix: &String| asked.path.ends_with(suffix.as_bytes());
-        if asked.path.contains(&0) || self.options.skip.iter().any(skips) {
+        if asked.path.contains(&0) || self.skips(asked.path) {
             return Outcome::Missing;
         }
         let document_root = Path::new(OsStr::from_bytes(asked.document_root));
@@ -89,6 +88,11 @@ impl Files {
             }
         }
         Outcome::Missing
+    }
+
+    /// `static-skip-ext`.
+    fn skips(&self, name: &[u8]) -> bool {
+        self.options.skip.iter().any(|suffix| name.ends_with(suffix.as_bytes()))
     }
 
     fn mapped(&self, map: &Map, rest: &[u8], asked: &Asked<'_>) -> Outcome<'_> {
@@ -126,15 +130,14 @@ impl Files {
                 self.coded(&open, (file, metadata), (directory, itself), asked)
             }
             Opened::Directory => {
-                // An index that is the application's must not be sent as text, such as `index.php`.
-                let skips = |name: &&String| {
-                    !self.options.skip.iter().any(|suffix| name.ends_with(suffix.as_str()))
-                };
-                for name in self.options.index.iter().filter(skips) {
+                for name in &self.options.index {
                     let index = itself.join(name);
-                    if let Opened::File(file, metadata) = open(&index) {
-                        return self.coded(&open, (file, metadata), (directory, &index), asked);
+                    let Opened::File(file, metadata) = open(&index) else { continue };
+                    // One that is the application's must not be sent as text, such as `index.php`.
+                    if self.skips(name.as_bytes()) {
+                        break;
                     }
+                    return self.coded(&open, (file, metadata), (directory, &index), asked);
                 }
                 Outcome::Missing
             }

@@ -10,8 +10,10 @@ use uwsgi_protocol::fastcgi::{CONTENT_BYTES_MAX, Stream, stream_header};
 use crate::sys::socket;
 
 /// What one flush sends at most, in bytes: a reader that is as fast as we are would keep the thread from everybody else
-/// until its file is at its end.
-pub const FLUSH_BYTES_MAX: u64 = 1 << 20;
+/// until its file is at its end. So much takes less than a millisecond. Smaller turns cost more: of a file of 10 MB over
+/// the loopback, the least time of the processor was 523 us without a bound, 538 with this one, 553 with 4 MiB, and 628
+/// with 1 MiB.
+pub const FLUSH_BYTES_MAX: u64 = 8 << 20;
 
 enum Piece {
     Bytes { bytes: Vec<u8>, sent: usize },
@@ -218,7 +220,7 @@ mod tests {
     fn a_fast_reader_does_not_keep_the_thread() {
         let (ours, mut theirs) = UnixStream::pair().unwrap();
         ours.set_nonblocking(true).unwrap();
-        const SIZE: u64 = 5 * FLUSH_BYTES_MAX + 1;
+        const SIZE: u64 = 2 * FLUSH_BYTES_MAX + 1;
         let reader = std::thread::spawn(move || {
             let mut got = Vec::new();
             theirs.read_to_end(&mut got).unwrap();

@@ -50,7 +50,7 @@ impl Answer<'_> {
         let frame = self.encoder.file_frame(length);
         self.sent.body_bytes += frame.len;
         self.sent.dropped += frame.dropped;
-        self.sent.sendfile = true;
+        self.sent.sendfile |= frame.len > 0;
         if !frame.prefix().is_empty() {
             self.send_now(&[IoSlice::new(frame.prefix())])?;
         }

@@ -80,6 +80,7 @@ fn only_get_and_head_ask_for_files() {
     let server = server(&["--check-static", "WWW"]);
     let head = ask(&server, &Request::new("HEAD", "/a.txt"));
     assert_eq!((head.status, head.header("content-length"), head.body.len()), (200, Some("6"), 0));
+    server.wait_for("<*> HEAD /a.txt => generated 0 bytes in <N> msecs (HTTP/1.1 200) <*>");
     for method in ["POST", "PUT", "DELETE"] {
         is_app(&ask(&server, &Request::new(method, "/a.txt")));
     }

@@ -1,9 +1,9 @@
-//! Files that are hard to open: no openat2, no descriptors, links of every sort.
+//! Where files are looked for, and files that are hard to open: no openat2, no descriptors, links of every sort.
 
 use std::os::unix::fs::symlink;
 
 use super::{is_app, setup};
-use crate::support::{Request, Setup};
+use crate::support::{Request, Setup, Wire};
 
 /// Starts what follows where openat2 gives this error, as old kernels and the filters of containers have it.
 const FILTER: &str = r#"
@@ -132,4 +132,75 @@ def application(environ, start_response):
     server.wait_for("[uwsgi-fileserve] cannot open <*>: EMFILE: Too many open files");
     assert_eq!(connection.ask(&Request::get("/free")).text(), "app");
     assert_eq!(connection.ask(&Request::get("/s/a.txt")).text(), "hello\n");
+}
+
+#[test]
+fn the_first_place_that_has_the_file_counts() {
+    let setup = setup(&[
+        "--static-map",
+        "/m=DIR/secret",
+        "--static-map",
+        "/m=WWW",
+        "--static-map2",
+        "/sub=WWW",
+        "--static-map",
+        "/one=WWW/a.txt",
+        "--check-static",
+        "DIR/other",
+    ]);
+    let setup = setup.file("other/a.txt", "other").file("secret/a.txt", "first");
+    let server = setup.file("other/with space.txt", "space").start();
+    for (path, text) in [
+        ("/a.txt", "other"),
+        ("/with%20space.txt?v=1", "space"),
+        ("/m/a.txt", "first"),
+        ("/m/none", "data"),
+        ("/sub/index.html", "<h1>index</h1>"),
+        ("/one", "hello\n"),
+    ] {
+        assert_eq!(server.get(path).text(), text, "{path}");
+    }
+    is_app(&server.get("/none"));
+}
+
+#[test]
+fn no_application_is_needed() {
+    let setup = Setup::new(Wire::Http).args(["--http-socket", "127.0.0.1:0"]);
+    let server = setup.file("www/a.txt", "hello\n").args(["--check-static", "www"]).start();
+    assert_eq!(server.get("/a.txt").text(), "hello\n");
+    assert_eq!(server.get("/missing").status, 500);
+}
+
+#[test]
+fn without_a_document_root_the_application_answers() {
+    ours_only!("it closes the connection without an answer");
+    let server = setup(&["--uwsgi-socket", "127.0.0.1:0", "--check-static-docroot"]).start();
+    for root in [Some("/nonexistent"), Some("relative"), None] {
+        let request = Request::get("/a.txt");
+        let request = root.map_or(request.clone(), |root| request.var("DOCUMENT_ROOT", root));
+        let mut connection = crate::support::Connection::open(&server.address_of(1));
+        connection.send(request.to_packet());
+        is_app(&connection.answer(false));
+    }
+}
+
+#[test]
+fn a_skipped_index_is_the_applications() {
+    let more =
+        ["--static-skip-ext", ".py", "--static-index", "index.py", "--static-index", "index.html"];
+    let setup = setup(&[&["--check-static", "WWW"], &more[..]].concat());
+    let server =
+        setup.file("www/both/index.py", "code").file("www/both/index.html", "text").start();
+    assert_eq!(server.get("/sub/").text(), "<h1>index</h1>");
+    is_app(&server.get("/both/"));
+}
+
+#[test]
+fn a_directory_may_come_later() {
+    ours_only!("it looks for the directory at the start only");
+    let server = setup(&["--check-static", "DIR/later"]).start();
+    is_app(&server.get("/x.txt"));
+    std::fs::create_dir(server.path("later")).unwrap();
+    std::fs::write(server.path("later/x.txt"), "here").unwrap();
+    assert_eq!(server.get("/x.txt").text(), "here");
 }
