@@ -394,3 +394,6 @@ impl Hub {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
