@@ -316,7 +316,7 @@ impl Connection {
         let mut sent = 0;
         match self.spill.flush(self.fd.as_fd(), &mut sent) {
             Err(_) => Some(Step::Close),
-            Ok(Flushed::Blocked) => Some(Step::Wait(Wait::Flush)),
+            Ok(Flushed::Blocked | Flushed::Paused) => Some(Step::Wait(Wait::Flush)),
             Ok(Flushed::Done) if then_linger => Some(self.begin_linger()),
             Ok(Flushed::Done) if then_close => Some(Step::Close),
             Ok(Flushed::Done) => {

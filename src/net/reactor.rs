@@ -323,7 +323,10 @@ impl Hub {
             interest |= Interest::WRITABLE;
         }
         match connection.token {
-            Some(token) if write != connection.wants_write => {
+            // Where sending was left off, an edge has been and gone: registered anew, the socket tells again.
+            Some(token)
+                if write != connection.wants_write || (write && connection.spill.is_paused()) =>
+            {
                 self.registry.reregister(
                     &mut SourceFd(&fd),
                     mio::Token(token.to_usize()),
@@ -403,3 +406,6 @@ impl Hub {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,11 +1,16 @@
 //! Request record, body, response writer: one request from its decoded head to its log line.
 
 pub mod answer;
+mod begun;
 pub mod body;
 pub mod cell;
 pub mod dress;
+mod fate;
 mod fault;
+mod file_answer;
 mod gzip;
+mod internal;
+mod outgoing;
 mod patience;
 mod raw;
 pub mod record;

@@ -5,8 +5,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use uwsgi_plugin_api::Outcome;
 
+use super::begun::Begun;
 use super::dress::Dress;
-use super::serve::{Begun, Core, Fate};
+use super::fate::Fate;
+use super::serve::Core;
 use crate::net::connection::Connection;
 
 impl Core {

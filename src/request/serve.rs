@@ -7,15 +7,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use uwsgi_plugin_api::{
-    CoreId, Handler, Known, Listener, Outcome, Request, Response, WireProtocol,
-};
-use uwsgi_protocol::http1::{self, Form, ResponseEncoder, Rules};
+use uwsgi_plugin_api::{CoreId, Handler, Known, Outcome, Request, Response, WireProtocol};
+use uwsgi_protocol::http1::{Form, ResponseEncoder, Rules};
 
 use super::answer::{Answer, Terms};
+use super::begun::{Begun, Date};
 use super::body::{BodyBuffer, RequestBody};
 use super::cell::{Cell, End, Serial};
 use super::dress::Dress;
+use super::fate::{Fate, end_of};
 use super::fault::Standin;
 use super::gzip::Gzip;
 use super::record::Record;
@@ -29,17 +29,6 @@ use crate::net::origin;
 use crate::net::table::Wait;
 use crate::shm::CoreSlot;
 use crate::sys::{clock, socket};
-
-/// What becomes of a connection after an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fate {
-    Keep,
-    Close,
-    /// The client may still be sending: read on for a while, so that it sees the answer.
-    Linger,
-    /// The answer is incomplete and the protocol has no other way to say so.
-    Reset,
-}
 
 /// One request thread.
 pub struct Core {
@@ -252,6 +241,7 @@ impl Core {
             standin: Standin { errors, id },
             id: if errors.named { vars.get(Known::XRequestId) } else { None },
             headers: &shared.headers,
+            internal: shared.files.as_deref().filter(|files| files.has_internal()),
             hold,
         };
         let gzip = Gzip::new(bounds.fronts.of(number), vars);
@@ -284,7 +274,9 @@ impl Core {
         let outcome = if shared.files.as_deref().is_some_and(is_file) {
             Outcome::default()
         } else {
-            call(&mut *self.handlers[handler], &mut request, &mut answer)
+            let outcome = call(&mut *self.handlers[handler], &mut request, &mut answer);
+            answer.send_named(vars, begun.unix_s);
+            outcome
         };
         let open = body.is_open();
         let finished = finish(&mut answer);
@@ -354,41 +346,6 @@ impl Core {
     }
 }
 
-/// When a request began.
-pub struct Begun {
-    /// Monotonic microseconds.
-    pub monotonic_us: u64,
-    /// Unix seconds.
-    pub unix_s: u64,
-}
-
-impl Begun {
-    pub(super) fn now() -> Self {
-        Self { monotonic_us: clock::monotonic_us(), unix_s: clock::unix_seconds() }
-    }
-
-    pub(super) fn elapsed_us(&self) -> u64 {
-        clock::monotonic_us().saturating_sub(self.monotonic_us)
-    }
-}
-
-/// The `Date` header, made once a second.
-#[derive(Default)]
-struct Date {
-    second: u64,
-    text: [u8; 29],
-}
-
-impl Date {
-    fn at(&mut self, second: u64) -> &[u8] {
-        if second != self.second {
-            self.second = second;
-            self.text = http1::http_date(second);
-        }
-        &self.text
-    }
-}
-
 /// How the answer to a connection's request goes on the wire.
 fn dress(connection: &Connection, protocol: WireProtocol) -> Dress {
     let vars = connection.vars().map(|vars| vars.view(connection.input.data()));
@@ -450,17 +407,4 @@ fn finish(answer: &mut Answer<'_>) -> bool {
         answer.replace(500);
     }
     answer.finish()
-}
-
-/// How a connection ends that cannot be kept. `unread`: the client sent, or may still be sending, what nobody will read.
-/// Closing then would make the kernel reset the connection, and the client could lose the answer.
-fn end_of(unread: bool, sealed: bool, sent: &super::answer::Sent, listener: &Listener) -> Fate {
-    if sent.error.is_some() {
-        return Fate::Close;
-    }
-    let front = !matches!(listener.protocol, WireProtocol::Http);
-    if sent.aborted && sealed && sent.body_bytes > 0 && front {
-        return Fate::Reset;
-    }
-    if unread { Fate::Linger } else { Fate::Close }
 }
