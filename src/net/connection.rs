@@ -121,6 +121,8 @@ pub struct Connection {
     pub linger_until_ms: Option<u64>,
     /// Monotonic milliseconds until which it may rest between two requests, once it has done so for a while.
     pub idle_until_ms: Option<u64>,
+    /// It is a job although nothing was read: the thread that takes it reads.
+    pub(super) unread: bool,
     /// An event said that the client has ended its direction: reads go on until they say so too.
     pub hung_up: bool,
     /// `EPOLLOUT` is asked for.
@@ -130,6 +132,17 @@ pub struct Connection {
 }
 
 impl Connection {
+    /// See [`Hub::look_at`](super::hub::Hub): its thread has yet to read.
+    pub(crate) fn unread(&self) -> bool {
+        self.unread
+    }
+
+    /// True where the first bytes of the next request may be in the socket, and nothing of it is here.
+    pub(super) fn has_unread(&self) -> bool {
+        let between = self.phase == Phase::Head && self.input.is_empty() && self.spill.is_empty();
+        between && self.input_pending && !self.unread
+    }
+
     /// A connection that was just accepted.
     pub fn new(fd: OwnedFd, listener: u16, peer: Peer, head_deadline_ms: u64) -> Box<Self> {
         Box::new(Self {
@@ -152,6 +165,7 @@ impl Connection {
             head_deadline_ms,
             linger_until_ms: None,
             idle_until_ms: None,
+            unread: false,
             hung_up: false,
             wants_write: false,
             decoder: http1::HeadDecoder::default(),

@@ -75,10 +75,11 @@ impl Core {
     }
 
     /// Serves a connection as long as its next request is here and nobody else waits.
-    fn serve(&mut self, mut connection: Box<Connection>) {
+    fn serve(&mut self, connection: Box<Connection>) {
         let shared = self.shared.clone();
         let mut holding = false;
-        loop {
+        let mut next = self.with_request(connection);
+        while let Some(mut connection) = next {
             let mut fate = self.answer(&mut connection, &mut holding);
             if holding && fate != Fate::Keep {
                 // What was kept back comes before the end of our direction.
@@ -90,29 +91,48 @@ impl Core {
             let step = self.end_request(&mut connection, fate);
             // A client that always has its next request ready must not keep a worker that has heirs.
             let leaves = shared.hub.course() == Course::HandingOver;
-            if step == Step::Run && !leaves && !shared.stile.others_wait() {
+            let goes_on = step == Step::Run && !leaves && !shared.stile.others_wait();
+            if goes_on && !(holding && connection.unread()) {
+                next = self.with_request(connection);
                 continue;
             }
             let step = if holding { self.flush_held(&mut connection, step) } else { step };
+            holding = false;
             if step == Step::Run {
                 if let Some(kept) = shared.hub.offer(connection) {
                     shared.stile.push(kept);
                 }
                 return;
             }
-            let now_ms = clock::monotonic_ms();
-            let mut jobs = std::mem::take(&mut self.jobs);
-            shared.hub.settle(connection, step, now_ms, &mut jobs);
-            let next = jobs.pop_front();
-            self.jobs = jobs;
-            match next {
-                Some(next) if shared.stile.others_wait() => return shared.stile.push(next),
-                Some(next) => {
-                    connection = next;
-                    holding = false;
-                }
-                None => return,
+            next = self.rest(connection, step).and_then(|connection| self.with_request(connection));
+        }
+    }
+
+    /// The connection with its request; nothing where there is none, or it went to its rest.
+    fn with_request(&mut self, connection: Box<Connection>) -> Option<Box<Connection>> {
+        match self.shared.hub.read_request(connection) {
+            Ok(connection) => Some(connection),
+            Err((connection, step)) => {
+                let connection = self.rest(connection, step)?;
+                // One that is not read yet was looked at a moment ago: others first.
+                self.shared.stile.push(connection);
+                None
             }
+        }
+    }
+
+    /// Does what a step that is not to run means. Gives a connection back that is to run now all the same.
+    fn rest(&mut self, connection: Box<Connection>, step: Step) -> Option<Box<Connection>> {
+        let mut jobs = std::mem::take(&mut self.jobs);
+        self.shared.hub.settle(connection, step, clock::monotonic_ms(), &mut jobs);
+        let next = jobs.pop_front();
+        self.jobs = jobs;
+        match next {
+            Some(next) if self.shared.stile.others_wait() => {
+                self.shared.stile.push(next);
+                None
+            }
+            next => next,
         }
     }
 
@@ -175,8 +195,7 @@ impl Core {
                 }
                 connection.head_deadline_ms =
                     clock::monotonic_ms() + hub.times_of(connection.listener).head_ms;
-                let listener = &hub.listeners[connection.listener as usize];
-                connection.advance(listener, &hub.bounds, &hub.pool)
+                hub.look_at(connection)
             }
             Fate::Close => Step::Close,
             Fate::Linger => connection.begin_linger(),
