@@ -149,18 +149,26 @@ impl Uploads {
         Kind::Done(Upload { file, path })
     }
 
+    /// To open a fifo or a device does something, so it is looked at first.
     fn open(&self, path: &Path) -> Result<(File, (u64, u64)), &'static str> {
+        let (_, plain, found) = self.open_as(path, OFlag::O_PATH)?;
+        if !plain {
+            return Err("no plain file");
+        }
+        let (file, _, identity) = self.open_as(path, OFlag::O_RDONLY | OFlag::O_NONBLOCK)?;
+        if identity == found { Ok((file, identity)) } else { Err("a file that changes") }
+    }
+
+    /// The file, whether it is a plain one, and which one it is.
+    fn open_as(&self, path: &Path, flags: OFlag) -> Result<(File, bool, (u64, u64)), &'static str> {
         const GONE: &str = "a file that cannot be opened";
         let root = self.root.as_ref().ok_or(GONE)?;
         let how = OpenHow::new()
-            .flags(OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW)
+            .flags(flags | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW)
             .resolve(ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_SYMLINKS);
         let file = File::from(openat2(root, path, how).map_err(|_| GONE)?);
         let about = file.metadata().map_err(|_| GONE)?;
-        match about.is_file() {
-            true => Ok((file, (about.dev(), about.ino()))),
-            false => Err("no plain file"),
-        }
+        Ok((file, about.is_file(), (about.dev(), about.ino())))
     }
 
     /// The client is gone: its upload ends, and the file with it where that was asked for.
