@@ -81,7 +81,8 @@ impl Flow {
             Some(0) => None,
             Some(_) if self.outstanding >= OUTSTANDING_MAX => None,
             Some(credits) => Some(held.min(usize::try_from(credits).unwrap_or(usize::MAX))),
-            None if self.ended.is_some() || held == MESSAGE_BYTES_MAX => Some(held),
+            None if self.ended.is_some() && held == self.held.len() => Some(held),
+            // Also where there is enough for a large one: Mongrel2 counts messages, not bytes.
             None => self.due.is_none_or(|due| due <= now).then_some(held),
         }
     }
