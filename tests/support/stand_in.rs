@@ -131,11 +131,15 @@ pub fn notice(id: u32, body: &str) -> String {
 
 /// `SENDER LENGTH:IDS, BYTES`.
 fn taken_apart(message: &[u8]) -> Option<Reply> {
-    let text = String::from_utf8_lossy(message.get(..message.len().min(2048))?).into_owned();
-    let rest = text.strip_prefix(SENDER)?.strip_prefix(' ')?;
-    let (length, rest) = rest.split_once(':')?;
-    let ids = rest.get(..length.parse().ok()?)?;
-    let begin = SENDER.len() + 1 + length.len() + 1 + ids.len();
-    let bytes = message[begin..].strip_prefix(b", ")?;
-    Some(Reply { ids: ids.to_owned(), bytes: bytes.to_vec() })
+    let (_, rest) = split(message, b' ')?;
+    let (length, rest) = split(rest, b':')?;
+    let length: usize = std::str::from_utf8(length).ok()?.parse().ok()?;
+    let (ids, rest) = rest.split_at_checked(length)?;
+    let bytes = rest.strip_prefix(b", ")?.to_vec();
+    Some(Reply { ids: String::from_utf8_lossy(ids).into_owned(), bytes })
+}
+
+fn split(bytes: &[u8], at: u8) -> Option<(&[u8], &[u8])> {
+    let place = bytes.iter().position(|byte| *byte == at)?;
+    Some((&bytes[..place], &bytes[place + 1..]))
 }

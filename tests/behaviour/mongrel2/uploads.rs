@@ -227,7 +227,9 @@ impl Watch {
     fn new(folders: &[&Path]) -> Self {
         let inotify = Inotify::init(InitFlags::IN_NONBLOCK).unwrap();
         let what = AddWatchFlags::IN_OPEN | AddWatchFlags::IN_DELETE;
-        folders.iter().for_each(|folder| drop(inotify.add_watch(*folder, what).unwrap()));
+        for folder in folders {
+            inotify.add_watch(*folder, what).unwrap();
+        }
         Self(inotify)
     }
 
