@@ -1,8 +1,8 @@
 //! A stand-in for Mongrel2: sockets of the test's own, for messages that a real one never sends, at times of the test's
 //! choice.
 
-use super::PATIENCE;
 use super::answer::Answer;
+use super::{PATIENCE, eventually};
 
 /// Its name to the handler.
 pub const SENDER: &str = "34f9ceee-cd52-4b7f-b197-88bf2f0ec378";
@@ -32,7 +32,6 @@ impl StandIn {
             socket.set_linger(0).expect("an option of ZeroMQ");
             let patience = i32::try_from(PATIENCE.as_millis()).expect("half a minute");
             socket.set_rcvtimeo(patience).expect("an option of ZeroMQ");
-            socket.set_sndtimeo(patience).expect("an option of ZeroMQ");
             socket
         };
         let (requests, answers) = (bound(zmq::PUSH), bound(zmq::SUB));
@@ -52,7 +51,11 @@ impl StandIn {
     /// Sends a message, as soon as a handler is there.
     #[track_caller]
     pub fn send(&self, message: impl AsRef<[u8]>) {
-        self.requests.send(message.as_ref(), 0).expect("a handler takes the message");
+        eventually("a handler that takes the message", || {
+            // A new handler hears of the subscription when something is done with this socket.
+            let _ = self.answers.get_events();
+            self.requests.send(message.as_ref(), zmq::DONTWAIT).is_ok()
+        });
     }
 
     /// Asks for a target in the name of a client.
@@ -128,11 +131,15 @@ pub fn notice(id: u32, body: &str) -> String {
 
 /// `SENDER LENGTH:IDS, BYTES`.
 fn taken_apart(message: &[u8]) -> Option<Reply> {
-    let text = String::from_utf8_lossy(message.get(..message.len().min(2048))?).into_owned();
-    let rest = text.strip_prefix(SENDER)?.strip_prefix(' ')?;
-    let (length, rest) = rest.split_once(':')?;
-    let ids = rest.get(..length.parse().ok()?)?;
-    let begin = SENDER.len() + 1 + length.len() + 1 + ids.len();
-    let bytes = message[begin..].strip_prefix(b", ")?;
-    Some(Reply { ids: ids.to_owned(), bytes: bytes.to_vec() })
+    let (_, rest) = split(message, b' ')?;
+    let (length, rest) = split(rest, b':')?;
+    let length: usize = std::str::from_utf8(length).ok()?.parse().ok()?;
+    let (ids, rest) = rest.split_at_checked(length)?;
+    let bytes = rest.strip_prefix(b", ")?.to_vec();
+    Some(Reply { ids: String::from_utf8_lossy(ids).into_owned(), bytes })
+}
+
+fn split(bytes: &[u8], at: u8) -> Option<(&[u8], &[u8])> {
+    let place = bytes.iter().position(|byte| *byte == at)?;
+    Some((&bytes[..place], &bytes[place + 1..]))
 }

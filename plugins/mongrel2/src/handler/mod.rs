@@ -254,6 +254,7 @@ impl<'a> Handler<'a> {
             if let Some(exchange) = exchange.filter(|exchange| exchange.serial == serial) {
                 exchange.paced = false;
                 self.deliver(number);
+                self.push_on(number);
             }
         }
         if self.retry_at.is_some_and(|due| due <= now) {
