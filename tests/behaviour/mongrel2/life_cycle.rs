@@ -275,6 +275,25 @@ fn a_graceful_stop_under_load_loses_nothing() {
 }
 
 #[test]
+fn a_handler_that_is_told_to_end_loses_nothing() {
+    behind_mongrel2!();
+    let mongrel2 = Mongrel2::new(Headers::Json);
+    let server = marked(&mongrel2).args(["--threads", "4"]).master(2).start();
+    let clients = Clients::start(&mongrel2, CLIENTS, "");
+    for _ in 0..4 {
+        clients.wait_answered(clients.answered() + 500);
+        let before = gateway(&server);
+        process::send(before, Signal::SIGTERM);
+        eventually("another handler", || !process::alive(before) && gateway(&server) != before);
+    }
+    clients.wait_answered(clients.answered() + 500);
+    let fates = clients.finish();
+    assert!(fates.values().all(|fate| *fate == Fate::Answered), "{fates:?}");
+    let wrong = check(&fates, &marks(&mongrel2.path("marks")), &HashSet::new());
+    assert!(wrong.requests.is_empty() && wrong.unanswered.is_empty(), "{wrong:?}");
+}
+
+#[test]
 fn a_killed_handler_is_started_again() {
     behind_mongrel2!();
     let mongrel2 = Mongrel2::new(Headers::Json);
