@@ -73,6 +73,8 @@ pub struct Upload {
     pub coded: bool,
     /// Nobody said beforehand how long it is.
     pub unannounced: bool,
+    /// It is announced as more than is waited for, although it comes coded.
+    large: bool,
     /// It will not be completed: the application is told when it reads on.
     pub fault: Option<Fault>,
     /// Monotonic milliseconds at which the wait for it began.
@@ -91,6 +93,7 @@ impl Default for Upload {
             spool: None,
             coded: false,
             unannounced: false,
+            large: false,
             fault: None,
             waiting_since_ms: None,
             foreign: Foreign::default(),
@@ -124,7 +127,8 @@ impl Upload {
         if policy.bytes_max.is_some_and(|max| announced.is_some_and(|length| length > max)) {
             return Err(Reject::new(413, "body_too_large"));
         }
-        Ok(Self::coded(Coding::Records(Records::new(id, announced))))
+        let large = announced.is_some_and(|length| length > BODY_MEMORY_MAX as u64);
+        Ok(Self { large, ..Self::coded(Coding::Records(Records::new(id, announced))) })
     }
 
     fn coded(coding: Coding) -> Self {
@@ -144,7 +148,7 @@ impl Upload {
             _ if self.fault.is_some() => true,
             _ if policy.spool_from.is_some() => false,
             Rest::Length(left) => self.ready as u64 + left > BODY_MEMORY_MAX as u64,
-            Rest::Coded(_) => self.ready >= BODY_MEMORY_MAX,
+            Rest::Coded(_) => self.large || self.ready >= BODY_MEMORY_MAX,
         }
     }
 

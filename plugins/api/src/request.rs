@@ -42,13 +42,15 @@ pub enum WireProtocol {
     Scgi,
     /// SCGI; answers begin with an HTTP status line.
     ScgiNph,
+    /// None: connections are the application's own, and no request is read.
+    Raw,
     /// Whichever of uwsgi, HTTP, FastCGI and SCGI the first bytes of a connection show. Requests never have it.
     Auto,
 }
 
 impl WireProtocol {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Uwsgi,
         Self::PersistentUwsgi,
         Self::Http,
@@ -56,6 +58,7 @@ impl WireProtocol {
         Self::FastCgiNph,
         Self::Scgi,
         Self::ScgiNph,
+        Self::Raw,
         Self::Auto,
     ];
 
@@ -69,6 +72,7 @@ impl WireProtocol {
             Self::FastCgiNph => "fastcgi-nph",
             Self::Scgi => "scgi",
             Self::ScgiNph => "scgi-nph",
+            Self::Raw => "raw",
             Self::Auto => "auto",
         }
     }

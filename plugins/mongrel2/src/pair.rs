@@ -3,8 +3,8 @@
 //! Answers go through an XPUB, which is a PUB that hears of subscriptions: PUB drops what nobody has subscribed to, so
 //! requests are only asked for when Mongrel2 listens, and answers wait while its connection is down.
 //!
-//! ZeroMQ's descriptors are edge-triggered and tell of commands, not of messages: after an event, and after any call on a
-//! socket, its `ZMQ_EVENTS` must be looked at before it may be waited for. `noticed` says where that is due.
+//! ZeroMQ's descriptors are edge-triggered and tell of commands, not of messages: after an event, a socket must be used until
+//! it has nothing more before its descriptor may be waited for again. `noticed` says where that is due.
 
 use std::collections::VecDeque;
 use std::os::fd::RawFd;
@@ -151,8 +151,8 @@ impl Pair {
         readable
     }
 
-    /// The next message. A call that brings one tells nothing of the next, so that it is tried again before the descriptor
-    /// is waited for; only where nothing came, the events are looked at.
+    /// The next message. A call that brings one tells nothing of the next; one that brings none has looked at all commands, so
+    /// that the descriptor tells of whatever comes after it.
     pub(crate) fn receive(&mut self) -> Option<zmq::Message> {
         if let Some(message) = self.received.pop_front() {
             return Some(message);
@@ -160,10 +160,9 @@ impl Pair {
         if !self.noticed[REQUESTS] {
             return None;
         }
-        if let Ok(message) = self.requests.recv_msg(DONTWAIT) {
-            return Some(message);
-        }
-        self.is_readable(REQUESTS).then(|| self.requests.recv_msg(DONTWAIT).ok()).flatten()
+        let message = self.requests.recv_msg(DONTWAIT);
+        self.noticed[REQUESTS] = !matches!(message, Err(zmq::Error::EAGAIN));
+        message.ok()
     }
 
     /// True where messages may be there, so that their descriptor must not be waited for.
@@ -263,8 +262,9 @@ impl Pair {
         true
     }
 
+    /// What it may have learned of subscriptions can wait for the next event: while answers are sent, there is one, and when it
+    /// ends, so does the connection for requests, which is heard of.
     fn try_send(&mut self, message: &[u8]) -> bool {
-        self.noticed[ANSWERS] = true;
         self.topic.is_some() && self.answers.send(message, DONTWAIT).is_ok()
     }
 
