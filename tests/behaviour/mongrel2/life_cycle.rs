@@ -293,6 +293,46 @@ fn a_handler_that_is_told_to_end_loses_nothing() {
     assert!(wrong.requests.is_empty() && wrong.unanswered.is_empty(), "{wrong:?}");
 }
 
+/// Another one serves the same Mongrel2: nobody waits for a successor.
+#[test]
+fn one_of_two_instances_may_stop() {
+    behind_mongrel2!();
+    let mongrel2 = Mongrel2::new(Headers::Tnetstring);
+    let setup = || marked(&mongrel2).args(["--threads", "4", "--signals", "gunicorn"]).master(1);
+    let _stays = setup().start();
+    let clients = Clients::start(&mongrel2, CLIENTS, "");
+    for _ in 0..3 {
+        let mut goes = setup().start();
+        goes.wait_for("<*>mongrel2: connected to <*>");
+        clients.wait_answered(clients.answered() + 500);
+        goes.signal(Signal::SIGTERM);
+        assert!(goes.wait().success());
+    }
+    let fates = clients.finish();
+    assert!(fates.values().all(|fate| *fate == Fate::Answered), "{fates:?}");
+    let wrong = check(&fates, &marks(&mongrel2.path("marks")), &HashSet::new());
+    assert!(wrong.requests.is_empty() && wrong.unanswered.is_empty(), "{wrong:?}");
+}
+
+/// Its client has left before there was a thread for it.
+#[test]
+fn a_request_that_nobody_waits_for_is_not_begun() {
+    behind_mongrel2!();
+    let mongrel2 = Mongrel2::new(Headers::Json);
+    let _server = marked(&mongrel2).master(1).start();
+    let file = mongrel2.path("marks");
+    let mut running = mongrel2.connect();
+    running.send(Request::get("/?1-1500").to_http());
+    eventually("a request that runs", || marks(&file).len() == 1);
+    for number in 100..110 {
+        mongrel2.connect().send(Request::get(&format!("/?{number}")).to_http());
+    }
+    assert_eq!(running.answer(false).text(), "1");
+    assert_eq!(mongrel2.connect().ask(&Request::get("/?2")).text(), "2");
+    let begun: Vec<_> = marks(&file).iter().map(|(number, _)| *number).collect();
+    assert_eq!(begun, [1, 2]);
+}
+
 #[test]
 fn a_killed_handler_is_started_again() {
     behind_mongrel2!();
