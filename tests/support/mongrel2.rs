@@ -27,6 +27,10 @@ pub struct Plan {
     routes: Vec<(&'static str, Headers)>,
     settings: Vec<(&'static str, u32)>,
     stores_uploads: bool,
+    /// What it subscribes to.
+    listens_to: &'static str,
+    /// Its endpoints are unix sockets.
+    ipc: bool,
 }
 
 /// A Mongrel2 that runs, or will again.
@@ -34,6 +38,7 @@ pub struct Mongrel2 {
     child: Option<Child>,
     dir: TempDir,
     ports: Vec<u16>,
+    ipc: bool,
     pub address: Address,
 }
 
@@ -52,7 +57,13 @@ pub fn installed() -> bool {
 impl Plan {
     /// One handler of all paths.
     pub fn new(headers: Headers) -> Self {
-        Self { routes: vec![("/", headers)], settings: Vec::new(), stores_uploads: false }
+        Self {
+            routes: vec![("/", headers)],
+            settings: Vec::new(),
+            stores_uploads: false,
+            listens_to: "",
+            ipc: false,
+        }
     }
 
     /// A further handler; those have pairs of their own.
@@ -72,6 +83,16 @@ impl Plan {
         Self { stores_uploads: true, ..self }
     }
 
+    /// Only answers that begin so are for it.
+    pub fn listens_to(self, listens_to: &'static str) -> Self {
+        Self { listens_to, ..self }
+    }
+
+    /// Handlers are reached by unix sockets.
+    pub fn over_ipc(self) -> Self {
+        Self { ipc: true, ..self }
+    }
+
     #[track_caller]
     pub fn start(self) -> Mongrel2 {
         for _ in 0..ATTEMPTS {
@@ -79,7 +100,7 @@ impl Plan {
             let ports = free_ports(1 + 2 * self.routes.len());
             let address = Address::Tcp(([127, 0, 0, 1], ports[0]).into());
             self.load(dir.path(), &ports);
-            let mut mongrel2 = Mongrel2 { child: None, dir, ports, address };
+            let mut mongrel2 = Mongrel2 { child: None, dir, ports, ipc: self.ipc, address };
             if mongrel2.try_start() {
                 return mongrel2;
             }
@@ -94,14 +115,17 @@ impl Plan {
             std::fs::create_dir(dir.join(folder)).expect("create a folder");
         }
         let handler = |(number, (_, headers)): (usize, &(&str, Headers))| {
-            let (requests, answers) = (ports[1 + 2 * number], ports[2 + 2 * number]);
+            // Its folder is the root of its names, or where it runs.
+            let [requests, answers] =
+                [1, 2].map(|at| endpoint(self.ipc, "run/", ports[2 * number + at]));
             let protocol = match headers {
                 Headers::Json => "json",
                 Headers::Tnetstring => "tnetstring",
             };
             format!(
-                "h{number} = Handler(send_spec='tcp://127.0.0.1:{requests}', send_ident='{SENDER}{number}', \
-                 recv_spec='tcp://127.0.0.1:{answers}', recv_ident='', protocol='{protocol}')\n"
+                "h{number} = Handler(send_spec='{requests}', send_ident='{SENDER}{number}', \
+                 recv_spec='{answers}', recv_ident='{}', protocol='{protocol}')\n",
+                self.listens_to
             )
         };
         let handlers: String = self.routes.iter().enumerate().map(handler).collect();
@@ -163,8 +187,9 @@ impl Mongrel2 {
 
     /// The endpoints of handler `number`, as `--zeromq` takes them.
     pub fn pair(&self, number: usize) -> String {
-        let (requests, answers) = (self.ports[1 + 2 * number], self.ports[2 + 2 * number]);
-        format!("tcp://127.0.0.1:{requests},tcp://127.0.0.1:{answers}")
+        let folder = format!("{}/run/", self.dir.path().display());
+        let both = [1, 2].map(|at| endpoint(self.ipc, &folder, self.ports[2 * number + at]));
+        both.join(",")
     }
 
     /// What the server has to know of uploads.
@@ -228,6 +253,11 @@ impl Drop for Mongrel2 {
             eprintln!("--- Mongrel2\n{}---", self.log());
         }
     }
+}
+
+/// The endpoint of this number.
+fn endpoint(ipc: bool, folder: &str, port: u16) -> String {
+    if ipc { format!("ipc://{folder}{port}") } else { format!("tcp://127.0.0.1:{port}") }
 }
 
 /// Ports that nobody listens at; each is another one.

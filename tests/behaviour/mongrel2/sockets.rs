@@ -48,6 +48,29 @@ fn handlers_stand_beside_each_other_and_beside_sockets() {
 }
 
 #[test]
+fn endpoints_may_be_unix_sockets() {
+    behind_mongrel2!();
+    let mut mongrel2 = Plan::new(Headers::Json).over_ipc().start();
+    let _server = behind(&mongrel2.pair(0)).start();
+    assert_eq!(mongrel2.connect().ask(&Request::get("/hello")).text(), "hello");
+    mongrel2.kill();
+    mongrel2.start();
+    assert_eq!(mongrel2.connect().ask(&Request::get("/hello")).text(), "hello");
+}
+
+#[test]
+fn a_mongrel2_that_listens_to_a_name_hears_it() {
+    behind_mongrel2!();
+    let mongrel2 = Plan::new(Headers::Json).listens_to("6ba7b810-9dad").start();
+    let _server = behind(&mongrel2.pair(0)).start();
+    let mut connection = mongrel2.connect();
+    for _ in 0..3 {
+        assert_eq!(connection.ask(&Request::get("/hello")).text(), "hello");
+    }
+    assert_eq!(mongrel2.connect().ask(&Request::get("/pieces?20")).body.len(), 20 * 65_536);
+}
+
+#[test]
 fn old_names_of_the_option_are_accepted() {
     behind_mongrel2!();
     for name in ["--zmq", "--zeromq-socket", "--zmq-socket", "--mongrel2"] {
