@@ -122,7 +122,10 @@ fn what_cannot_be_done_is_said() {
     ours_only!("it has no ZeroMQ as PyPI builds it");
     let (status, text) = Setup::http().args(["--log-zeromq", "nonsense"]).run();
     assert!(!status.success());
-    assert!(text.contains("log-zeromq = nonsense") && text.contains("accepted: a ZeroMQ endpoint"), "{text}");
+    assert!(
+        text.contains("log-zeromq = nonsense") && text.contains("accepted: a ZeroMQ endpoint"),
+        "{text}"
+    );
     let server = Setup::http().args(["--logger", "syslog:x"]).start();
     server.wait_for("<*>logger<*>is not supported with this logger<*>accepted: zeromq:ENDPOINT");
 }
