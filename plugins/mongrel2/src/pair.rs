@@ -70,6 +70,8 @@ pub(crate) struct Pair {
     connection: Option<RawFd>,
     /// Requests that were received before that connection was given up.
     received: VecDeque<zmq::Message>,
+    /// Answers wait.
+    holds: bool,
     /// Answers that ZeroMQ does not take now.
     outbox: VecDeque<Vec<u8>>,
 }
@@ -118,6 +120,7 @@ impl Pair {
                 asking: Asking::NotYet,
                 connection: None,
                 received: VecDeque::new(),
+                holds: false,
                 outbox: VecDeque::new(),
             })
         };
@@ -265,7 +268,7 @@ impl Pair {
     /// What it may have learned of subscriptions can wait for the next event: while answers are sent, there is one, and when it
     /// ends, so does the connection for requests, which is heard of.
     fn try_send(&mut self, message: &[u8]) -> bool {
-        self.topic.is_some() && self.answers.send(message, DONTWAIT).is_ok()
+        !self.holds && self.topic.is_some() && self.answers.send(message, DONTWAIT).is_ok()
     }
 
     /// True where answers wait: nothing more should be made.
@@ -278,6 +281,13 @@ impl Pair {
         self.outbox.clear();
     }
 
+    /// Keeps answers back, so that clients who wait for them ask for nothing more: for up to a millisecond after the end of
+    /// a connection, ZeroMQ still gives it messages, and those are lost (its sockets look at commands that seldom while
+    /// they are busy).
+    pub(crate) fn hold_answers(&mut self) {
+        self.holds = true;
+    }
+
     /// Asks for no more requests. To disconnect would lose those that are on their way: instead, this side's half of the
     /// connection is closed, then Mongrel2 closes the other one, after everything that it has sent.
     pub(crate) fn leave(&mut self) {
@@ -288,6 +298,11 @@ impl Pair {
             _ if asked => self.part(),
             _ => {}
         }
+    }
+
+    /// Lets answers go that were kept back, once nothing comes any more.
+    pub(crate) fn let_answers_go(&mut self) {
+        self.holds &= !self.has_left();
     }
 
     /// True where nothing comes any more.

@@ -210,7 +210,7 @@ fn forged_headers_are_ignored() {
         let request = Request::get("/echo").header(body.0, body.1).header(START, &named);
         let mut connection = mongrel2.connect();
         let answer = connection.ask(&request);
-        assert!(answer.text().len() < 23, "{body:?}: {}", answer.text());
+        assert!(!answer.text().contains("somebody"), "{body:?}: {}", answer.text());
         if answer.header("connection") != Some("close") {
             let answer = connection.ask(&request.header(DONE, &named));
             assert_eq!(answer.text(), "", "{body:?}");

@@ -39,9 +39,9 @@ const EVENTS_MAX: usize = 256;
 /// How often it is looked whether workers listen again, a file has grown or a full socket has room: there is no event.
 const RETRY: Duration = Duration::from_millis(10);
 /// After the wish to end, so long nothing must have come before the way to Mongrel2 is left.
-const QUIET: Duration = Duration::from_millis(100);
+const QUIET: Duration = Duration::from_millis(50);
 /// But not longer than this is waited for quiet.
-const QUIET_MAX: Duration = Duration::from_secs(1);
+const QUIET_MAX: Duration = Duration::from_millis(500);
 /// And so long for Mongrel2 to close its side of the way.
 const PARTING_MAX: Duration = Duration::from_secs(2);
 
@@ -204,6 +204,7 @@ impl<'a> Handler<'a> {
                 let endpoint = &self.pairs[number].endpoints.requests;
                 (self.post.log)(&format!("mongrel2: {endpoint}: {error}"));
             }
+            self.pairs[number].let_answers_go();
             if self.pairs[number].is_stuck() && self.pairs[number].flush() {
                 self.resume(number);
             }
@@ -290,6 +291,7 @@ impl<'a> Handler<'a> {
         let now = Instant::now();
         if self.leaving.is_none() {
             (self.post.log)("mongrel2: finishing the requests that are here");
+            self.pairs.iter_mut().for_each(Pair::hold_answers);
         }
         self.leaving.get_or_insert(Leaving { since: now, heard: now, left: false });
         // It stays readable.
