@@ -180,8 +180,12 @@ impl Handler<'_> {
         if number == 0 {
             self.open_request(client, Length::Open);
         }
+        match self.by_client.get(&client).and_then(|number| self.exchanges.get_mut(*number)) {
+            Some(exchange) => exchange.owed += body.len(),
+            // It is answered already: the rest is passed over.
+            None => self.grant(client, body.len()),
+        }
         self.take_piece(client, body, last);
-        self.grant(client, body.len());
     }
 
     /// Adds to the body of a request that is open.
@@ -268,6 +272,7 @@ impl Handler<'_> {
             attempts: 0,
             keeps: facts.keep_alive,
             paced: false,
+            owed: 0,
         };
         exchange.answer.begin(&facts);
         exchange.flow.begin(self.head.get(b"DOWNLOAD_CREDITS").and_then(decimal));
