@@ -36,6 +36,8 @@ fn gateways() -> Vec<Arc<dyn uwsgi_plugin_api::Gateway>> {
     vec![
         #[cfg(feature = "mongrel2")]
         Arc::new(uwsgi_plugin_mongrel2::Mongrel2),
+        #[cfg(feature = "mongrel2")]
+        Arc::new(uwsgi_plugin_mongrel2::ZeromqLog),
     ]
 }
 

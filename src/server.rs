@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -15,7 +15,7 @@ use crate::errors::{PageError, Pages};
 use crate::files::{Files as StaticFiles, MimeError};
 use crate::hooks;
 use crate::isolation::{self, Image, IsolationError};
-use crate::log::{self, LogError, banner};
+use crate::log::{self, LogError, banner, channel::Channel};
 use crate::master::{
     self, EndpointListener, Files, Handover, Hooks, Loading, MasterContext, MoldPost, Passed, Role,
     Succession, Vacuum, vacuum,
@@ -141,10 +141,11 @@ fn first(
     let (listeners, endpoints) = named(sockets);
     let board = board(&config)?;
     let rescue = rescue(&config, &mut passed)?;
-    let shared = match &rescue {
+    let mut shared = match &rescue {
         Some(rescue) => rescue.descriptors().map_err(failed("share a socket pair"))?,
         None => Vec::new(),
     };
+    shared.extend(log_channel(&config, &mut passed)?);
     // Those that are written later too; sockets belong to the other master as long as there is one.
     let mut leftovers = match &succession {
         None => vacuum.clone(),
@@ -181,6 +182,7 @@ fn next_generation(
     config.life_cycle.replaces = true;
     let inheritance = Inheritance::of_process()?;
     hooks::run(Phase::Asap, &config.hooks).map_err(IsolationError::from)?;
+    drop(keep_log(&config, &mut shared)?);
     open_log(&config, true)?;
     let machine = Machine::detect();
     say(banner::starting(&machine));
@@ -213,7 +215,7 @@ fn next_master(
     config: Config,
     origin: Origin,
     handover: Handover,
-    shared: Passed,
+    mut shared: Passed,
 ) -> Result<i32, ServeError> {
     let (config, succession) = match handover.parent() {
         Some(parent) => {
@@ -223,6 +225,7 @@ fn next_master(
         None => (config, None),
     };
     let inheritance = Inheritance::of_process()?;
+    let channel = keep_log(&config, &mut shared)?;
     open_log(&config, true)?;
     apply_environment(&config)?;
     let sockets = open_sockets(&config, inheritance, Image::Master)?;
@@ -234,7 +237,8 @@ fn next_master(
         write_pidfile(&config, option, Some(path), &mut vacuum)?;
     }
     let sockets = named(sockets);
-    let shared = shared.into_iter().map(|(name, fd)| (name, Arc::new(fd))).collect();
+    let shared = shared.into_iter().map(|(name, fd)| (name, Arc::new(fd)));
+    let shared = shared.chain(channel.map(Channel::descriptors).into_iter().flatten()).collect();
     let context =
         MasterContext { shared, succession, ..context(&Arc::new(config), origin, vacuum, sockets) };
     Ok(master::resume(context, handover))
@@ -357,6 +361,38 @@ fn rescue(config: &Config, shared: &mut Passed) -> Result<Option<Rescue>, ServeE
     }
 }
 
+/// The channel of an instance whose log a gateway carries: that of the master that this one is beside of, or a new one.
+fn log_channel(
+    config: &Config,
+    passed: &mut Passed,
+) -> Result<Vec<(String, Arc<OwnedFd>)>, ServeError> {
+    let channel = match Channel::adopt(passed) {
+        None if config.runtime.log_leaves => {
+            Some(Channel::open().map_err(failed("make a channel for the log"))?)
+        }
+        channel => channel,
+    };
+    Ok(channel.map(Channel::descriptors).into_iter().flatten().collect())
+}
+
+/// The log of a later image: it leads into the channel, or comes back from there.
+///
+/// # Errors
+/// There is no channel, and earlier processes would write past it.
+fn keep_log(config: &Config, passed: &mut Passed) -> Result<Option<Channel>, ServeError> {
+    match (Channel::adopt(passed), config.runtime.log_leaves) {
+        (None, true) => {
+            let late = io::Error::other("log-zeromq and logger = zeromq count from the start on");
+            Err(failed("send the log away after a reload")(late))
+        }
+        (Some(channel), false) => {
+            channel.close().map_err(failed("turn the log back"))?;
+            Ok(None)
+        }
+        (channel, _) => Ok(channel),
+    }
+}
+
 /// A generation that is not loaded yet.
 fn generation(
     config: &Arc<Config>,
@@ -397,6 +433,9 @@ fn say(lines: Vec<String>) {
 
 fn open_log(config: &Config, reloaded: bool) -> Result<(), ServeError> {
     let runtime = &config.runtime;
+    if runtime.log_leaves && reloaded {
+        return Ok(());
+    }
     if let Some(path) = &runtime.daemonize {
         log::redirect(Path::new(path))?;
         if !reloaded {

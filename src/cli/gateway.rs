@@ -9,10 +9,11 @@ use std::os::fd::AsFd;
 use std::os::unix::net::SocketAddr;
 use std::time::Duration;
 
-use uwsgi_plugin_api::{Gateway, Post, Settings, WireProtocol};
+use uwsgi_plugin_api::{Cargo, Gateway, Post, Settings, WireProtocol};
 
 use crate::config::Config;
 use crate::config::model::{SocketSpec, jobs};
+use crate::log::channel::Channel;
 use crate::net::address::{self, Address};
 use crate::sys::listen::{self, Bound};
 use crate::sys::signal::{Signal, SignalPipe};
@@ -29,50 +30,59 @@ const SOCKET: &str = "!gateway ";
 /// Requests at once where nothing is said.
 const REQUESTS_MAX_DEFAULT: usize = 64;
 
-/// Adds to a configuration what its gateways need: a socket of the workers and a process for each.
+/// Adds to a configuration what its gateways need: a process for each, and a socket of the workers or the log's channel.
 pub(super) fn plan(config: &mut Config, plugins: &plugin::Registry) {
     let wanted = plugins.gateways().filter(|gateway| gateway.is_wanted(&config.settings));
-    let wanted: Vec<_> = wanted.map(|gateway| daemon(&**gateway, config)).collect();
-    if wanted.is_empty() {
-        return;
-    }
-    for (socket, daemon) in wanted {
-        config.sockets.push(socket);
+    for gateway in wanted.cloned().collect::<Vec<_>>() {
+        let daemon = daemon(&*gateway, config);
+        match gateway.cargo() {
+            Cargo::Log => config.runtime.log_leaves = true,
+            Cargo::Requests => {
+                config.sockets.push(socket(&*gateway));
+                let life_cycle = &mut config.life_cycle;
+                if life_cycle.lame_duck.is_zero() {
+                    // In a graceful stop workers serve on until the gateways have ended, which get as much time.
+                    life_cycle.lame_duck = config.jobs.gateway_mercy + Duration::from_secs(1);
+                    config.jobs.workers_wait = true;
+                }
+            }
+        }
         config.jobs.daemons.push(daemon);
-    }
-    if config.life_cycle.lame_duck.is_zero() {
-        // In a graceful stop workers serve on until the gateways have ended, which get as much time.
-        config.life_cycle.lame_duck = config.jobs.gateway_mercy + Duration::from_secs(1);
-        config.jobs.workers_wait = true;
     }
 }
 
-fn daemon(gateway: &dyn Gateway, config: &Config) -> (SocketSpec, jobs::Daemon) {
-    let name = gateway.name();
-    let own =
-        |(option, _): &&(String, String)| gateway.options().iter().any(|row| row.name == *option);
-    let processes = &config.processes;
-    let requests_max = usize::from(processes.workers) * usize::from(processes.threads);
-    let mut arguments = vec!["gateway".to_owned(), name.to_owned()];
-    let pairs = config.settings.pairs().iter().filter(own);
-    arguments.extend(pairs.map(|(option, value)| format!("--{option}={value}")));
-    arguments.push(format!("--{REQUESTS_MAX}={requests_max}"));
-    let date = config.runtime.log_date.as_ref();
-    arguments.extend(date.map(|format| format!("--{LOG_DATE}={format}")));
-    let socket = format!("{SOCKET}{name}");
-    let spec = SocketSpec {
-        address: socket.clone(),
+fn socket_name(gateway: &dyn Gateway) -> String {
+    format!("{SOCKET}{}", gateway.name())
+}
+
+fn socket(gateway: &dyn Gateway) -> SocketSpec {
+    SocketSpec {
+        address: socket_name(gateway),
         protocol: WireProtocol::FastCgiNph,
-        origin: format!("the {name} gateway"),
+        origin: format!("the {} gateway", gateway.name()),
         router: false,
         private: true,
-    };
+    }
+}
+
+fn daemon(gateway: &dyn Gateway, config: &Config) -> jobs::Daemon {
+    let mut arguments = vec!["gateway".to_owned(), gateway.name().to_owned()];
+    let settings = gateway.settings(&config.settings).into_iter();
+    arguments.extend(settings.map(|(option, value)| format!("--{option}={value}")));
+    let carries_log = gateway.cargo() == Cargo::Log;
+    if !carries_log {
+        let processes = &config.processes;
+        let requests_max = usize::from(processes.workers) * usize::from(processes.threads);
+        arguments.push(format!("--{REQUESTS_MAX}={requests_max}"));
+    }
+    let date = config.runtime.log_date.as_ref();
+    arguments.extend(date.map(|format| format!("--{LOG_DATE}={format}")));
+    let input = if carries_log { Channel::NAME.to_owned() } else { socket_name(gateway) };
     let command = arguments.join(" ");
-    let daemon = jobs::Daemon {
-        gateway: Some(jobs::Gateway { arguments, socket }),
+    jobs::Daemon {
+        gateway: Some(jobs::Gateway { arguments, input, carries_log }),
         ..jobs::Daemon::new(command.clone(), &command)
-    };
-    (spec, daemon)
+    }
 }
 
 /// Is one until its end; returns the exit status.
@@ -100,13 +110,17 @@ fn try_run(args: &[OsString], plugins: &plugin::Registry) -> Result<(), String> 
     if !gateway.is_wanted(&settings) {
         return Err(format!("{name} has nothing to do; see uwsgi --help gateways"));
     }
-    let workers = workers(settings.text(WORKERS))?;
+    let requests = gateway.cargo() == Cargo::Requests;
+    let workers = requests.then(|| workers(settings.text(WORKERS))).transpose()?;
     let stop = SignalPipe::install(&[Signal::SIGTERM, Signal::SIGINT, Signal::SIGHUP]);
     let stop = stop.map_err(|error| format!("cannot hear signals: {error}"))?;
-    let requests = settings.number(REQUESTS_MAX).and_then(|number| usize::try_from(number).ok());
+    let requests_max =
+        settings.number(REQUESTS_MAX).and_then(|number| usize::try_from(number).ok());
+    let input = io::stdin();
     let post = Post {
-        workers: &workers,
-        requests_max: requests.unwrap_or(REQUESTS_MAX_DEFAULT).max(1),
+        workers: workers.as_ref(),
+        requests_max: requests_max.unwrap_or(REQUESTS_MAX_DEFAULT).max(1),
+        input: input.as_fd(),
         stop: stop.as_fd(),
         log: &|line| log::line(format_args!("{line}")),
     };

@@ -5,6 +5,7 @@
 //! reads no configuration: what it needs is given to it.
 
 pub mod banner;
+pub mod channel;
 mod number;
 pub mod request_line;
 mod sink;

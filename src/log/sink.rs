@@ -27,6 +27,9 @@ pub struct LogError {
 /// Writes bytes to the log as they are, in one write(2) where the system takes them at once. Takes no lock, so
 /// that no thread can hold one over a fork. Errors are of no interest: there is no other place to tell of them.
 pub fn raw(mut bytes: &[u8]) {
+    if super::channel::sent(bytes) {
+        return;
+    }
     while !bytes.is_empty() {
         match write(io::stderr(), bytes) {
             Ok(written) => bytes = &bytes[written..],

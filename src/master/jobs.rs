@@ -15,7 +15,7 @@ use super::run::{Master, now};
 use super::vacuum;
 use crate::config::Config;
 use crate::config::model::jobs::{Daemon, Gateway, Then};
-use crate::log;
+use crate::log::{self, channel::Channel};
 use crate::supervisor::jobs::{
     Job, JobAction, JobEvent, Jobs as Machine, LocalTime, Stamp, Surroundings, Whom,
 };
@@ -48,13 +48,14 @@ pub(super) struct Jobs {
 pub(super) struct Ours {
     /// The file of this program.
     pub(super) program: PathBuf,
-    /// Listening sockets of the workers, with their names.
-    pub(super) sockets: Vec<(String, Arc<OwnedFd>)>,
+    /// Listening sockets and what all generations share, with their names.
+    pub(super) descriptors: Vec<(String, Arc<OwnedFd>)>,
 }
 
 impl From<&MasterContext> for Ours {
     fn from(context: &MasterContext) -> Self {
-        Self { program: context.origin.program.clone(), sockets: context.listeners.clone() }
+        let all = context.listeners.iter().chain(&context.shared).cloned();
+        Self { program: context.origin.program.clone(), descriptors: all.collect() }
     }
 }
 
@@ -73,6 +74,13 @@ impl Jobs {
     /// For the next image.
     pub(super) fn save(&self) -> Vec<String> {
         self.machine.save()
+    }
+
+    /// The instance is over: who carries the log ends when nobody else can say anything.
+    pub(super) fn fall_silent(&mut self) {
+        if self.machine.has_nothing_to_say() {
+            self.step(JobEvent::Silence);
+        }
     }
 
     fn begin(&mut self) {
@@ -162,13 +170,17 @@ impl Jobs {
         Program::of_shell(command::shell(&self.config.hooks.shells), command)
     }
 
-    /// This program, with a socket of the workers as its standard input.
+    /// This program, with a descriptor of the instance as its standard input.
     fn gateway<'a>(&'a self, gateway: &'a Gateway) -> io::Result<Program<'a>> {
-        let socket = self.ours.sockets.iter().find(|(name, _)| *name == gateway.socket);
-        let (_, fd) = socket.ok_or(io::ErrorKind::NotConnected)?;
+        let find = |wanted: &str| {
+            let found = self.ours.descriptors.iter().find(|(name, _)| name == wanted);
+            found.map(|(_, fd)| fd.as_fd()).ok_or(io::ErrorKind::NotConnected)
+        };
         let arguments = gateway.arguments.iter().map(String::as_str).collect();
-        let stdin = Input::Given(fd.as_fd());
-        Ok(Program { stdin, ..Program::new(&self.ours.program, arguments) })
+        let stdin = Input::Given(find(&gateway.input)?);
+        // What it has to say of the log must not come back to it.
+        let output = gateway.carries_log.then(|| find(Channel::BEFORE)).transpose()?;
+        Ok(Program { stdin, output, ..Program::new(&self.ours.program, arguments) })
     }
 
     fn run(&self, command: &str) -> io::Result<Pid> {

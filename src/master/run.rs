@@ -23,7 +23,7 @@ use super::notify::Notifier;
 use super::upgrade::Upgrade;
 use super::vacuum;
 use super::workers::WorkerHandle;
-use crate::log;
+use crate::log::{self, channel::Channel};
 use crate::stats::counters;
 use crate::supervisor::{
     Action, Command, Ended, Event, GOODBYE, Generation, Millis, Order, Pid, Seat, Settings, Signal,
@@ -178,9 +178,13 @@ impl Master {
         self.reap();
         self.start_hooks();
         loop {
+            if self.exit.is_some() {
+                self.hands_mut().jobs.fall_silent();
+            }
             if let Some(code) = self.exit
                 && self.hands().jobs.is_quiet()
             {
+                self.take_log_back();
                 log::line(format_args!("{GOODBYE}"));
                 self.remove_files();
                 return Ok(code);
@@ -196,6 +200,15 @@ impl Master {
             self.look_at_touched();
             self.look_after_clients(now());
             self.hands_mut().notifier.beat(now());
+        }
+    }
+
+    /// The gateway that carried the log has ended.
+    fn take_log_back(&self) {
+        let before = self.context.shared.iter().find(|(name, _)| name == Channel::BEFORE);
+        if let Some((_, before)) = before {
+            // Where that fails, nobody hears of it.
+            let _ = log::channel::close(before);
         }
     }
 

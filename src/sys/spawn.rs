@@ -31,6 +31,8 @@ pub struct Program<'a> {
     pub identity: Identity,
     /// What its standard input is.
     pub stdin: Input<'a>,
+    /// Where its output and errors go, if not where this process's go.
+    pub output: Option<BorrowedFd<'a>>,
     /// The kernel kills it when this process ends.
     pub dies_with_us: bool,
     /// It is process 1 of a namespace of its own; a process outside stands for it.
@@ -72,6 +74,7 @@ impl<'a> Program<'a> {
             directory: None,
             identity: Identity::default(),
             stdin: Input::Nothing,
+            output: None,
             dies_with_us: false,
             pid_namespace: false,
         }
@@ -88,6 +91,9 @@ impl Program<'_> {
     pub fn start(&self) -> io::Result<Pid> {
         let mut command = Command::new(self.executable);
         command.args(&self.arguments).stdin(self.stdin.open()?);
+        if let Some(output) = self.output {
+            command.stdout(output.try_clone_to_owned()?).stderr(output.try_clone_to_owned()?);
+        }
         if let Some(directory) = self.directory {
             command.current_dir(directory);
         }

@@ -30,6 +30,7 @@ mod http_limits;
 mod isolation;
 mod jobs;
 mod loading;
+mod log_zeromq;
 mod logging;
 mod mongrel2;
 mod nginx;

@@ -1,24 +1,36 @@
-//! A process of its own beside the workers that brings them requests from where no listening socket could.
+//! A process of its own beside the workers that carries something between the instance and others.
 //!
-//! It is a front end of the instance: it speaks FastCGI to the workers over a socket that only this user may connect to.
-//! The master starts it, starts it again when it dies, and lets it live through reloads, so that whoever sends it requests
-//! does not notice that workers come and go. In a graceful stop it ends before the workers do.
+//! The master starts it, starts it again when it dies, and lets it live through reloads, so that whoever is at the other end
+//! does not notice that workers come and go.
 
 use std::os::fd::BorrowedFd;
 use std::os::unix::net::SocketAddr;
 
 use crate::{OptionRow, PluginError, Settings};
 
+/// What a kind of gateways carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cargo {
+    /// Requests, from where no listening socket could have them: it is a front end of the instance and speaks FastCGI to the
+    /// workers, over a socket that only this user may connect to. In a graceful stop it ends before the workers do.
+    Requests,
+    /// The log: all that the processes of the instance write to standard output and error comes by its standard input. It
+    /// ends last.
+    Log,
+}
+
 /// What a gateway process is given.
 #[derive(Clone, Copy)]
 pub struct Post<'a> {
-    /// Where the workers listen: FastCGI, with answers that begin with a status line.
-    pub workers: &'a SocketAddr,
+    /// Where the workers listen, for requests: FastCGI, with answers that begin with a status line.
+    pub workers: Option<&'a SocketAddr>,
     /// Requests that the workers can run at the same time; more are not to be sent.
     pub requests_max: usize,
+    /// Standard input.
+    pub input: BorrowedFd<'a>,
     /// Readable when the end is asked for: nothing more is taken in, what was taken is finished.
     pub stop: BorrowedFd<'a>,
-    /// Writes a line to the log.
+    /// Writes a line to the log; of a gateway that carries the log, to where that went before.
     pub log: &'a dyn Fn(&str),
 }
 
@@ -26,8 +38,15 @@ pub struct Post<'a> {
 pub trait Gateway: Send + Sync {
     /// Its name on the command line (`uwsgi gateway NAME`) and in the log.
     fn name(&self) -> &'static str;
-    /// Its options; the process is given those of them that are set.
+    /// What it carries.
+    fn cargo(&self) -> Cargo;
+    /// Its options.
     fn options(&self) -> &'static [OptionRow];
+    /// The settings that a process of it needs, by names of its options.
+    fn settings(&self, settings: &Settings) -> Vec<(String, String)> {
+        let own = |option: &str| self.options().iter().any(|row| row.name == option);
+        settings.pairs().iter().filter(|(option, _)| own(option)).cloned().collect()
+    }
     /// Whether these settings ask for a process.
     fn is_wanted(&self, settings: &Settings) -> bool;
     /// Looks whether its settings can be used, before anything is started.

@@ -14,7 +14,7 @@ pub mod response;
 pub mod section;
 pub mod settings;
 
-pub use gateway::{Gateway, Post};
+pub use gateway::{Cargo, Gateway, Post};
 pub use host::{Host, WorkerStatus};
 pub use mounts::{Chosen, MountRules, Mounts};
 pub use option::{Argument, OptionKind, OptionRow, Reload, Status};

@@ -54,3 +54,28 @@ pub fn leading_number(value: &str) -> u64 {
         .take_while(u8::is_ascii_digit)
         .fold(0u64, |sum, digit| sum.saturating_mul(10).saturating_add(u64::from(digit - b'0')))
 }
+
+/// The argument of a logger (`logger = [ID ]NAME[:ARGUMENT]`), where its name is one of these.
+pub fn logger<'a>(text: &'a str, names: &[&str]) -> Option<&'a str> {
+    let named = text
+        .trim()
+        .split_once(' ')
+        .filter(|(id, _)| id.bytes().all(|byte| byte.is_ascii_alphanumeric()));
+    let logger = named.map_or(text.trim(), |(_, logger)| logger.trim_start());
+    let (name, argument) = logger.split_once(':').unwrap_or((logger, ""));
+    names.contains(&name).then_some(argument)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_logger_may_have_an_id() {
+        const NAMES: &[&str] = &["zeromq", "zmq"];
+        assert_eq!(logger("zeromq:tcp://a:1", NAMES), Some("tcp://a:1"));
+        assert_eq!(logger("mine zmq:ipc://x y", NAMES), Some("ipc://x y"));
+        assert_eq!(logger("zeromq", NAMES), Some(""));
+        assert_eq!(logger("file:/tmp/zeromq:x", NAMES), None);
+    }
+}

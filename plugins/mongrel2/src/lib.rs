@@ -11,6 +11,7 @@ mod flow;
 mod handler;
 mod head;
 pub mod json;
+mod logger;
 pub mod options;
 mod pair;
 mod plan;
@@ -18,9 +19,10 @@ mod request;
 mod uploads;
 mod upstream;
 
-use uwsgi_plugin_api::{Gateway, OptionRow, PluginError, Post, Settings};
+use uwsgi_plugin_api::{Cargo, Gateway, OptionRow, PluginError, Post, Settings};
 
 use crate::handler::Handler;
+pub use crate::logger::ZeromqLog;
 use crate::plan::Plan;
 
 /// The gateway `mongrel2`.
@@ -30,6 +32,10 @@ pub struct Mongrel2;
 impl Gateway for Mongrel2 {
     fn name(&self) -> &'static str {
         "mongrel2"
+    }
+
+    fn cargo(&self) -> Cargo {
+        Cargo::Requests
     }
 
     fn options(&self) -> &'static [OptionRow] {
@@ -46,11 +52,12 @@ impl Gateway for Mongrel2 {
 
     fn run(&self, settings: &Settings, post: Post<'_>) -> Result<(), PluginError> {
         let plan = Plan::read(settings)?;
+        let workers = post.workers.ok_or_else(|| PluginError("mongrel2: no workers".to_owned()))?;
         let identity = uuid::Uuid::new_v4().to_string();
         for endpoints in &plan.pairs {
             let responder = &endpoints.answers;
             (post.log)(&format!("zeromq UUID for responder {responder}: {identity}"));
         }
-        Handler::open(&plan, post, &identity)?.run()
+        Handler::open(&plan, post, workers, &identity)?.run()
     }
 }

@@ -24,7 +24,7 @@ pub use sockets::SOCKETS;
 use uwsgi_plugin_api::settings::flag_is_true;
 use uwsgi_plugin_api::{OptionRow, Settings, Status};
 
-use super::plugins::is_built_in;
+use super::plugins::{BUILT_IN, is_built_in};
 use super::values::Values;
 use super::{Config, Diagnostic, Directive, Origin, Reading, Severity, misread};
 use crate::options::Registry;
@@ -147,7 +147,8 @@ fn plugins(values: &mut Values<'_>) {
         for directive in values.all(option).to_vec() {
             let names = directive.text().split(',').map(str::trim);
             for name in names.filter(|name| !name.is_empty() && !is_built_in(name)) {
-                let text = format!("there is no plugin {name}; built in: python, http");
+                let others = BUILT_IN.join(", ");
+                let text = format!("there is no plugin {name}; built in: python, {others}");
                 let severity = if needed { Severity::Error } else { Severity::Warning };
                 values.problems.push(Diagnostic::new(severity, directive, text));
             }

@@ -3,16 +3,34 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use uwsgi_plugin_api::settings::logger;
+
 use super::sockets::{backlog, chmod_socket};
-use crate::config::Reading;
 use crate::config::model::{Logging, ProcessNames, Runtime};
 use crate::config::values::Values;
+use crate::config::{Diagnostic, Reading};
 use crate::sys::machine::Machine;
 
 /// Milliseconds of about 24 days.
 const MILLISECONDS_MAX: u64 = i32::MAX as u64;
 
+/// `logger` with a name that is not there: the log goes on where it is.
+fn loggers(values: &mut Values<'_>) {
+    const WORKS: &[&str] = if cfg!(feature = "mongrel2") { &["zeromq", "zmq"] } else { &[] };
+    for directive in values.all("logger").to_vec() {
+        if logger(directive.text(), WORKS).is_none() {
+            let text = format!(
+                "is not supported with this logger: the log goes to standard error or to the file of logto; let systemd's journal, \
+                 the container or a pipe to logger(1) carry it on; accepted: {}",
+                if WORKS.is_empty() { "none" } else { "zeromq:ENDPOINT" }
+            );
+            values.problems.push(Diagnostic::warning(directive, text));
+        }
+    }
+}
+
 pub(super) fn logging(values: &mut Values<'_>) -> Logging {
+    loggers(values);
     Logging {
         requests: !values.flag("disable-logging"),
         log_4xx: values.flag("log-4xx"),
@@ -33,6 +51,7 @@ pub(super) fn runtime(values: &mut Values<'_>, machine: &Machine, reading: &Read
         daemonize: log_file(values, "daemonize"),
         logto: log_file(values, "logto"),
         log_date: log_date(values),
+        log_leaves: false,
         pidfile: path(values, "pidfile"),
         pidfile2: path(values, "pidfile2"),
         safe_pidfile: path(values, "safe-pidfile"),

@@ -133,8 +133,11 @@ impl Daemon {
 pub struct Gateway {
     /// Arguments of the program.
     pub arguments: Vec<String>,
-    /// Name of the listening socket that the workers serve for it; it is the gateway's standard input.
-    pub socket: String,
+    /// Name of the descriptor that is its standard input: the listening socket that the workers serve for it, or the end of the
+    /// log's channel.
+    pub input: String,
+    /// It carries the log: it ends last.
+    pub carries_log: bool,
 }
 
 /// A file, and what follows when it changes, appears or disappears.

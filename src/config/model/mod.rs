@@ -206,6 +206,8 @@ pub struct Runtime {
     pub logto: Option<String>,
     /// `log-date`: `Some("")` for uWSGI's own form, else a strftime format.
     pub log_date: Option<String>,
+    /// A gateway carries the log.
+    pub log_leaves: bool,
     pub pidfile: Option<PathBuf>,
     pub pidfile2: Option<PathBuf>,
     pub safe_pidfile: Option<PathBuf>,

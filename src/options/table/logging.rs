@@ -85,8 +85,7 @@ pub(super) const ROWS: &[OptionRow] = &chapter(
             "Give the log file to the user of uid and gid.")
             .missing("create the file with its owner before the start, or let logrotate do so (create)"),
         list("logger", "[ID ]NAME[:ARGS]",
-            "Send the log to a logger (file, socket, syslog, rsyslog, pipe, ...); several may be given, ID names one for log-route.").implies(&["master", "log-master"])
-            .missing(LOGGERS),
+            "Send the log to a logger (file, socket, syslog, rsyslog, pipe, ...); several may be given, ID names one for log-route. Here only zeromq:ENDPOINT works.").implies(&["master"]),
         list("req-logger", "[ID ]NAME[:ARGS]",
             "As logger, but for request lines only, which then leave the rest of the log.").aliases(&["logger-req"]).implies(&["log-master"])
             .missing("request lines go to the same log as all others; select them where the log is read"),
@@ -96,9 +95,10 @@ pub(super) const ROWS: &[OptionRow] = &chapter(
         list("log-socket", "ADDRESS",
             "Send the log as datagrams to this UDP or unix socket.").implies(&["master", "log-master"])
             .missing(LOGGERS),
+        #[cfg(not(feature = "mongrel2"))]
         list("log-zeromq", "ENDPOINT",
-            "Send each line to this ZeroMQ endpoint, by a PUSH socket that connects to it.").implies(&["master", "log-master"]).extra()
-            .missing(LOGGERS),
+            "Send each line to this ZeroMQ endpoint, by a PUSH socket that connects to it.").implies(&["master"]).extra()
+            .missing("this program was built without it; build with the cargo feature mongrel2"),
         integer("rsyslog-packet-size", "BYTES",
             "Largest packet of the rsyslog logger (default 1024, the limit of RFC 3164).")
             .missing(SYSLOG),

@@ -66,6 +66,11 @@ impl Daemon {
         self.smart.is_some()
     }
 
+    /// True where its end was asked for.
+    pub(super) fn is_ending(&self) -> bool {
+        matches!(self.state, State::Ending { again: false, .. } | State::Over)
+    }
+
     /// True where it has a process.
     pub(super) fn is_running(&self) -> bool {
         matches!(self.state, State::Asked | State::Up { .. } | State::Ending { .. })

@@ -88,6 +88,8 @@ pub enum JobEvent<'a> {
     Stopping,
     /// Whoever asked for the end does not want to wait for it.
     Hurry,
+    /// Nobody is left that could say anything: who carries the log may end.
+    Silence,
     /// Time has passed.
     Tick(&'a dyn Surroundings),
 }

@@ -130,6 +130,13 @@ impl Jobs {
         self.leaving.is_empty() && self.daemons.iter().all(Daemon::is_quiet)
     }
 
+    /// The same, but for who carries the log.
+    pub fn has_nothing_to_say(&self) -> bool {
+        let mut pairs = self.daemons.iter().zip(&self.config.daemons);
+        self.leaving.is_empty()
+            && pairs.all(|(daemon, spec)| daemon.is_quiet() || carries_log(spec))
+    }
+
     /// Takes in what happened at `now` and appends what is to be done, in order.
     pub fn step(&mut self, now: Millis, event: JobEvent<'_>, actions: &mut Vec<JobAction>) {
         match event {
@@ -143,6 +150,7 @@ impl Jobs {
             JobEvent::Stopping if self.phase == Phase::Stopping => {}
             JobEvent::Stopping => self.stop(now + self.mercy_ms(), actions),
             JobEvent::Hurry => self.stop(now, actions),
+            JobEvent::Silence => self.end_log(now + self.mercy_ms(), actions),
             JobEvent::Tick(world) => self.tick(world, now, actions),
         }
     }
@@ -278,7 +286,7 @@ impl Jobs {
             if daemon.ended(pid, ended, spec, now, actions) {
                 // Its pid file is looked at at once.
                 self.next_look = now;
-                gateway |= spec.gateway.is_some();
+                gateway |= brings_requests(spec);
             }
         }
         if gateway {
@@ -291,7 +299,7 @@ impl Jobs {
         self.phase = Phase::Draining;
         let kill_at = now + milliseconds(self.config.gateway_mercy);
         for (daemon, spec) in self.daemons.iter_mut().zip(&self.config.daemons) {
-            if spec.gateway.is_some() {
+            if brings_requests(spec) {
                 daemon.stop(spec, kill_at, actions);
             }
         }
@@ -302,25 +310,47 @@ impl Jobs {
     fn let_workers_go(&self, actions: &mut Vec<JobAction>) {
         let mut pairs = self.daemons.iter().zip(&self.config.daemons);
         let waited = self.config.workers_wait && self.phase == Phase::Draining;
-        if waited && !pairs.any(|(daemon, spec)| spec.gateway.is_some() && daemon.is_running()) {
+        if waited && !pairs.any(|(daemon, spec)| brings_requests(spec) && daemon.is_running()) {
             // A second wish to end gracefully ends the wait.
             actions.push(JobAction::Ask(Command::GracefulStop));
         }
     }
 
+    /// All but who carries the log: those that end have things to say.
     fn stop(&mut self, kill_at: Millis, actions: &mut Vec<JobAction>) {
         self.phase = Phase::Stopping;
         for (daemon, spec) in self.daemons.iter_mut().zip(&self.config.daemons) {
-            daemon.stop(spec, kill_at, actions);
+            if !carries_log(spec) {
+                daemon.stop(spec, kill_at, actions);
+            }
         }
         for one in &mut self.leaving {
             one.kill_at = one.kill_at.map(|before| before.min(kill_at));
         }
     }
 
+    fn end_log(&mut self, kill_at: Millis, actions: &mut Vec<JobAction>) {
+        self.phase = Phase::Stopping;
+        for (daemon, spec) in self.daemons.iter_mut().zip(&self.config.daemons) {
+            if carries_log(spec) && !daemon.is_ending() {
+                daemon.stop(spec, kill_at, actions);
+            }
+        }
+    }
+
     fn mercy_ms(&self) -> u64 {
         milliseconds(self.config.mercy)
     }
+}
+
+/// True for the gateway that carries the log.
+fn carries_log(spec: &jobs::Daemon) -> bool {
+    spec.gateway.as_ref().is_some_and(|gateway| gateway.carries_log)
+}
+
+/// True for a gateway whose requests the workers answer.
+fn brings_requests(spec: &jobs::Daemon) -> bool {
+    spec.gateway.as_ref().is_some_and(|gateway| !gateway.carries_log)
 }
 
 /// Whatever is left of the session that a process led.

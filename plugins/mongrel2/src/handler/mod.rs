@@ -14,6 +14,7 @@ mod workers;
 use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::os::fd::AsRawFd;
+use std::os::unix::net::SocketAddr;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use mio::unix::SourceFd;
@@ -47,6 +48,7 @@ const PARTING_MAX: Duration = Duration::from_secs(2);
 /// See the module.
 pub(crate) struct Handler<'a> {
     post: Post<'a>,
+    workers: &'a SocketAddr,
     poll: Poll,
     pairs: Vec<Pair>,
     exchanges: Slab<Exchange>,
@@ -88,7 +90,12 @@ impl<'a> Handler<'a> {
     ///
     /// # Errors
     /// An endpoint, the directory of uploads or the poller.
-    pub(crate) fn open(plan: &Plan, post: Post<'a>, identity: &str) -> Result<Self, PluginError> {
+    pub(crate) fn open(
+        plan: &Plan,
+        post: Post<'a>,
+        workers: &'a SocketAddr,
+        identity: &str,
+    ) -> Result<Self, PluginError> {
         let system = |error: io::Error| PluginError(format!("mongrel2: {error}"));
         let context = zmq::Context::new();
         let opened = plan.pairs.iter().enumerate().map(|(number, endpoints)| {
@@ -118,6 +125,7 @@ impl<'a> Handler<'a> {
             leaving: None,
             complained: None,
             post,
+            workers,
         };
         handler.listen().map_err(system)?;
         Ok(handler)

@@ -52,7 +52,7 @@ impl Handler<'_> {
     }
 
     fn connect(&mut self) -> io::Result<usize> {
-        let upstream = Upstream::connect(self.post.workers)?;
+        let upstream = Upstream::connect(self.workers)?;
         let key = self.upstreams.insert(upstream);
         let token = Token(self.first_upstream() + key);
         if let Err(error) = self.upstreams[key].register(self.poll.registry(), token) {
