@@ -30,6 +30,7 @@ test:
 
 test-ours:
 	cargo test --workspace --locked
+	cargo test --locked -p uwsgi-plugin-mongrel2 --no-default-features
 
 test-original:
 	UWSGI_BIN='$(CACHE)/original/bin/uwsgi' cargo test --locked --test behaviour

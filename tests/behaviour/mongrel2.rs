@@ -16,6 +16,7 @@ macro_rules! behind_mongrel2 {
     };
 }
 
+mod clients;
 mod garbage;
 mod life_cycle;
 mod requests;

@@ -227,9 +227,20 @@ impl Mongrel2 {
 
     /// Ends it without a word to anybody.
     pub fn kill(&mut self) {
+        self.signal(Signal::SIGKILL);
         if let Some(mut child) = self.child.take() {
-            process::send(i32::try_from(child.id()).expect("a pid is positive"), Signal::SIGKILL);
             let _ = child.wait();
+        }
+    }
+
+    /// It does nothing any more, but is there.
+    pub fn freeze(&self) {
+        self.signal(Signal::SIGSTOP);
+    }
+
+    fn signal(&self, signal: Signal) {
+        if let Some(child) = &self.child {
+            process::send(i32::try_from(child.id()).expect("a pid is positive"), signal);
         }
     }
 

@@ -39,9 +39,9 @@ const EVENTS_MAX: usize = 256;
 /// How often it is looked whether workers listen again, a file has grown or a full socket has room: there is no event.
 const RETRY: Duration = Duration::from_millis(10);
 /// After the wish to end, so long nothing must have come before the way to Mongrel2 is left.
-const QUIET: Duration = Duration::from_millis(50);
+const QUIET: Duration = Duration::from_millis(150);
 /// But not longer than this is waited for quiet.
-const QUIET_MAX: Duration = Duration::from_millis(500);
+const QUIET_MAX: Duration = Duration::from_secs(1);
 /// And so long for Mongrel2 to close its side of the way.
 const PARTING_MAX: Duration = Duration::from_secs(2);
 
