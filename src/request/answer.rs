@@ -78,6 +78,8 @@ pub struct Answer<'a> {
     pub(super) ended: bool,
     holding: bool,
     sealed: bool,
+    /// HTTP ended with the head: see [`Response::switch`].
+    switched: bool,
     /// The first piece of the body is all of it.
     whole: bool,
     /// Compresses the body where the application asks for it; boxed, because it is large and rare.
@@ -104,6 +106,7 @@ impl<'a> Answer<'a> {
             ended: false,
             holding,
             sealed: false,
+            switched: false,
             whole: false,
             gzip,
             sent: Sent::default(),
@@ -268,6 +271,22 @@ impl<'a> Answer<'a> {
         Ok(())
     }
 
+    /// Waits until at most so many bytes are spilled.
+    fn drain(&mut self, bytes_max: usize) -> Result<(), WriteError> {
+        let mut sent = 0;
+        while self.spill.held() > bytes_max {
+            match socket::wait(self.terms.fd, true, self.terms.timeout) {
+                Ok(true) => {}
+                Ok(false) => return Err(self.fail(io::ErrorKind::TimedOut.into())),
+                Err(error) => return Err(self.fail(error)),
+            }
+            if let Err(error) = self.spill.flush(self.terms.fd.as_fd(), &mut sent) {
+                return Err(self.fail(error));
+            }
+        }
+        Ok(())
+    }
+
     fn fail(&mut self, error: io::Error) -> WriteError {
         let copy =
             error.raw_os_error().map_or_else(|| error.kind().into(), io::Error::from_raw_os_error);
@@ -332,6 +351,10 @@ impl Response for Answer<'_> {
         if data.is_empty() {
             return Ok(self.flow());
         }
+        if self.switched {
+            self.sent.dropped += data.len() as u64;
+            return Ok(Flow::Ready);
+        }
         let first = self.seal(false);
         match self.gzip.as_mut().and_then(|gzip| gzip.compress(data)) {
             None => self.put(first, data),
@@ -343,6 +366,10 @@ impl Response for Answer<'_> {
     fn write_file(&mut self, file: OwnedFd, offset: u64, length: u64) -> Result<Flow, WriteError> {
         if !self.encoder.started() {
             return Err(WriteError::NoHead);
+        }
+        if self.switched {
+            self.sent.dropped += length;
+            return Ok(Flow::Ready);
         }
         if self.seal(true) {
             self.send_head()?;
@@ -371,18 +398,7 @@ impl Response for Answer<'_> {
     }
 
     fn wait(&mut self) -> Result<(), WriteError> {
-        let mut sent = 0;
-        while self.spill.held() > SPILL_BYTES_MAX / 2 {
-            match socket::wait(self.terms.fd, true, self.terms.timeout) {
-                Ok(true) => {}
-                Ok(false) => return Err(self.fail(io::ErrorKind::TimedOut.into())),
-                Err(error) => return Err(self.fail(error)),
-            }
-            if let Err(error) = self.spill.flush(self.terms.fd.as_fd(), &mut sent) {
-                return Err(self.fail(error));
-            }
-        }
-        Ok(())
+        self.drain(SPILL_BYTES_MAX / 2)
     }
 
     fn flush_head(&mut self) -> Result<(), WriteError> {
@@ -395,7 +411,28 @@ impl Response for Answer<'_> {
         self.send_head()
     }
 
+    fn switch(&mut self, protocol: &[u8]) -> Result<(), WriteError> {
+        if self.sealed || !self.encoder.started() {
+            return Err(WriteError::NoHead);
+        }
+        (self.gzip, self.terms.hold, self.switched) = (None, false, true);
+        self.encoder.switch(protocol);
+        self.seal(false);
+        self.send_head()?;
+        self.drain(0)
+    }
+
+    fn send_as_is(&mut self, parts: &[IoSlice<'_>]) -> Result<(), WriteError> {
+        if !self.switched {
+            return Err(WriteError::NoHead);
+        }
+        self.sent.body_bytes += parts.iter().map(|part| part.len() as u64).sum::<u64>();
+        self.send_now(parts)?;
+        self.drain(0)
+    }
+
     fn abort(&mut self) {
-        self.sent.aborted = true;
+        // How another protocol ends is the application's to say.
+        self.sent.aborted = !self.switched;
     }
 }

@@ -23,6 +23,11 @@ impl Patience {
         Self { timeout, pace: None, received: 0, waited_ms: 0 }
     }
 
+    /// Bounds each wait anew; returns what bounded it before.
+    pub(super) fn replace(&mut self, timeout: Duration) -> Duration {
+        std::mem::replace(&mut self.timeout, timeout)
+    }
+
     /// So many bytes came.
     pub(super) fn received(&mut self, bytes: usize) {
         self.received += bytes as u64;
@@ -30,6 +35,9 @@ impl Patience {
 
     /// Waits until there is input; false where none came in time.
     pub(super) fn wait(&mut self, fd: BorrowedFd<'_>) -> io::Result<bool> {
+        if self.timeout.is_zero() {
+            return Ok(false);
+        }
         let Some(pace) = self.pace else { return socket::wait(fd, false, self.timeout) };
         let left_ms = pace.allows_ms(self.received).saturating_sub(self.waited_ms);
         if left_ms == 0 {
