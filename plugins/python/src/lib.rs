@@ -18,6 +18,7 @@ mod options;
 mod respond;
 mod shapes;
 mod start_response;
+mod websocket;
 mod wsgi;
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};

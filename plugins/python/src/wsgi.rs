@@ -14,7 +14,7 @@ use crate::module::{self, Current};
 use crate::options::Description;
 use crate::respond::{Delivery, Stop};
 use crate::start_response::{StartResponse, Writer};
-use crate::{Running, Shared};
+use crate::{Running, Shared, websocket};
 
 /// Serves WSGI requests on one thread.
 pub(crate) struct WsgiHandler {
@@ -132,7 +132,9 @@ impl WsgiHandler {
                 let loan = Loan { body: request.body, response, connection };
                 exchange.lend(py, loan, || {
                     let run = Run { shared: &shared, running, apps, exchange: &exchange };
-                    run.application(py, parts, environ, outcome)
+                    let outcome = run.application(py, parts, environ, outcome);
+                    websocket::finish(py, &exchange, outcome.exception);
+                    outcome
                 })
             }
             Err(raised) => {
