@@ -80,6 +80,7 @@ fn summary(config: &Config) -> Vec<String> {
             WireProtocol::Http => "HTTP",
             WireProtocol::FastCgi | WireProtocol::FastCgiNph => "FastCGI",
             WireProtocol::Scgi | WireProtocol::ScgiNph => "SCGI",
+            WireProtocol::Raw => "raw connections",
             WireProtocol::Auto => "uwsgi, HTTP, FastCGI or SCGI, whichever comes,",
         };
         lines.push(format!("serves {protocol} on {} ({})", socket.address, socket.origin));

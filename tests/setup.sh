@@ -58,16 +58,17 @@ system_run() {
     command -v cc >/dev/null || apt_install gcc libc6-dev
     command -v python3 >/dev/null || apt_install python3
     jansson_for_linking || apt_install libjansson-dev
+    command -v c++ >/dev/null || apt_install g++ # libzmq is built with it
     python_with_library || apt_install "libpython$(python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])')"
 }
 
-# nginx and wrk are used as programs only: a service that Debian starts on installing them is not wanted.
+# nginx, Mongrel2 and wrk are used as programs only: a service that Debian starts on installing them is not wanted.
 system_test() {
     system_run
     command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || { prevent_service; apt_install nginx-light; allow_service; }
     # The other front ends. Apache's programs come without its service, the others would start one.
     local program fronts=()
-    for program in apache2:apache2-bin lighttpd:lighttpd haproxy:haproxy caddy:caddy cgi-fcgi:libfcgi-bin; do
+    for program in apache2:apache2-bin lighttpd:lighttpd haproxy:haproxy caddy:caddy cgi-fcgi:libfcgi-bin mongrel2:mongrel2-core; do
         PATH="$PATH:/usr/sbin" command -v "${program%%:*}" >/dev/null || fronts+=("${program#*:}")
     done
     [ "${#fronts[@]}" -eq 0 ] || { prevent_service; apt_install "${fronts[@]}"; allow_service; }

@@ -62,7 +62,7 @@ fn described(address: &Address) -> Value {
         Address::Abstract(name) => json!({"type": "unix-abstract", "name": latin1(name)}),
         Address::Fd(fd) => json!({"type": "fd", "fd": fd}),
         Address::Shared(index) => json!({"type": "shared", "index": index}),
-        Address::Private => json!({"type": "private"}),
+        Address::Private => unreachable!("no text means it"),
     };
     if tcp["port"] == json!(0) {
         tcp["auto_port"] = json!(true);

@@ -16,6 +16,11 @@ const V2_HEAD_BYTES: usize = 16;
 const V2_BYTES_MAX: usize = 4096;
 
 const TLV_CRC32C: u8 = 0x03;
+const TLV_SSL: u8 = 0x20;
+/// In the first byte of its value: the client speaks TLS with the balancer.
+const CLIENT_SSL: u8 = 0x01;
+/// Its shortest value: flags, and the result of the certificate's verification.
+const SSL_BYTES_MIN: usize = 5;
 
 /// A header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +30,8 @@ pub struct Header {
     /// The client's address and the one that it connected to; `None` where the connection is the balancer's own, or the
     /// client has no address: the real one counts.
     pub addresses: Option<(SocketAddr, SocketAddr)>,
+    /// The client speaks TLS with the balancer. Only version 2 can say so.
+    pub tls: bool,
 }
 
 /// The header at the start of a connection's input; `Ok(None)` asks for more bytes.
@@ -58,7 +65,7 @@ fn version_1(input: &[u8]) -> Result<Option<Header>, Reject> {
         return Err(bad("v1_bad_line"));
     }
     if rest == b"UNKNOWN" || rest.starts_with(b"UNKNOWN ") {
-        return Ok(Some(Header { consumed, addresses: None }));
+        return Ok(Some(Header { consumed, addresses: None, tls: false }));
     }
     let mut words = rest.split(|byte| *byte == b' ');
     let family = words.next().unwrap_or_default();
@@ -74,7 +81,7 @@ fn version_1(input: &[u8]) -> Result<Option<Header>, Reject> {
     let (source, target) = (address(source)?, address(target)?);
     let port = |text| port(text).ok_or(bad("v1_bad_port"));
     let (from, to) = (SocketAddr::new(source, port(from)?), SocketAddr::new(target, port(to)?));
-    Ok(Some(Header { consumed, addresses: Some((from, to)) }))
+    Ok(Some(Header { consumed, addresses: Some((from, to)), tls: false }))
 }
 
 /// An address of this family as the standard library reads it, which knows neither zones nor leading zeros here.
@@ -121,18 +128,18 @@ fn version_2(input: &[u8]) -> Result<Option<Header>, Reject> {
         2 => 36,
         3 => 216,
         // Whatever it holds, it is to be ignored.
-        _ => return Ok(Some(Header { consumed, addresses: None })),
+        _ => return Ok(Some(Header { consumed, addresses: None, tls: false })),
     };
-    let addresses = match body.split_at_checked(block) {
-        _ if local => None,
+    let (addresses, tls) = match body.split_at_checked(block) {
+        _ if local => (None, false),
         None => return Err(bad("v2_short_address")),
         Some((addresses, tlvs)) => {
-            check_tlvs(header, consumed - tlvs.len())?;
+            let tls = read_tlvs(header, consumed - tlvs.len())?;
             // A datagram has no connection that could have been accepted here.
-            if family & 0x0f == 1 { pair(addresses) } else { None }
+            (if family & 0x0f == 1 { pair(addresses) } else { None }, tls)
         }
     };
-    Ok(Some(Header { consumed, addresses }))
+    Ok(Some(Header { consumed, addresses, tls }))
 }
 
 fn pair(block: &[u8]) -> Option<(SocketAddr, SocketAddr)> {
@@ -150,9 +157,9 @@ fn pair(block: &[u8]) -> Option<(SocketAddr, SocketAddr)> {
 }
 
 /// Everything behind the addresses: nothing runs over the end, and a checksum is right. There is one at the most, for each
-/// is over the whole header.
-fn check_tlvs(header: &[u8], mut at: usize) -> Result<(), Reject> {
-    let mut checked = false;
+/// is over the whole header. True where the client speaks TLS.
+fn read_tlvs(header: &[u8], mut at: usize) -> Result<bool, Reject> {
+    let (mut checked, mut tls) = (false, false);
     while at < header.len() {
         let Some([kind, high, low]) = header[at..].first_chunk() else {
             return Err(bad("v2_truncated_tlv"));
@@ -170,9 +177,13 @@ fn check_tlvs(header: &[u8], mut at: usize) -> Result<(), Reject> {
                 return Err(bad("v2_bad_crc32c"));
             }
         }
+        if *kind == TLV_SSL {
+            let flags = bytes.first().filter(|_| bytes.len() >= SSL_BYTES_MIN);
+            tls |= *flags.ok_or(bad("v2_bad_ssl"))? & CLIENT_SSL != 0;
+        }
         at = end;
     }
-    Ok(())
+    Ok(tls)
 }
 
 /// Castagnoli's, bit by bit: it is once a connection, over a few hundred bytes at the most.
@@ -195,13 +206,29 @@ mod tests {
         assert_eq!(crc32c(b"123456789"), 0xe306_9283);
     }
 
+    /// A header of version 2 with these TLVs.
+    fn version_2_with(tlvs: &[u8]) -> Vec<u8> {
+        let len = 12 + tlvs.len() as u8;
+        [V2, &[0x21, 0x11, 0, len, 192, 0, 2, 1, 192, 0, 2, 2, 1, 2, 3, 4], tlvs].concat()
+    }
+
+    #[test]
+    fn the_client_speaks_tls_where_the_balancer_says_so() {
+        let tls = |tlvs: &[u8]| decode(&version_2_with(tlvs)).map(|header| header.unwrap().tls);
+        assert_eq!(tls(&[]), Ok(false));
+        assert_eq!(tls(&[0x20, 0, 5, 1, 0, 0, 0, 0]), Ok(true));
+        // A certificate of the client's (bit 1) is no connection.
+        assert_eq!(tls(&[0x20, 0, 5, 6, 0, 0, 0, 0]), Ok(false));
+        assert_eq!(tls(&[4, 0, 1, 0, 0x20, 0, 8, 7, 0, 0, 0, 0, 0x21, 0, 0]), Ok(true));
+        assert_eq!(tls(&[0x20, 0, 4, 1, 0, 0, 0]), Err(bad("v2_bad_ssl")));
+    }
+
     #[test]
     fn a_header_has_one_checksum() {
         let with = |sums: &[[u8; 4]]| {
             let tlvs: Vec<u8> =
                 sums.iter().flat_map(|sum| [&[3, 0, 4], &sum[..]].concat()).collect();
-            let len = 12 + tlvs.len() as u8;
-            [V2, &[0x21, 0x11, 0, len, 192, 0, 2, 1, 192, 0, 2, 2, 1, 2, 3, 4], &tlvs].concat()
+            version_2_with(&tlvs)
         };
         let sum = crc32c(&with(&[[0; 4]])).to_be_bytes();
         assert!(matches!(decode(&with(&[sum])), Ok(Some(Header { addresses: Some(_), .. }))));

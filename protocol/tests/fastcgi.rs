@@ -75,7 +75,7 @@ fn what_a_head_may_hold_back_is_bounded() {
 #[test]
 fn questions_of_a_front_end_are_answered_at_once() {
     let asks = b"\x0f\0FCGI_MPXS_CONNS\x03\0new\x0f\0FCGI_MPXS_CONNS\x0e\0FCGI_MAX_CONNS";
-    let tells = b"\x0f\x01FCGI_MPXS_CONNS1\x0e\x01FCGI_MAX_CONNS8";
+    let tells = b"\x0f\x01FCGI_MPXS_CONNS0\x0e\x01FCGI_MAX_CONNS8";
     let unknown_role = [0, 0, 0, 0, 3, 0, 0, 0];
     let cases = [
         (record(kinds::GET_VALUES, 0, asks, 3), record(kinds::GET_VALUES_RESULT, 0, tells, 0)),

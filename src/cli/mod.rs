@@ -115,12 +115,17 @@ fn beyond_options(config: &Config, plugins: &plugin::Registry) -> Vec<Diagnostic
     addresses.chain(unclaimed).chain(refused).chain(unanswered(config, plugins)).collect()
 }
 
-/// Modifiers that HTTP sockets give their requests and no plugin answers: each request would be closed.
+/// Modifiers that sockets give their requests and no plugin answers: each request would be closed.
 fn unanswered(config: &Config, plugins: &plugin::Registry) -> Vec<Diagnostic> {
     let routes = plugins.routes();
     let modifiers = &config.modifiers;
-    let given =
-        [("http-modifier1", modifiers.router.0), ("http-socket-modifier1", modifiers.http.0)];
+    let given = [
+        ("http-modifier1", modifiers.router.0),
+        ("http-socket-modifier1", modifiers.http.0),
+        ("fastcgi-modifier1", modifiers.fastcgi.0),
+        ("scgi-modifier1", modifiers.scgi.0),
+        ("raw-modifier1", modifiers.raw.0),
+    ];
     let lost = given
         .into_iter()
         .filter(|(_, modifier)| *modifier != 0 && routes[usize::from(*modifier)].is_none());

@@ -2,17 +2,17 @@
 
 use std::ffi::OsStr;
 use std::fs::{File, Metadata};
-use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::mime::{MimeError, Types};
-use super::open::{self, Opened};
+use super::open::{self, Opened, Root};
 use super::{Found, Outcome, encoding};
-use crate::config::model::files::{Coding, Map, StaticFiles, Subject};
+use crate::config::model::files::{Coding, Map, Sender, StaticFiles, Subject};
 use crate::log;
+use crate::sys::beneath::Resolver;
 
 /// What of a request matters here.
 #[derive(Clone, Copy, Debug)]
@@ -32,8 +32,9 @@ pub struct Asked<'a> {
 /// See the module. Made once a generation; workers share it.
 #[derive(Debug)]
 pub struct Files {
-    options: StaticFiles,
+    pub(super) options: StaticFiles,
     types: Types,
+    resolver: Resolver,
 }
 
 impl Files {
@@ -47,13 +48,26 @@ impl Files {
             return Ok(None);
         }
         let types = Types::read(&options.mime_files)?;
-        Ok((!options.is_empty()).then(|| Self { options: options.clone(), types }))
+        if options.is_empty() {
+            return Ok(None);
+        }
+        let resolver = Resolver::probe();
+        if resolver == Resolver::Steps {
+            log::line(format_args!(
+                "[uwsgi-fileserve] openat2() is not to be had here: files are looked up step by step"
+            ));
+        }
+        Ok(Some(Self { options: options.clone(), types, resolver }))
+    }
+
+    /// Who sends files.
+    pub fn sender(&self) -> Sender {
+        self.options.sender
     }
 
     /// The file that answers a GET or HEAD.
     pub fn look_up(&self, asked: &Asked<'_>) -> Outcome<'_> {
-        let skips = |suffix: &String| asked.path.ends_with(suffix.as_bytes());
-        if asked.path.contains(&0) || self.options.skip.iter().any(skips) {
+        if asked.path.contains(&0) || self.skips(asked.path) {
             return Outcome::Missing;
         }
         let document_root = Path::new(OsStr::from_bytes(asked.document_root));
@@ -76,6 +90,11 @@ impl Files {
         Outcome::Missing
     }
 
+    /// `static-skip-ext`.
+    fn skips(&self, name: &[u8]) -> bool {
+        self.options.skip.iter().any(|suffix| name.ends_with(suffix.as_bytes()))
+    }
+
     fn mapped(&self, map: &Map, rest: &[u8], asked: &Asked<'_>) -> Outcome<'_> {
         if map.whole {
             return self.in_directory(&map.path, asked.path, asked);
@@ -86,53 +105,60 @@ impl Files {
                     let found = self.describe(file, &metadata, (&map.path, None), asked);
                     Outcome::Found(found)
                 }
-                Opened::Forbidden => Outcome::Forbidden,
-                _ => Outcome::Missing,
+                other => without_file(&map.path, &other),
             };
         }
         self.in_directory(&map.path, rest, asked)
     }
 
-    fn in_directory(&self, directory: &Path, path: &[u8], asked: &Asked<'_>) -> Outcome<'_> {
+    pub(super) fn in_directory(
+        &self,
+        directory: &Path,
+        path: &[u8],
+        asked: &Asked<'_>,
+    ) -> Outcome<'_> {
         let start = path.iter().take_while(|byte| **byte == b'/').count();
         let relative = Path::new(OsStr::from_bytes(&path[start..]));
-        let Ok(root) = open::root(directory) else { return Outcome::Missing };
-        let open = |relative: &Path| match open::below(root.as_fd(), relative) {
-            Opened::Outside => {
-                let target = directory.join(relative);
-                let opened = open::in_safe_place(&target, &self.options.safe);
-                if matches!(opened, Opened::Outside) {
-                    log::line(format_args!(
-                        "[uwsgi-fileserve] security error: {:?} is not under {} or a safe path",
-                        target.display(),
-                        directory.display()
-                    ));
-                }
-                opened
-            }
-            other => other,
+        let root = match Root::open(directory, self.resolver) {
+            Ok(root) => root,
+            Err(errno) => return without_file(directory, &Opened::without_root(errno)),
         };
+        let open = |relative: &Path| self.open(&root, directory, relative);
         let itself = if relative.as_os_str().is_empty() { Path::new(".") } else { relative };
         match open(itself) {
             Opened::File(file, metadata) => {
                 self.coded(&open, (file, metadata), (directory, itself), asked)
             }
             Opened::Directory => {
-                // An index that is the application's must not be sent as text, such as `index.php`.
-                let skips = |name: &&String| {
-                    !self.options.skip.iter().any(|suffix| name.ends_with(suffix.as_str()))
-                };
-                for name in self.options.index.iter().filter(skips) {
+                for name in &self.options.index {
                     let index = itself.join(name);
-                    if let Opened::File(file, metadata) = open(&index) {
-                        return self.coded(&open, (file, metadata), (directory, &index), asked);
+                    let Opened::File(file, metadata) = open(&index) else { continue };
+                    // One that is the application's must not be sent as text, such as `index.php`.
+                    if self.skips(name.as_bytes()) {
+                        break;
                     }
+                    return self.coded(&open, (file, metadata), (directory, &index), asked);
                 }
                 Outcome::Missing
             }
-            Opened::Forbidden => Outcome::Forbidden,
-            Opened::Nothing | Opened::Outside => Outcome::Missing,
+            other => without_file(&directory.join(itself), &other),
         }
+    }
+
+    fn open(&self, root: &Root<'_>, directory: &Path, relative: &Path) -> Opened {
+        match root.below(relative) {
+            Opened::Outside => {}
+            other => return other,
+        }
+        let opened = root.where_it_ends(relative, &self.options.safe);
+        if matches!(opened, Opened::Outside) {
+            log::line(format_args!(
+                "[uwsgi-fileserve] security error: {:?} is not under {} or a safe path",
+                directory.join(relative).display(),
+                directory.display()
+            ));
+        }
+        opened
     }
 
     /// The file, or a compressed one beside it that the client takes.
@@ -158,15 +184,22 @@ impl Files {
     }
 
     fn codings(&self, path: &Path) -> Vec<Coding> {
-        let StaticFiles { gzip, codings, .. } = &self.options;
+        let StaticFiles { gzip, codings, sender, .. } = &self.options;
+        if *sender != Sender::Own {
+            // nginx and Apache drop the word that says how a file is coded.
+            return Vec::new();
+        }
         let mut offered = codings.clone();
         let name = path.to_string_lossy();
         let gzips = gzip.all
             || gzip.patterns.iter().any(|pattern| pattern.is_match(&name))
             || gzip.directories.iter().any(|directory| name.starts_with(directory.as_str()))
             || gzip.suffixes.iter().any(|suffix| name.ends_with(suffix.as_str()));
-        if gzips && !offered.contains(&Coding::Gzip) {
-            offered.push(Coding::Gzip);
+        // uWSGI takes `.br` before `.gz`.
+        for coding in [Coding::Brotli, Coding::Gzip] {
+            if gzips && !offered.contains(&coding) {
+                offered.push(coding);
+            }
         }
         offered
     }
@@ -181,9 +214,10 @@ impl Files {
         let content_type = self.types.of(path);
         let seconds = u64::try_from(metadata.mtime()).unwrap_or(0);
         let modified = UNIX_EPOCH + Duration::from_secs(seconds);
-        // A file that is replaced has another inode, one that is written to another time.
-        let (nanos, inode) = (metadata.mtime_nsec(), metadata.ino());
-        let etag = format!("\"{seconds:x}.{nanos:x}-{inode:x}-{:x}\"", metadata.len());
+        // No inode: copies on several machines behind one balancer have the same tag.
+        let nanos = metadata.mtime_nsec();
+        let suffix = coding.map_or("", Coding::suffix);
+        let etag = format!("\"{seconds:x}.{nanos:x}-{:x}{suffix}\"", metadata.len());
         let expires = self.expires(path, content_type, modified, asked);
         Found {
             file,
@@ -217,8 +251,20 @@ impl Files {
     }
 }
 
+/// What becomes of a request whose path names no file that could be sent.
+fn without_file(path: &Path, opened: &Opened) -> Outcome<'static> {
+    match opened {
+        Opened::Forbidden => Outcome::Forbidden,
+        Opened::Failed(errno) => {
+            log::line(format_args!("[uwsgi-fileserve] cannot open {:?}: {errno}", path.display()));
+            Outcome::Failed
+        }
+        _ => Outcome::Missing,
+    }
+}
+
 /// What follows a mount point in a path: nothing, or a slash and more.
-fn below<'a>(mount: &str, path: &'a [u8]) -> Option<&'a [u8]> {
+pub(super) fn below<'a>(mount: &str, path: &'a [u8]) -> Option<&'a [u8]> {
     let rest = path.strip_prefix(mount.as_bytes())?;
     (rest.is_empty() || rest[0] == b'/').then_some(rest)
 }

@@ -4,6 +4,7 @@
 //! symbolic links and whatever comes next cannot lead out of it.
 
 mod encoding;
+pub mod internal;
 mod lookup;
 mod mime;
 mod open;
@@ -48,4 +49,6 @@ pub enum Outcome<'a> {
     Missing,
     /// There is one, and the server may not read it.
     Forbidden,
+    /// Nobody can say whether there is one; the log says why.
+    Failed,
 }

@@ -1,13 +1,14 @@
 //! Opening below a directory.
 
 use std::fs::{File, Metadata};
-use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::{Path, PathBuf};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Component, Path, PathBuf};
 
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, OpenHow, ResolveFlag, open, openat2};
+use nix::fcntl::{OFlag, open};
 use nix::sys::stat::Mode;
+
+use crate::sys::beneath::Resolver;
 
 /// What a path names.
 #[derive(Debug)]
@@ -22,59 +23,117 @@ pub(super) enum Opened {
     Outside,
     /// The server may not read it.
     Forbidden,
+    /// Nobody can say whether it is there.
+    Failed(Errno),
+}
+
+impl Opened {
+    /// Pipes and devices are no files here.
+    fn new(result: nix::Result<OwnedFd>) -> Self {
+        let file = match result {
+            Ok(fd) => File::from(fd),
+            Err(Errno::EXDEV) => return Self::Outside,
+            Err(Errno::EACCES | Errno::EPERM) => return Self::Forbidden,
+            Err(errno) if is_trouble(errno) => return Self::Failed(errno),
+            Err(_) => return Self::Nothing,
+        };
+        match file.metadata() {
+            Ok(metadata) if metadata.is_file() => Self::File(file, metadata),
+            Ok(metadata) if metadata.is_dir() => Self::Directory,
+            _ => Self::Nothing,
+        }
+    }
+
+    /// Of everything below a directory that cannot be opened itself.
+    pub(super) fn without_root(errno: Errno) -> Self {
+        if is_trouble(errno) { Self::Failed(errno) } else { Self::Nothing }
+    }
+}
+
+/// The machine's, or that of a name that changes all the time.
+fn is_trouble(errno: Errno) -> bool {
+    matches!(
+        errno,
+        Errno::EMFILE | Errno::ENFILE | Errno::ENOMEM | Errno::EIO | Errno::EAGAIN | Errno::ESTALE
+    )
 }
 
 /// A directory, or the file that is mapped in place of one.
-pub(super) fn root(path: &Path) -> io::Result<OwnedFd> {
-    Ok(open(path, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty())?)
+pub(super) struct Root<'a> {
+    path: &'a Path,
+    fd: OwnedFd,
+    resolver: Resolver,
 }
 
-/// Opens `path`, which is relative, below `root`. Nothing is waited for: pipes and devices are no files here.
-pub(super) fn below(root: BorrowedFd<'_>, path: &Path) -> Opened {
-    let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
-    let resolve = ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_MAGICLINKS;
-    let how = OpenHow::new().flags(flags).resolve(resolve);
-    /// The kernel gives up where somebody renames directories at the same time.
-    const TRIES: u32 = 16;
-    for _ in 0..TRIES {
-        return match openat2(root, path, how) {
-            Err(Errno::EAGAIN | Errno::EINTR) => continue,
-            Err(Errno::EXDEV) => Opened::Outside,
-            Err(Errno::EACCES | Errno::EPERM) => Opened::Forbidden,
-            Err(_) => Opened::Nothing,
-            Ok(fd) => looked_at(File::from(fd)),
-        };
+impl<'a> Root<'a> {
+    /// # Errors
+    /// As open(2).
+    pub(super) fn open(path: &'a Path, resolver: Resolver) -> nix::Result<Self> {
+        let fd = open(path, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty())?;
+        Ok(Self { path, fd, resolver })
     }
-    Opened::Nothing
+
+    /// Opens `path`, which is relative, below this directory. Nothing is waited for.
+    pub(super) fn below(&self, path: &Path) -> Opened {
+        Opened::new(self.resolver.open(self.fd.as_fd(), path))
+    }
+
+    /// The same for a path that [`Root::below`] found to lead out, or could not follow: where it really ends, if that is
+    /// below this directory (an absolute link) or one of these.
+    pub(super) fn where_it_ends(&self, path: &Path, safe: &[PathBuf]) -> Opened {
+        // Nobody may find out by `..` what there is beside the directory.
+        if !stays_below(path) {
+            return Opened::Outside;
+        }
+        let Ok(real) = self.path.join(path).canonicalize() else { return Opened::Nothing };
+        for place in std::iter::once(self.path).chain(safe.iter().map(PathBuf::as_path)) {
+            let Ok(place) = place.canonicalize() else { continue };
+            let Ok(rest) = real.strip_prefix(&place) else { continue };
+            let rest = if rest.as_os_str().is_empty() { Path::new(".") } else { rest };
+            // Followed once more from the directory: what became a link in the meantime leads nowhere.
+            return match Root::open(&place, self.resolver) {
+                Ok(root) => root.below(rest),
+                Err(errno) => Opened::without_root(errno),
+            };
+        }
+        Opened::Outside
+    }
+}
+
+/// No `..` goes up further than the path went down.
+fn stays_below(path: &Path) -> bool {
+    let mut depth = 0_usize;
+    path.components().all(|component| {
+        let next = match component {
+            Component::ParentDir => depth.checked_sub(1),
+            Component::Normal(_) => depth.checked_add(1),
+            _ => Some(depth),
+        };
+        depth = next.unwrap_or(0);
+        next.is_some()
+    })
 }
 
 /// A file that is mapped by itself.
 pub(super) fn mapped(path: &Path) -> Opened {
     let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
-    match open(path, flags, Mode::empty()) {
-        Ok(fd) => looked_at(File::from(fd)),
-        Err(Errno::EACCES | Errno::EPERM) => Opened::Forbidden,
-        Err(_) => Opened::Nothing,
-    }
+    Opened::new(open(path, flags, Mode::empty()))
 }
 
-fn looked_at(file: File) -> Opened {
-    match file.metadata() {
-        Ok(metadata) if metadata.is_file() => Opened::File(file, metadata),
-        Ok(metadata) if metadata.is_dir() => Opened::Directory,
-        _ => Opened::Nothing,
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// A path that leads out of its directory, opened where it ends, if that is below one of these.
-pub(super) fn in_safe_place(path: &Path, safe: &[PathBuf]) -> Opened {
-    let Ok(real) = path.canonicalize() else { return Opened::Nothing };
-    for place in safe {
-        let Ok(place) = place.canonicalize() else { continue };
-        let Ok(rest) = real.strip_prefix(&place) else { continue };
-        if let Ok(root) = root(&place) {
-            return below(root.as_fd(), rest);
+    #[test]
+    fn dots_are_counted() {
+        for (path, stays) in [
+            ("a/../b", true),
+            ("./a", true),
+            ("..", false),
+            ("a/../../a", false),
+            ("a/b/../..", true),
+        ] {
+            assert_eq!(stays_below(Path::new(path)), stays, "{path}");
         }
     }
-    Opened::Outside
 }

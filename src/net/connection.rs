@@ -8,12 +8,13 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 use uwsgi_plugin_api::WireProtocol;
-use uwsgi_protocol::{Reject, Vars, fastcgi, http1, proxy};
+use uwsgi_protocol::{Reject, Vars, http1};
 
-use super::decode::{self, Decoded, Found, Head, Limits, Look};
+use super::decode::{Head, Limits};
 use super::front::Fronts;
 use super::input::Input;
-use super::origin;
+use super::intake::Next;
+use super::introduction::Arrival;
 use super::peer::Peer;
 use super::pool::{Pool, READ_BYTES};
 use super::reactor::Listening;
@@ -22,7 +23,7 @@ use super::table::{Token, Wait};
 use super::upload::{Fault, Policy, Rest, Upload};
 use crate::config::model::proxies::Trusted;
 use crate::errors::Errors;
-use crate::sys::socket::{self, PeerAddress};
+use crate::sys::socket;
 
 /// Bounds that a connection keeps to; from the configuration.
 #[derive(Clone, Debug)]
@@ -56,18 +57,8 @@ pub enum Step {
     Close,
 }
 
-/// What follows a look at the input.
-enum Next {
-    /// More bytes are needed.
-    More,
-    /// There is a head.
-    Body,
-    /// Another look.
-    Again,
-}
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
+pub(super) enum Phase {
     Head,
     Body,
     Flush { then_linger: bool, then_close: bool, then_body: bool },
@@ -94,15 +85,15 @@ pub struct Parts<'a> {
 
 /// One connection.
 pub struct Connection {
-    fd: OwnedFd,
+    pub(super) fd: OwnedFd,
     /// Index of its listener.
     pub listener: u16,
     /// What it turned out to speak, where its listener does not say that beforehand.
     pub spoken: Option<WireProtocol>,
     /// A header of the PROXY protocol comes first.
     pub awaits_header: bool,
-    /// The port that the client connected to, where such a header told it.
-    pub server_port: Option<u16>,
+    /// What such a header told, besides who the client is.
+    pub arrival: Arrival,
     /// Who is at the other end, or whom that one speaks for.
     pub peer: Peer,
     /// Whether that one may speak for others, once it was looked at.
@@ -117,7 +108,7 @@ pub struct Connection {
     /// The present body.
     pub upload: Upload,
     /// Bytes to be passed over before the next request: the rest of a record of a body that nobody read.
-    skip: usize,
+    pub(super) skip: usize,
     /// What is still to be sent.
     pub spill: Spill,
     /// Requests served so far.
@@ -130,15 +121,28 @@ pub struct Connection {
     pub linger_until_ms: Option<u64>,
     /// Monotonic milliseconds until which it may rest between two requests, once it has done so for a while.
     pub idle_until_ms: Option<u64>,
+    /// It is a job although nothing was read: the thread that takes it reads.
+    pub(super) unread: bool,
     /// An event said that the client has ended its direction: reads go on until they say so too.
     pub hung_up: bool,
     /// `EPOLLOUT` is asked for.
     pub wants_write: bool,
-    decoder: http1::HeadDecoder,
-    phase: Phase,
+    pub(super) decoder: http1::HeadDecoder,
+    pub(super) phase: Phase,
 }
 
 impl Connection {
+    /// See [`Hub::look_at`](super::hub::Hub): its thread has yet to read.
+    pub(crate) fn unread(&self) -> bool {
+        self.unread
+    }
+
+    /// True where the first bytes of the next request may be in the socket, and nothing of it is here.
+    pub(super) fn has_unread(&self) -> bool {
+        let between = self.phase == Phase::Head && self.input.is_empty() && self.spill.is_empty();
+        between && self.input_pending && !self.unread
+    }
+
     /// A connection that was just accepted.
     pub fn new(fd: OwnedFd, listener: u16, peer: Peer, head_deadline_ms: u64) -> Box<Self> {
         Box::new(Self {
@@ -146,7 +150,7 @@ impl Connection {
             listener,
             spoken: None,
             awaits_header: false,
-            server_port: None,
+            arrival: Arrival::default(),
             peer,
             believed: None,
             token: None,
@@ -161,6 +165,7 @@ impl Connection {
             head_deadline_ms,
             linger_until_ms: None,
             idle_until_ms: None,
+            unread: false,
             hung_up: false,
             wants_write: false,
             decoder: http1::HeadDecoder::default(),
@@ -287,114 +292,6 @@ impl Connection {
         }
     }
 
-    /// Reads once. A read that does not fill the room has emptied the socket: no second one is needed.
-    fn receive(&mut self, pool: &Pool) -> io::Result<usize> {
-        if self.input.is_empty() && self.input.room().is_empty() {
-            self.input = Input::with_memory(pool.input());
-        }
-        let wanted = match self.phase {
-            Phase::Body => self.head.len + self.upload.room_wanted(),
-            _ => 0,
-        };
-        self.input.make_room(wanted);
-        let room = self.input.room();
-        let capacity = room.len();
-        let count = socket::receive(self.fd.as_fd(), room)?;
-        self.input.filled(count);
-        // The edge that told of the client's end will not come again: read until the end itself is read.
-        self.input_pending = count == capacity || self.hung_up;
-        Ok(count)
-    }
-
-    fn decode(
-        &mut self,
-        listening: &Listening,
-        bounds: &Bounds,
-        pool: &Pool,
-    ) -> Result<Next, Reject> {
-        let skipped = self.skip.min(self.input.len());
-        self.input.consume(skipped);
-        self.skip -= skipped;
-        if self.input.is_empty() {
-            return Ok(Next::More);
-        }
-        let recognizes = listening.info.protocol == WireProtocol::Auto;
-        if self.awaits_header {
-            return self.take_header(recognizes);
-        }
-        if self.spoken.is_none() && recognizes {
-            self.spoken = decode::recognize(self.input.data())?;
-            if self.spoken.is_none() {
-                return Ok(Next::More);
-            }
-        }
-        let vars = self.vars.get_or_insert_with(|| pool.vars());
-        let look = Look {
-            input: self.input.data(),
-            limits: &bounds.head,
-            body: &bounds.body,
-            listener: listening.form(self.spoken),
-            front: bounds.fronts.of(self.listener),
-            peer: &self.peer,
-            server_port: self.server_port,
-            decoder: &mut self.decoder,
-        };
-        match look.decode(vars)? {
-            Found::Part => Ok(Next::More),
-            Found::Head(Decoded { head, upload, expects_continue }) => {
-                (self.head, self.upload) = (head, upload);
-                if let Some(trusted) = &bounds.trusted {
-                    let believed = origin::is_believed(trusted, &self.peer, &mut self.believed);
-                    let protocol = listening.form(self.spoken).protocol;
-                    origin::amend(trusted, (protocol, believed), self.input.data(), vars);
-                }
-                if expects_continue && self.input.len() == head.len {
-                    self.send_continue();
-                }
-                Ok(Next::Body)
-            }
-            Found::Between { consumed, answer } => {
-                self.input.consume(consumed);
-                self.spill.push(&answer);
-                self.flush_and_resume();
-                Ok(Next::Again)
-            }
-            Found::Interleaved => {
-                fastcgi::sort(self.input.data_mut());
-                Ok(Next::Again)
-            }
-        }
-    }
-
-    /// The header of the PROXY protocol. `optional`: what is none is the beginning of something else.
-    fn take_header(&mut self, optional: bool) -> Result<Next, Reject> {
-        let header = match proxy::decode(self.input.data()) {
-            Ok(None) => return Ok(Next::More),
-            Ok(Some(header)) => header,
-            Err(reject) if optional && reject.reason == "no_proxy_header" => {
-                self.awaits_header = false;
-                return Ok(Next::Again);
-            }
-            Err(reject) => return Err(reject),
-        };
-        if let Some((client, server)) = header.addresses {
-            self.peer = Peer::new(PeerAddress::Ip(client.ip(), client.port()));
-            self.server_port = Some(server.port());
-        }
-        self.input.consume(header.consumed);
-        self.awaits_header = false;
-        Ok(if self.input.is_empty() { Next::More } else { Next::Again })
-    }
-
-    /// RFC 9110, 10.1.1. A socket that takes nothing now is in no state to be promised anything: the client will
-    /// send its body after its own time-out. What it takes a part of is sent whole, before the answer.
-    fn send_continue(&mut self) {
-        let sent = socket::send(self.fd.as_fd(), &[io::IoSlice::new(http1::CONTINUE)]);
-        if let Ok(count @ 1..) = sent {
-            self.spill.push(&http1::CONTINUE[count..]);
-        }
-    }
-
     /// True where the rest of the present body, which nobody has read, can be passed over when it comes.
     pub fn passes_over_rest(&mut self) -> bool {
         let Rest::Coded(coding) = &self.upload.rest else { return false };
@@ -434,7 +331,7 @@ impl Connection {
         let mut sent = 0;
         match self.spill.flush(self.fd.as_fd(), &mut sent) {
             Err(_) => Some(Step::Close),
-            Ok(Flushed::Blocked) => Some(Step::Wait(Wait::Flush)),
+            Ok(Flushed::Blocked | Flushed::Paused) => Some(Step::Wait(Wait::Flush)),
             Ok(Flushed::Done) if then_linger => Some(self.begin_linger()),
             Ok(Flushed::Done) if then_close => Some(Step::Close),
             Ok(Flushed::Done) => {

@@ -7,6 +7,7 @@ use uwsgi_protocol::sniff::{self, Guess};
 use uwsgi_protocol::{Known, Reject, Vars, scgi, uwsgi, websocket};
 
 use super::front::Front;
+use super::introduction::Arrival;
 use super::peer::Peer;
 use super::upload::{Policy, Upload};
 
@@ -105,7 +106,7 @@ pub(super) struct Look<'a> {
     /// What the listener asks for beyond its protocol.
     pub(super) front: Option<&'a Front>,
     pub(super) peer: &'a Peer,
-    pub(super) server_port: Option<u16>,
+    pub(super) arrival: Arrival,
     pub(super) decoder: &'a mut http1::HeadDecoder,
 }
 
@@ -118,6 +119,7 @@ impl Look<'_> {
             WireProtocol::Http | WireProtocol::Auto => self.http(vars),
             WireProtocol::FastCgi | WireProtocol::FastCgiNph => self.fastcgi(vars),
             WireProtocol::Scgi | WireProtocol::ScgiNph => self.scgi(vars),
+            WireProtocol::Raw => self.raw(vars),
         }
     }
 
@@ -178,6 +180,14 @@ impl Look<'_> {
         Ok(Found::Head(Decoded { head, upload, expects_continue: false }))
     }
 
+    /// Nothing is read: whatever comes is the application's.
+    fn raw(self, vars: &mut Vars) -> Result<Found, Reject> {
+        vars.clear();
+        let (modifier1, modifier2) = self.listener.modifiers;
+        let head = Head { modifier1, modifier2, ..Head::default() };
+        self.found(head, Framing::Length(0))
+    }
+
     fn http(self, vars: &mut Vars) -> Result<Found, Reject> {
         let keeps_slashes = self.front.is_some_and(Front::keeps_slashes);
         let limits = http1::Limits { keeps_slashes, ..self.limits.http };
@@ -188,9 +198,7 @@ impl Look<'_> {
             return Err(Reject::new(501, "connect_not_supported"));
         }
         vars.push_bytes(Known::RemoteAddr, self.peer.address());
-        if let Some(port) = self.server_port {
-            vars.push_bytes(Known::ServerPort, port.to_string().as_bytes());
-        }
+        self.arrival.announce(vars);
         if let Some(front) = self.front {
             front.adapt(&decoded, self.input, vars)?;
         }

@@ -3,6 +3,7 @@
 //! Most listeners ask for nothing: then there is no [`Front`], and its requests cost one look.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use uwsgi_protocol::http1::{self, Framing};
 use uwsgi_protocol::{Known, Name, Reject, Vars};
@@ -25,6 +26,11 @@ impl Front {
     /// Answers that the application marks are compressed.
     pub fn compresses(&self) -> bool {
         self.router.gzip
+    }
+
+    /// How long an application may say nothing (`http-timeout`).
+    pub fn silence_max(&self) -> Option<Duration> {
+        self.router.timeout
     }
 
     /// Makes a request what this listener wants it to be; `input` is what its variables point into.
@@ -59,7 +65,7 @@ impl Front {
 
     /// The times of this listener, where they are its own; the others are `usual`.
     fn times(&self, usual: &Times) -> Option<Times> {
-        let ms = |time: std::time::Duration| time.as_millis() as u64;
+        let ms = |time: Duration| time.as_millis() as u64;
         let Router { timeout, head_timeout, .. } = self.router;
         if timeout.is_none() && head_timeout.is_none() {
             return None;

@@ -242,4 +242,4 @@ impl Hub {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

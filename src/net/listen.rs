@@ -4,14 +4,14 @@
 //! that names the option. Nothing is logged here: each socket carries its start-up line.
 
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use uwsgi_plugin_api::{Known, Listener, WireProtocol};
 
-use super::address::{self, Address, Host};
+use super::address::{self, Address};
 use super::inherit::{Inheritance, Inherited, Reason};
 use super::socket_file;
 use crate::config::Config;
@@ -21,10 +21,14 @@ use crate::sys::listen::{self as system, Bound, TcpOptions};
 use crate::sys::machine;
 
 mod endpoint;
+mod reasons;
+mod resolve;
 #[cfg(test)]
 mod tests;
 
 pub use endpoint::{Endpoint, EndpointSocket, bind_endpoints, is_endpoint};
+use reasons::{described, path_hint, tcp_hint};
+pub use resolve::resolve;
 
 /// Why the server cannot listen. The text is one line for the user; the exit status is 1.
 #[derive(Debug, thiserror::Error)]
@@ -255,76 +259,6 @@ fn bind_path(config: &Config, path: &Path) -> Result<OwnedFd, String> {
     Ok(fd)
 }
 
-/// The socket address of a host. Names prefer IPv4, as uWSGI does.
-///
-/// # Errors
-/// What cannot be resolved, and why.
-pub fn resolve(host: &Host, port: u16) -> Result<SocketAddr, String> {
-    match host {
-        Host::V4(address) => Ok((*address, port).into()),
-        Host::V6(address, scope) => {
-            let scope_id = scope.as_deref().map_or(Ok(0), scope_id)?;
-            Ok(std::net::SocketAddrV6::new(*address, port, 0, scope_id).into())
-        }
-        Host::Name(name) => {
-            let found = (name.as_str(), port).to_socket_addrs();
-            let found: Vec<_> =
-                found.map_err(|error| format!("cannot resolve {name}: {error}"))?.collect();
-            let first = found.iter().find(|address| address.is_ipv4()).or(found.first());
-            first.copied().ok_or_else(|| format!("cannot resolve {name}: it has no address"))
-        }
-        Host::Wildcard(prefix) if prefix.is_empty() => Ok(([0, 0, 0, 0], port).into()),
-        Host::Wildcard(prefix) => {
-            let local = machine::local_ipv4().map_err(|error| error.to_string())?;
-            let found = local.into_iter().find(|address| address.to_string().starts_with(prefix));
-            let found = found
-                .ok_or_else(|| format!("this machine has no address that begins with {prefix}"))?;
-            Ok((found, port).into())
-        }
-    }
-}
-
-fn scope_id(scope: &str) -> Result<u32, String> {
-    if let Ok(number) = scope.parse() {
-        return Ok(number);
-    }
-    nix::net::if_::if_nametoindex(scope)
-        .map_err(|error| format!("no network interface {scope}: {error}"))
-}
-
-/// `address already in use (another program listens there)`.
-fn described(error: &io::Error, hint: &str) -> String {
-    let text = match error.raw_os_error() {
-        Some(code) => nix::errno::Errno::from_raw(code).desc().to_owned(),
-        None => error.to_string(),
-    };
-    let text = text.to_lowercase();
-    if hint.is_empty() { text } else { format!("{text} ({hint})") }
-}
-
-fn tcp_hint(error: &io::Error, address: &SocketAddr) -> &'static str {
-    match error.kind() {
-        io::ErrorKind::AddrInUse => "another program listens on this port, or reuse-port differs",
-        io::ErrorKind::AddrNotAvailable => "this machine has no such address",
-        io::ErrorKind::PermissionDenied if address.port() < 1024 => {
-            "ports below 1024 need root or CAP_NET_BIND_SERVICE"
-        }
-        _ => "",
-    }
-}
-
-fn path_hint(error: &io::Error, path: &Path) -> String {
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let directory = parent.unwrap_or(Path::new(".")).display();
-    match error.kind() {
-        io::ErrorKind::NotFound => format!("the directory {directory} does not exist"),
-        io::ErrorKind::PermissionDenied => format!("this user may not create files in {directory}"),
-        io::ErrorKind::NotADirectory => format!("{directory} is not a directory"),
-        io::ErrorKind::ReadOnlyFilesystem => format!("{directory} cannot be written to"),
-        _ => String::new(),
-    }
-}
-
 impl Opened {
     /// Options that connections inherit, and the queue. Inherited sockets get them anew: the
     /// configuration may have changed.
@@ -335,7 +269,8 @@ impl Opened {
             let options = TcpOptions {
                 no_delay: runtime.tcp_nodelay || may_answer_again(protocol),
                 keep_alive: runtime.so_keepalive,
-                defer_seconds: match runtime.defer_accept {
+                // Who connects to a raw socket may wait to be spoken to.
+                defer_seconds: match runtime.defer_accept && protocol != WireProtocol::Raw {
                     true => u32::try_from(seconds).unwrap_or(u32::MAX),
                     false => 0,
                 },
@@ -409,7 +344,7 @@ fn may_answer_again(protocol: WireProtocol) -> bool {
     match protocol {
         WireProtocol::Uwsgi | WireProtocol::Scgi | WireProtocol::ScgiNph => false,
         WireProtocol::PersistentUwsgi | WireProtocol::Http | WireProtocol::Auto => true,
-        WireProtocol::FastCgi | WireProtocol::FastCgiNph => true,
+        WireProtocol::FastCgi | WireProtocol::FastCgiNph | WireProtocol::Raw => true,
     }
 }
 

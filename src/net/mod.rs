@@ -11,6 +11,8 @@ pub mod front;
 pub mod hub;
 pub mod inherit;
 pub mod input;
+mod intake;
+mod introduction;
 pub mod leaving;
 pub mod listen;
 pub mod origin;

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   | version 1 | kind 1 |                                                        a nudge ends here
-//!   | protocol 1 | spoken 1 | awaits_header 1 | server_port 2 | requests 4 | head_left_ms 4 | port 2 |
+//!   | protocol 1 | spoken 1 | flags 1 | server_port 2 | requests 4 | head_left_ms 4 | port 2 |
 //!   | name_len 2 | address_len 1 |
 //!   | name | address | input |
 //! ```
@@ -12,10 +12,14 @@
 use uwsgi_plugin_api::{Listener, WireProtocol};
 
 /// Changes with the form of the messages; a message of another version is not understood.
-pub(super) const VERSION: u8 = 2;
+pub(super) const VERSION: u8 = 3;
 
 const CONNECTION: u8 = b'c';
 const NUDGE: u8 = b'n';
+
+/// Flags.
+const AWAITS_HEADER: u8 = 1;
+const TLS: u8 = 2;
 
 /// A message of the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +39,8 @@ pub(super) struct Parcel<'a> {
     pub(super) spoken: WireProtocol,
     /// A header of the PROXY protocol comes first.
     pub(super) awaits_header: bool,
+    /// Such a header told that the client speaks TLS.
+    pub(super) tls: bool,
     /// The port that such a header told; 0 where none did.
     pub(super) server_port: u16,
     /// Name of its listener: the address that it is bound to.
@@ -58,8 +64,8 @@ impl<'a> Parcel<'a> {
     }
 
     fn decode(bytes: &'a [u8]) -> Option<Self> {
-        let (&[protocol, spoken, awaits_header], rest) = bytes.split_first_chunk()?;
-        if awaits_header > 1 {
+        let (&[protocol, spoken, flags], rest) = bytes.split_first_chunk()?;
+        if flags & !(AWAITS_HEADER | TLS) != 0 {
             return None;
         }
         let (server_port, rest) = rest.split_first_chunk()?;
@@ -74,7 +80,8 @@ impl<'a> Parcel<'a> {
         Some(Self {
             protocol,
             spoken,
-            awaits_header: awaits_header != 0,
+            awaits_header: flags & AWAITS_HEADER != 0,
+            tls: flags & TLS != 0,
             server_port: u16::from_le_bytes(*server_port),
             name,
             requests: u32::from_le_bytes(*requests),
@@ -95,9 +102,9 @@ impl<'a> Message<'a> {
         };
         let name_len = u16::try_from(parcel.name.len()).ok()?;
         let address_len = u8::try_from(parcel.address.len()).ok()?;
-        let awaits_header = u8::from(parcel.awaits_header);
+        let flags = u8::from(parcel.awaits_header) * AWAITS_HEADER + u8::from(parcel.tls) * TLS;
         let parts = [
-            &[VERSION, CONNECTION, letter(parcel.protocol), letter(parcel.spoken), awaits_header][..],
+            &[VERSION, CONNECTION, letter(parcel.protocol), letter(parcel.spoken), flags][..],
             &parcel.server_port.to_le_bytes(),
             &parcel.requests.to_le_bytes(),
             &parcel.head_left_ms.to_le_bytes(),
@@ -131,6 +138,7 @@ fn letter(protocol: WireProtocol) -> u8 {
         WireProtocol::FastCgiNph => b'F',
         WireProtocol::Scgi => b's',
         WireProtocol::ScgiNph => b'S',
+        WireProtocol::Raw => b'r',
         WireProtocol::Auto => b'a',
     }
 }
@@ -150,17 +158,18 @@ mod tests {
         fn every_parcel_survives_its_bytes(
             protocols in prop::array::uniform2(prop::sample::select(&WireProtocol::ALL[..])),
             name in prop::collection::vec(any::<u8>(), 0..300),
-            numbers in any::<(u32, u32, u16, u16, bool)>(),
+            numbers in any::<(u32, u32, u16, u16, bool, bool)>(),
             address in prop::collection::vec(any::<u8>(), 0..46),
             input in prop::collection::vec(any::<u8>(), 0..300),
         ) {
             let [protocol, spoken] = protocols;
-            let (requests, head_left_ms, port, server_port, awaits_header) = numbers;
+            let (requests, head_left_ms, port, server_port, awaits_header, tls) = numbers;
             let (name, address, input) = (&name[..], &address[..], &input[..]);
             let parcel = Parcel {
                 protocol,
                 spoken,
                 awaits_header,
+                tls,
                 server_port,
                 name,
                 requests,

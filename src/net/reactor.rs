@@ -323,7 +323,10 @@ impl Hub {
             interest |= Interest::WRITABLE;
         }
         match connection.token {
-            Some(token) if write != connection.wants_write => {
+            // Where sending was left off, an edge has been and gone: registered anew, the socket tells again.
+            Some(token)
+                if write != connection.wants_write || (write && connection.spill.is_paused()) =>
+            {
                 self.registry.reregister(
                     &mut SourceFd(&fd),
                     mio::Token(token.to_usize()),
@@ -373,9 +376,37 @@ impl Hub {
         now_ms: u64,
         jobs: &mut VecDeque<Box<Connection>>,
     ) {
-        let listener = &self.listeners[connection.listener as usize];
-        let step = connection.advance(listener, &self.bounds, &self.pool);
+        let step = self.look_at(&mut connection);
         self.settle(connection, step, now_ms, jobs);
+    }
+
+    /// Reads what is there and finds a request in it. That of a gateway is only read by the thread that runs it: what is still
+    /// unread when the worker is killed, nobody has begun, and the gateway asks another worker.
+    pub(crate) fn look_at(&self, connection: &mut Connection) -> Step {
+        let listener = &self.listeners[connection.listener as usize];
+        if listener.private && connection.has_unread() {
+            connection.unread = true;
+            return Step::Run;
+        }
+        connection.advance(listener, &self.bounds, &self.pool)
+    }
+
+    /// A connection that a thread has taken, with its request; with what is to be done where there is none.
+    ///
+    /// # Errors
+    /// No request, or none yet.
+    pub(crate) fn read_request(
+        &self,
+        mut connection: Box<Connection>,
+    ) -> Result<Box<Connection>, (Box<Connection>, Step)> {
+        if !std::mem::take(&mut connection.unread) {
+            return Ok(connection);
+        }
+        let listener = &self.listeners[connection.listener as usize];
+        match connection.advance(listener, &self.bounds, &self.pool) {
+            Step::Run => Ok(connection),
+            step => Err((connection, step)),
+        }
     }
 
     /// What a step means for its connection: a job, a rest, or the end.
@@ -393,8 +424,7 @@ impl Hub {
                 Step::Wait(wait) => match self.park(connection, wait, now_ms) {
                     Some(back) => {
                         connection = back;
-                        let listener = &self.listeners[connection.listener as usize];
-                        step = connection.advance(listener, &self.bounds, &self.pool);
+                        step = self.look_at(&mut connection);
                     }
                     None => return,
                 },
@@ -403,3 +433,6 @@ impl Hub {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

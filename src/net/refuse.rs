@@ -79,7 +79,7 @@ impl Hub {
             (WireProtocol::FastCgi | WireProtocol::FastCgiNph, _) => "invalid FastCGI request",
             (WireProtocol::Scgi | WireProtocol::ScgiNph, _) => "invalid SCGI request",
             (WireProtocol::Http, _) => "invalid HTTP request",
-            (WireProtocol::Auto, _) => "invalid request",
+            (WireProtocol::Raw | WireProtocol::Auto, _) => "invalid request",
         };
         what.to_owned()
     }

@@ -18,6 +18,7 @@ use uwsgi_protocol::http1::Form;
 
 use super::connection::Connection;
 use super::hub::Hub;
+use super::introduction::Arrival;
 use super::leaving::Course;
 use super::parcel::{Message, Parcel};
 use super::peer::Peer;
@@ -159,7 +160,8 @@ impl Hub {
             protocol: info.protocol,
             spoken: connection.spoken.unwrap_or(info.protocol),
             awaits_header: connection.awaits_header,
-            server_port: connection.server_port.unwrap_or(0),
+            tls: connection.arrival.tls,
+            server_port: connection.arrival.server_port.unwrap_or(0),
             name: info.name.as_bytes(),
             requests: connection.requests,
             head_left_ms: u32::try_from(head_left_ms).unwrap_or(u32::MAX),
@@ -220,7 +222,8 @@ impl Hub {
         let mut connection = Connection::new(fd, listener, peer, now_ms + head_left_ms);
         connection.requests = parcel.requests;
         connection.awaits_header = parcel.awaits_header;
-        connection.server_port = Some(parcel.server_port).filter(|port| *port != 0);
+        let server_port = Some(parcel.server_port).filter(|port| *port != 0);
+        connection.arrival = Arrival { server_port, tls: parcel.tls };
         connection.spoken = (parcel.spoken != parcel.protocol).then_some(parcel.spoken);
         connection.input.extend(parcel.input);
         if connection.input.is_empty() {

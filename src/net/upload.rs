@@ -75,6 +75,8 @@ pub struct Upload {
     pub coded: bool,
     /// Nobody said beforehand how long it is.
     pub unannounced: bool,
+    /// It is announced as more than is waited for, although it comes coded.
+    large: bool,
     /// The application runs at once, whatever there is of it: the client may leave HTTP, and what it sends then is not
     /// for us to wait for.
     pub at_once: bool,
@@ -96,6 +98,7 @@ impl Default for Upload {
             spool: None,
             coded: false,
             unannounced: false,
+            large: false,
             at_once: false,
             fault: None,
             waiting_since_ms: None,
@@ -130,7 +133,8 @@ impl Upload {
         if policy.bytes_max.is_some_and(|max| announced.is_some_and(|length| length > max)) {
             return Err(Reject::new(413, "body_too_large"));
         }
-        Ok(Self::coded(Coding::Records(Records::new(id, announced))))
+        let large = announced.is_some_and(|length| length > BODY_MEMORY_MAX as u64);
+        Ok(Self { large, ..Self::coded(Coding::Records(Records::new(id, announced))) })
     }
 
     fn coded(coding: Coding) -> Self {
@@ -150,7 +154,7 @@ impl Upload {
             _ if self.fault.is_some() || self.at_once => true,
             _ if policy.spool_from.is_some() => false,
             Rest::Length(left) => self.ready as u64 + left > BODY_MEMORY_MAX as u64,
-            Rest::Coded(_) => self.ready >= BODY_MEMORY_MAX,
+            Rest::Coded(_) => self.large || self.ready >= BODY_MEMORY_MAX,
             Rest::Raw => true,
         }
     }

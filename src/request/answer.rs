@@ -1,7 +1,8 @@
-//! The answer to one request: framing by the codec, bytes to the socket, the rest to the spill.
+//! The answer to one request: its head and its end; `outgoing` has the way of its bytes.
 
 use std::io::{self, IoSlice};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::sync::Arc;
 use std::time::Duration;
 
 use uwsgi_plugin_api::{Flow, HeadError, Response, WriteError};
@@ -10,17 +11,13 @@ use uwsgi_protocol::http1::{ResponseEncoder, is_value};
 use super::cell::Cell;
 use super::dress::Dress;
 use super::fault::Standin;
-use super::gzip::{self, Gzip};
-use crate::net::spill::{Flushed, Spill};
-use crate::sys::socket;
+use super::gzip::Gzip;
+use super::internal::Named;
+use crate::files::Files;
+use crate::net::spill::Spill;
 
 /// Bytes that may wait in memory for a slow reader before the application has to wait as well.
 pub const SPILL_BYTES_MAX: usize = 1 << 20;
-/// So much of a connection's answers is kept back while its next pipelined request is here already, in bytes.
-const HOLD_BYTES_MAX: usize = 16 * 1024;
-
-/// Bodies up to this size are copied behind their head.
-const JOIN_BYTES_MAX: usize = 2 * 1024;
 
 /// The header of a request's id.
 const REQUEST_ID: &[u8] = b"X-Request-Id";
@@ -40,6 +37,8 @@ pub struct Sent {
     pub missing: u64,
     /// A file was sent.
     pub sendfile: bool,
+    /// No application was asked: a static file is the answer.
+    pub is_static: bool,
     /// The server answered in the application's place, with this status.
     pub replaced: Option<u16>,
     /// It did so with 504, because the request took too long.
@@ -61,6 +60,8 @@ pub(super) struct Terms<'a> {
     pub(super) id: Option<&'a [u8]>,
     /// Headers that are added to the application's.
     pub(super) headers: &'a [(String, String)],
+    /// Where files may lie that the application names in place of a body.
+    pub(super) internal: Option<&'a Files>,
     /// Another request of this connection is here: small answers wait for its answer.
     pub(super) hold: bool,
 }
@@ -69,21 +70,25 @@ pub(super) struct Terms<'a> {
 pub struct Answer<'a> {
     pub(super) terms: Terms<'a>,
     pub(super) encoder: &'a mut ResponseEncoder,
-    spill: &'a mut Spill,
+    pub(super) spill: &'a mut Spill,
+    /// The file that the application has named; nothing of its own body is sent then.
+    pub(super) named: Option<Named>,
     /// What FastCGI is told at the end; 0 is success.
     pub(super) exit_status: u32,
+    /// What its log is told then; empty for nothing.
+    pub(super) remark: &'static str,
     /// The application has said the request's id.
     has_id: bool,
     /// The records of this answer have ended.
     pub(super) ended: bool,
-    holding: bool,
+    pub(super) holding: bool,
     sealed: bool,
     /// HTTP ended with the head: see [`Response::switch`].
     switched: bool,
     /// The first piece of the body is all of it.
-    whole: bool,
+    pub(super) whole: bool,
     /// Compresses the body where the application asks for it; boxed, because it is large and rare.
-    gzip: Option<Box<Gzip>>,
+    pub(super) gzip: Option<Box<Gzip>>,
     /// How it went.
     pub sent: Sent,
 }
@@ -101,7 +106,9 @@ impl<'a> Answer<'a> {
             terms,
             encoder,
             spill,
+            named: None,
             exit_status: 0,
+            remark: "",
             has_id: false,
             ended: false,
             holding,
@@ -151,17 +158,6 @@ impl<'a> Answer<'a> {
         end.missing == 0 && end.keep_alive
     }
 
-    /// Sends what was kept back.
-    pub fn flush_held(&mut self) -> Result<(), WriteError> {
-        if !self.holding {
-            return Ok(());
-        }
-        self.holding = false;
-        let mut held = Vec::new();
-        self.terms.cell.take_held(&mut held);
-        self.send_now(&[IoSlice::new(&held)])
-    }
-
     /// The control thread has answered: nothing of this answer left or will, and the connection closes.
     pub fn was_cut(&mut self) {
         (self.sent.cut, self.sent.replaced) = (true, Some(504));
@@ -171,8 +167,14 @@ impl<'a> Answer<'a> {
         self.holding = false;
     }
 
+    /// The control thread has ended this answer, and the log has its line.
+    pub fn was_ended(&mut self) {
+        self.sent.error = None;
+        self.holding = false;
+    }
+
     /// True where the head was open. `is_file`: the body is a file.
-    fn seal(&mut self, is_file: bool) -> bool {
+    pub(super) fn seal(&mut self, is_file: bool) -> bool {
         let first = !self.sealed;
         if first {
             self.sealed = true;
@@ -191,114 +193,6 @@ impl<'a> Answer<'a> {
         }
         first
     }
-
-    fn send_head(&mut self) -> Result<(), WriteError> {
-        let head = self.encoder.take_head();
-        let result = self.send(&[IoSlice::new(&head)], true);
-        self.encoder.return_head(head);
-        result
-    }
-
-    /// Frames and sends bytes of the body. `first`: the head goes with them.
-    fn put(&mut self, first: bool, data: &[u8]) -> Result<Flow, WriteError> {
-        let frame = self.encoder.frame(data);
-        self.sent.body_bytes += frame.data.len() as u64;
-        self.sent.dropped += frame.dropped;
-        // The head is borrowed from the encoder while the socket is written: moved out for that time.
-        let mut head = if first { self.encoder.take_head() } else { Vec::new() };
-        if first && frame.data.len() <= JOIN_BYTES_MAX {
-            // One buffer costs the kernel less than two, and copying this little costs next to nothing.
-            for part in [frame.prefix(), frame.data, frame.suffix] {
-                head.extend_from_slice(part);
-            }
-            let result = self.send(&[IoSlice::new(&head)], true);
-            self.encoder.return_head(head);
-            return result.map(|()| self.flow());
-        }
-        let parts = [
-            IoSlice::new(&head),
-            IoSlice::new(frame.prefix()),
-            IoSlice::new(frame.data),
-            IoSlice::new(frame.suffix),
-        ];
-        let used = if first { &parts[..] } else { &parts[1..] };
-        let result =
-            if used.iter().all(|part| part.is_empty()) { Ok(()) } else { self.send(used, true) };
-        if first {
-            self.encoder.return_head(head);
-        }
-        result.map(|()| self.flow())
-    }
-
-    /// `small`: may be kept back.
-    fn send(&mut self, parts: &[IoSlice<'_>], small: bool) -> Result<(), WriteError> {
-        if self.terms.hold && small && self.terms.cell.hold(parts, HOLD_BYTES_MAX) {
-            self.holding = true;
-            return Ok(());
-        }
-        self.flush_held()?;
-        self.send_now(parts)
-    }
-
-    fn send_now(&mut self, parts: &[IoSlice<'_>]) -> Result<(), WriteError> {
-        match self.terms.dress.records {
-            None => self.transmit(parts),
-            Some(id) => self.send_records(id, parts),
-        }
-    }
-
-    /// Bytes as they go on the wire.
-    pub(super) fn transmit(&mut self, parts: &[IoSlice<'_>]) -> Result<(), WriteError> {
-        if self.sent.error.is_some() {
-            return Err(WriteError::Disconnected(io::ErrorKind::BrokenPipe.into()));
-        }
-        if !self.terms.cell.begin_answer() {
-            return Err(self.fail(io::ErrorKind::ConnectionAborted.into()));
-        }
-        let mut sent = 0;
-        if self.spill.is_empty() {
-            match socket::send(self.terms.fd, parts) {
-                Ok(count) => sent = count,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Err(self.fail(error)),
-            }
-        }
-        for part in parts {
-            let skip = sent.min(part.len());
-            sent -= skip;
-            self.spill.push(&part[skip..]);
-        }
-        Ok(())
-    }
-
-    /// Waits until at most so many bytes are spilled.
-    fn drain(&mut self, bytes_max: usize) -> Result<(), WriteError> {
-        let mut sent = 0;
-        while self.spill.held() > bytes_max {
-            match socket::wait(self.terms.fd, true, self.terms.timeout) {
-                Ok(true) => {}
-                Ok(false) => return Err(self.fail(io::ErrorKind::TimedOut.into())),
-                Err(error) => return Err(self.fail(error)),
-            }
-            if let Err(error) = self.spill.flush(self.terms.fd.as_fd(), &mut sent) {
-                return Err(self.fail(error));
-            }
-        }
-        Ok(())
-    }
-
-    fn fail(&mut self, error: io::Error) -> WriteError {
-        let copy =
-            error.raw_os_error().map_or_else(|| error.kind().into(), io::Error::from_raw_os_error);
-        self.sent.error = Some(error);
-        WriteError::Disconnected(copy)
-    }
-
-    /// Nobody has to wait for room after the last byte: what is spilled is the reactor's.
-    fn flow(&self) -> Flow {
-        let more = !self.whole && !self.encoder.is_complete();
-        if more && self.spill.held() > SPILL_BYTES_MAX { Flow::Full } else { Flow::Ready }
-    }
 }
 
 impl Response for Answer<'_> {
@@ -309,13 +203,16 @@ impl Response for Answer<'_> {
         if let Some(gzip) = &mut self.gzip {
             gzip.restart();
         }
-        self.has_id = false;
+        (self.has_id, self.named) = (false, None);
         self.encoder.start(status)
     }
 
     fn header(&mut self, name: &[u8], value: &[u8]) -> Result<(), HeadError> {
         if self.sealed {
             return Err(HeadError::AlreadySent);
+        }
+        if self.takes_name(name, value) {
+            return Ok(());
         }
         if let Some(gzip) = &mut self.gzip
             && is_value(value)
@@ -348,7 +245,8 @@ impl Response for Answer<'_> {
         if !self.encoder.started() {
             return Err(WriteError::NoHead);
         }
-        if data.is_empty() {
+        // A body in whose place a file is sent is of no use.
+        if data.is_empty() || self.named.is_some() {
             return Ok(self.flow());
         }
         if self.switched {
@@ -364,37 +262,11 @@ impl Response for Answer<'_> {
     }
 
     fn write_file(&mut self, file: OwnedFd, offset: u64, length: u64) -> Result<Flow, WriteError> {
-        if !self.encoder.started() {
-            return Err(WriteError::NoHead);
-        }
         if self.switched {
             self.sent.dropped += length;
             return Ok(Flow::Ready);
         }
-        if self.seal(true) {
-            self.send_head()?;
-        }
-        if self.gzip.as_ref().is_some_and(|gzip| gzip.is_active()) {
-            return gzip::write_file(self, &file.into(), offset, length);
-        }
-        self.flush_held()?;
-        let frame = self.encoder.file_frame(length);
-        self.sent.body_bytes += frame.len;
-        self.sent.dropped += frame.dropped;
-        self.sent.sendfile = true;
-        if !frame.prefix().is_empty() {
-            self.send_now(&[IoSlice::new(frame.prefix())])?;
-        }
-        match self.terms.dress.records {
-            None => self.spill.push_file(file, offset, frame.len),
-            Some(id) => self.spill.push_file_in_records(file, offset, frame.len, id),
-        }
-        self.spill.push(frame.suffix);
-        let mut sent = 0;
-        match self.spill.flush(self.terms.fd.as_fd(), &mut sent) {
-            Ok(Flushed::Done | Flushed::Blocked) => Ok(self.flow()),
-            Err(error) => Err(self.fail(error)),
-        }
+        self.write_part(Arc::new(file), offset, length)
     }
 
     fn wait(&mut self) -> Result<(), WriteError> {
@@ -405,7 +277,7 @@ impl Response for Answer<'_> {
         if !self.encoder.started() {
             return Err(WriteError::NoHead);
         }
-        if !self.seal(false) {
+        if self.named.is_some() || !self.seal(false) {
             return Ok(());
         }
         self.send_head()
@@ -416,6 +288,8 @@ impl Response for Answer<'_> {
             return Err(WriteError::NoHead);
         }
         (self.gzip, self.terms.hold, self.switched) = (None, false, true);
+        // Whoever has a connection of its own may be silent.
+        self.terms.cell.silence.begin(None, 0);
         self.encoder.switch(protocol);
         self.seal(false);
         self.send_head()?;

@@ -8,6 +8,7 @@ use uwsgi_plugin_api::{Body, BodyError, Fill};
 use uwsgi_protocol::{Reject, VarsView};
 
 use super::patience::Patience;
+use super::silence::Silence;
 use crate::net::coding::Piece;
 use crate::net::pace::Pace;
 use crate::net::upload::{Fault, Rest, Upload};
@@ -57,7 +58,7 @@ pub struct RequestBody<'a> {
     whole: &'a [u8],
     upload: &'a mut Upload,
     buffer: &'a mut BodyBuffer,
-    patience: Patience,
+    patience: Patience<'a>,
     bytes_max: Option<u64>,
     /// `post-buffering` is on: complete bodies may be read again.
     seekable: bool,
@@ -107,9 +108,9 @@ impl<'a> RequestBody<'a> {
         self.offer = Some(vars);
     }
 
-    /// The client has to keep this pace.
-    pub fn keep_pace(&mut self, pace: Option<Pace>) {
-        self.patience.pace = pace;
+    /// The client has to keep this pace; `silence` is told while it is the client that is waited for.
+    pub fn keep_pace(&mut self, pace: Option<Pace>, silence: &'a Silence) {
+        (self.patience.pace, self.patience.silence) = (pace, Some(silence));
     }
 
     /// True where bytes of this body are still on the wire.

@@ -8,6 +8,7 @@ use nix::sys::socket::MsgFlags;
 use parking_lot::Mutex;
 
 use super::dress::Dress;
+use super::silence::Silence;
 use crate::errors::RequestId;
 
 const IDLE: u64 = 0;
@@ -28,11 +29,22 @@ impl Serial {
     }
 }
 
+/// Who ended a request, or its answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Its own thread.
+    Own,
+    /// The control thread answered in its place.
+    Replaced,
+    /// The control thread ended the answer that had begun.
+    Midway,
+}
+
 /// One request thread's present request, seen from outside.
 ///
 /// ```text
 ///   Idle -> Running -> Answering -> Idle     the request thread
-///              `-----> Cut                   the control thread; the request thread then sends nothing more
+///              `-----------`------> Cut      the control thread; the request thread then sends nothing more
 /// ```
 #[derive(Debug, Default)]
 pub struct Cell {
@@ -41,7 +53,10 @@ pub struct Cell {
     fd: AtomicI32,
     /// Earlier answers are still on their way: nothing may be sent before them.
     behind: AtomicBool,
+    /// The answer had begun when it was cut.
+    midway: AtomicBool,
     /// Answers of earlier pipelined requests that are not sent yet, and perhaps the beginning of the present one.
+    /// Whoever cuts a request holds the lock as long as it uses the descriptor.
     held: Mutex<Vec<u8>>,
     /// Bytes of `held` that belong to earlier requests.
     earlier: AtomicUsize,
@@ -52,6 +67,8 @@ pub struct Cell {
     has_id: AtomicBool,
     /// Kernel id of the request thread.
     thread: AtomicI32,
+    /// Since when nothing came of the present request.
+    pub silence: Silence,
 }
 
 impl Cell {
@@ -110,9 +127,14 @@ impl Cell {
         }
     }
 
-    /// The request is over; true where the control thread has answered it.
-    pub fn end(&self) -> bool {
-        self.state.fetch_and(!STAGE, Ordering::AcqRel) & STAGE == CUT
+    /// The request is over.
+    pub fn end(&self) -> End {
+        if self.state.fetch_and(!STAGE, Ordering::AcqRel) & STAGE != CUT {
+            return End::Own;
+        }
+        // The descriptor must not be closed while the control thread still sends.
+        drop(self.held.lock());
+        if self.midway.load(Ordering::Relaxed) { End::Midway } else { End::Replaced }
     }
 
     /// True while a request runs.
@@ -124,6 +146,13 @@ impl Cell {
     pub fn request(&self) -> Option<Serial> {
         let now = self.state.load(Ordering::Acquire);
         (now & STAGE != IDLE).then_some(Serial(now >> STAGE_BITS))
+    }
+
+    /// The request whose application is awaited, and when that takes too long, in monotonic milliseconds.
+    pub fn silent(&self) -> Option<(Serial, u64)> {
+        let now = self.state.load(Ordering::Acquire);
+        let awaited = matches!(now & STAGE, RUNNING | ANSWERING);
+        awaited.then(|| self.silence.due_ms()).flatten().map(|due| (Serial(now >> STAGE_BITS), due))
     }
 
     /// Keeps bytes of an answer back, to be sent together with the next one; false where that would make more
@@ -161,17 +190,17 @@ impl Cell {
     /// The descriptor stays open meanwhile: its owner is the very thread that is stuck in the application,
     /// and it cannot leave without passing `begin_answer`, which fails from now on, or `end`.
     pub fn cut(&self, request: Serial, answer: &[u8]) -> bool {
-        let state = |stage| request.0 << STAGE_BITS | stage;
-        let (running, cut) = (state(RUNNING), state(CUT));
-        if self.state.compare_exchange(running, cut, Ordering::AcqRel, Ordering::Acquire).is_err() {
+        let mut held = self.held.lock();
+        if !self.seize(request, RUNNING) {
             return false;
         }
+        self.midway.store(false, Ordering::Relaxed);
         if self.behind.load(Ordering::Relaxed) {
             // The request thread sends what is on its way, and closes.
             return true;
         }
         let fd = self.fd.load(Ordering::Relaxed);
-        let mut whole = std::mem::take(&mut *self.held.lock());
+        let mut whole = std::mem::take(&mut *held);
         // Half an answer of the present request would run into ours.
         whole.truncate(self.earlier.load(Ordering::Relaxed));
         whole.extend_from_slice(&self.dress().whole(answer, "the request took too long"));
@@ -179,6 +208,26 @@ impl Cell {
         let _ = nix::sys::socket::send(fd, &whole, MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT);
         let _ = nix::sys::socket::shutdown(fd, nix::sys::socket::Shutdown::Write);
         true
+    }
+
+    /// Ends an answer that has begun, from another thread: the client has got all that it gets. False where it is
+    /// over, or has not begun.
+    pub fn cut_midway(&self, request: Serial) -> bool {
+        let _held = self.held.lock();
+        let cut = self.seize(request, ANSWERING);
+        if cut {
+            self.midway.store(true, Ordering::Relaxed);
+            let fd = self.fd.load(Ordering::Relaxed);
+            let _ = nix::sys::socket::shutdown(fd, nix::sys::socket::Shutdown::Write);
+        }
+        cut
+    }
+
+    /// True where the request was at that stage; its thread sends nothing from then on.
+    fn seize(&self, request: Serial, stage: u64) -> bool {
+        let state = |stage| request.0 << STAGE_BITS | stage;
+        let (old, new) = (state(stage), state(CUT));
+        self.state.compare_exchange(old, new, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 }
 
@@ -193,7 +242,7 @@ mod tests {
         let request = cell.request().expect("it runs");
         assert!(cell.begin_answer() && cell.begin_answer());
         assert!(!cell.cut(request, b"x"));
-        cell.end();
+        assert_eq!(cell.end(), End::Own);
         assert!(!cell.is_busy());
     }
 
@@ -213,9 +262,22 @@ mod tests {
         cell.begin(-1, false, Dress::default());
         assert!(cell.cut(cell.request().expect("it runs"), b"x"));
         assert!(!cell.begin_answer());
-        assert!(cell.end(), "it was cut");
+        assert_eq!(cell.end(), End::Replaced);
         cell.begin(-1, false, Dress::default());
-        assert!(cell.begin_answer() && !cell.end(), "the next one was not");
+        assert!(cell.begin_answer());
+        assert_eq!(cell.end(), End::Own, "the next one was not cut");
+    }
+
+    #[test]
+    fn only_an_answer_that_has_begun_is_cut_midway() {
+        let cell = Cell::default();
+        cell.begin(-1, false, Dress::default());
+        let request = cell.request().expect("it runs");
+        assert!(!cell.cut_midway(request));
+        assert!(cell.begin_answer() && cell.cut_midway(request));
+        assert!(!cell.begin_answer());
+        assert_eq!(cell.end(), End::Midway);
+        assert!(!cell.cut_midway(request));
     }
 
     #[test]

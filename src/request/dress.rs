@@ -3,10 +3,10 @@
 use std::io::IoSlice;
 
 use uwsgi_plugin_api::WireProtocol;
-use uwsgi_protocol::fastcgi::{self, Stream};
+use uwsgi_protocol::fastcgi::Stream;
 use uwsgi_protocol::http1::{Form, Wire};
 
-use super::stream_records::record;
+use super::stream_records::{ending, record};
 
 /// The form of one request's answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,19 +19,25 @@ pub struct Dress {
     pub form: Form,
     /// The request was HEAD: such an answer has no body.
     pub is_head: bool,
+    /// There is no form: the connection is the application's own.
+    pub raw: bool,
 }
 
 impl Default for Dress {
     fn default() -> Self {
-        Self { wire: Wire::Http, records: None, form: Form::Text, is_head: false }
+        Self { wire: Wire::Http, records: None, form: Form::Text, is_head: false, raw: false }
     }
 }
 
 impl Dress {
+    /// Of connections of `raw-socket`.
+    pub const RAW: Self =
+        Self { wire: Wire::Http, records: None, form: Form::Text, is_head: false, raw: true };
+
     /// That of requests of a protocol.
     pub fn new(protocol: WireProtocol, request_id: Option<u16>) -> Self {
         let wire = match protocol {
-            WireProtocol::Http | WireProtocol::Auto => Wire::Http,
+            WireProtocol::Http | WireProtocol::Auto | WireProtocol::Raw => Wire::Http,
             WireProtocol::FastCgi | WireProtocol::Scgi => Wire::Cgi,
             WireProtocol::Uwsgi
             | WireProtocol::PersistentUwsgi
@@ -54,12 +60,14 @@ impl Dress {
     /// A whole ready-made HTTP answer that nobody else has begun, as it goes on the wire. `remark` is for the front
     /// end's log, where the protocol has a place for it.
     pub fn whole(self, answer: &[u8], remark: &str) -> Vec<u8> {
+        if self.raw {
+            return Vec::new();
+        }
         let (before, rest) = self.wire.dress(answer);
         let Some(id) = self.records else { return [before, rest].concat() };
         let mut out = Vec::new();
-        record(Stream::Stderr, id, &[IoSlice::new(remark.as_bytes())], &mut out);
         record(Stream::Stdout, id, &[IoSlice::new(before), IoSlice::new(rest)], &mut out);
-        out.extend_from_slice(&fastcgi::end(id, 1));
+        ending(id, 1, remark, &mut out);
         out
     }
 
@@ -76,7 +84,8 @@ impl Dress {
             Form::Html => 1,
             Form::Json => 2,
         };
-        wire << 24 | form << 20 | u32::from(self.is_head) << 17 | records
+        let flags = u32::from(self.raw) << 18 | u32::from(self.is_head) << 17;
+        wire << 24 | form << 20 | flags | records
     }
 
     /// The reverse of [`Dress::to_bits`].
@@ -92,7 +101,8 @@ impl Dress {
             1 => Form::Html,
             _ => Form::Json,
         };
-        Self { wire, records, form, is_head: bits & 1 << 17 != 0 }
+        let is_set = |bit: u32| bits & 1 << bit != 0;
+        Self { wire, records, form, is_head: is_set(17), raw: is_set(18) }
     }
 }
 
@@ -105,8 +115,8 @@ mod tests {
         for wire in [Wire::Http, Wire::Front, Wire::Cgi] {
             for records in [None, Some(0), Some(1), Some(u16::MAX)] {
                 for form in [Form::Text, Form::Html, Form::Json] {
-                    for is_head in [false, true] {
-                        let dress = Dress { wire, records, form, is_head };
+                    for (is_head, raw) in [(false, false), (true, false), (false, true)] {
+                        let dress = Dress { wire, records, form, is_head, raw };
                         assert_eq!(Dress::of_bits(dress.to_bits()), dress);
                     }
                 }

@@ -22,14 +22,14 @@ pub(super) struct Standin<'a> {
 }
 
 impl Answer<'_> {
-    /// Answers with this status in place of the application, whose head was not sent. After a 500 the connection
-    /// closes: nobody knows what the application has left behind.
+    /// Answers with this status in place of the application, whose head was not sent. After a 500 a client's connection
+    /// closes: nobody knows what the application has left behind. A front end could not be told, and would lose the
+    /// request that it sends next.
     pub fn replace(&mut self, status: u16) {
         let Standin { errors, id } = self.terms.standin;
         let id = id.to_string();
         let refusal = errors.refusal(status, self.terms.dress.form, &id);
-        self.remark(REPLACED);
-        self.exit_status = FAILED;
+        (self.exit_status, self.remark) = (FAILED, REPLACED);
         let body = refusal.body();
         if self.start(refusal.status_line().as_bytes()).is_err() {
             return;
@@ -39,7 +39,7 @@ impl Answer<'_> {
             let _ = self.header(name.as_bytes(), value.as_bytes());
         }
         self.whole_body(body.len() as u64);
-        if status == 500 {
+        if status == 500 && self.terms.dress.is_http() {
             self.encoder.close_after();
         }
         // What fails here the answer knows of.
@@ -64,11 +64,31 @@ impl Shared {
         if cut {
             let slot = self.board.core(self.place, core);
             let request = slot.current.read().unwrap_or_default();
-            crate::log::line(format_args!(
-                "the server answered {STATUS} in place of the application: {}, request {id}",
-                String::from_utf8_lossy(&request).escape_debug()
-            ));
+            let request = String::from_utf8_lossy(&request).escape_debug().to_string();
+            let what = match dress.raw {
+                true => "the server ended a raw connection".to_owned(),
+                false => format!("the server answered {STATUS} in place of the application"),
+            };
+            crate::log::line(format_args!("{what}: {request}, request {id}"));
         }
         cut
+    }
+
+    /// Ends a request whose application says nothing for longer than `http-timeout`: with 504, or by the end of the
+    /// answer that it has begun. As in uWSGI, whose router does so, the application runs on and is not told.
+    pub fn end_silent(&self, core: CoreId, request: Serial) {
+        let Some(cell) = self.cells.get(usize::from(core.0)) else { return };
+        let what = if self.cut(core, request) {
+            "its client has its answer"
+        } else if cell.cut_midway(request) {
+            "its answer ends here"
+        } else {
+            return;
+        };
+        let request = self.board.core(self.place, core).current.read().unwrap_or_default();
+        crate::log::line(format_args!(
+            "the application was silent for http-timeout, {what}: {}",
+            String::from_utf8_lossy(&request).escape_debug()
+        ));
     }
 }

@@ -3,12 +3,13 @@
 //! Headers that compressing would change are held back until the head is final. Nothing of this exists for answers of
 //! other listeners.
 
-use std::fs::File;
 use std::io::{self, Write};
-use std::os::unix::fs::FileExt;
+use std::os::fd::BorrowedFd;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use nix::errno::Errno;
+use nix::sys::uio::pread;
 use uwsgi_plugin_api::{Flow, HeadError, Known, Response, VarsView, WriteError};
 use uwsgi_protocol::http1::{ResponseEncoder, coding_weight};
 
@@ -133,16 +134,18 @@ impl Gzip {
 /// Sends a part of a file behind bytes that were compressed: it has to be read.
 pub(super) fn write_file(
     answer: &mut dyn Response,
-    file: &File,
+    file: BorrowedFd<'_>,
     offset: u64,
     length: u64,
 ) -> Result<Flow, WriteError> {
     const PIECE_BYTES: usize = 64 * 1024;
     let (mut piece, mut at) = (vec![0; PIECE_BYTES], offset);
     let end = offset.saturating_add(length);
+    let failed = |errno: Errno| WriteError::Disconnected(errno.into());
     while at < end {
         let wanted = usize::try_from(end - at).map_or(PIECE_BYTES, |left| left.min(PIECE_BYTES));
-        let count = file.read_at(&mut piece[..wanted], at).map_err(WriteError::Disconnected)?;
+        let from = i64::try_from(at).map_err(|_| failed(Errno::EOVERFLOW))?;
+        let count = pread(file, &mut piece[..wanted], from).map_err(failed)?;
         if count == 0 {
             break;
         }

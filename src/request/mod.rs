@@ -1,14 +1,21 @@
 //! Request record, body, response writer: one request from its decoded head to its log line.
 
 pub mod answer;
+mod begun;
 pub mod body;
 pub mod cell;
 pub mod dress;
+mod fate;
 mod fault;
+mod file_answer;
 mod gzip;
+mod internal;
+mod outgoing;
 mod patience;
+mod raw;
 pub mod record;
 pub mod serve;
 pub mod shared;
+pub mod silence;
 mod static_file;
 mod stream_records;

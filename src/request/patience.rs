@@ -4,23 +4,26 @@ use std::io;
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
+use super::silence::Silence;
 use crate::net::pace::Pace;
 use crate::sys::{clock, socket};
 
 /// Bounds each wait for input, and all of them by what came.
 #[derive(Debug)]
-pub(super) struct Patience {
+pub(super) struct Patience<'a> {
     timeout: Duration,
     /// The slowest body that is waited for.
     pub(super) pace: Option<Pace>,
+    /// Who is to know that it is the client that is waited for.
+    pub(super) silence: Option<&'a Silence>,
     received: u64,
     waited_ms: u64,
 }
 
-impl Patience {
+impl Patience<'_> {
     /// `timeout` bounds a single wait.
     pub(super) fn new(timeout: Duration) -> Self {
-        Self { timeout, pace: None, received: 0, waited_ms: 0 }
+        Self { timeout, pace: None, silence: None, received: 0, waited_ms: 0 }
     }
 
     /// Bounds each wait anew; returns what bounded it before.
@@ -38,6 +41,17 @@ impl Patience {
         if self.timeout.is_zero() {
             return Ok(false);
         }
+        if let Some(silence) = self.silence {
+            silence.client_is_awaited();
+        }
+        let came = self.wait_for_input(fd);
+        if let Some(silence) = self.silence {
+            silence.heard();
+        }
+        came
+    }
+
+    fn wait_for_input(&mut self, fd: BorrowedFd<'_>) -> io::Result<bool> {
         let Some(pace) = self.pace else { return socket::wait(fd, false, self.timeout) };
         let left_ms = pace.allows_ms(self.received).saturating_sub(self.waited_ms);
         if left_ms == 0 {

@@ -8,7 +8,7 @@ use uwsgi_plugin_api::{CoreId, Known, Listener, Outcome, VarsView};
 use uwsgi_protocol::http1::ResponseEncoder;
 
 use super::answer::Sent;
-use super::serve::Begun;
+use super::begun::Begun;
 use super::shared::Shared;
 use crate::errors::RequestId;
 use crate::log::request_line::{self, RequestRecord, Rules, Via};
@@ -46,6 +46,7 @@ impl Record<'_> {
         };
         slot.count_app(self.outcome.app, self.outcome.exception);
         add(self.outcome.exception, |slot| &slot.exceptions);
+        add(self.sent.is_static, |slot| &slot.static_requests);
         add(self.sent.error.is_some(), |slot| &slot.write_errors);
     }
 

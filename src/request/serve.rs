@@ -7,15 +7,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use uwsgi_plugin_api::{
-    CoreId, Handler, Known, Listener, Outcome, Request, Response, WireProtocol,
-};
-use uwsgi_protocol::http1::{self, Form, ResponseEncoder, Rules};
+use uwsgi_plugin_api::{CoreId, Handler, Known, Outcome, Request, Response, WireProtocol};
+use uwsgi_protocol::http1::{Form, ResponseEncoder, Rules};
 
 use super::answer::{Answer, Terms};
+use super::begun::{Begun, Date};
 use super::body::{BodyBuffer, RequestBody};
-use super::cell::{Cell, Serial};
+use super::cell::{Cell, End, Serial};
 use super::dress::Dress;
+use super::fate::{Fate, end_of};
 use super::fault::Standin;
 use super::gzip::Gzip;
 use super::record::Record;
@@ -23,28 +23,18 @@ use super::shared::{Routes, Shared};
 use super::static_file;
 use crate::errors::Counter;
 use crate::net::connection::{Connection, Step};
+use crate::net::front::Front;
 use crate::net::leaving::Course;
 use crate::net::origin;
 use crate::net::table::Wait;
 use crate::shm::CoreSlot;
 use crate::sys::{clock, socket};
 
-/// What becomes of a connection after an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fate {
-    Keep,
-    Close,
-    /// The client may still be sending: read on for a while, so that it sees the answer.
-    Linger,
-    /// The answer is incomplete and the protocol has no other way to say so.
-    Reset,
-}
-
 /// One request thread.
 pub struct Core {
-    id: CoreId,
-    shared: Arc<Shared>,
-    handlers: Vec<Box<dyn Handler>>,
+    pub(super) id: CoreId,
+    pub(super) shared: Arc<Shared>,
+    pub(super) handlers: Vec<Box<dyn Handler>>,
     encoder: ResponseEncoder,
     body: BodyBuffer,
     jobs: VecDeque<Box<Connection>>,
@@ -85,10 +75,11 @@ impl Core {
     }
 
     /// Serves a connection as long as its next request is here and nobody else waits.
-    fn serve(&mut self, mut connection: Box<Connection>) {
+    fn serve(&mut self, connection: Box<Connection>) {
         let shared = self.shared.clone();
         let mut holding = false;
-        loop {
+        let mut next = self.with_request(connection);
+        while let Some(mut connection) = next {
             let mut fate = self.answer(&mut connection, &mut holding);
             if holding && fate != Fate::Keep {
                 // What was kept back comes before the end of our direction.
@@ -100,29 +91,48 @@ impl Core {
             let step = self.end_request(&mut connection, fate);
             // A client that always has its next request ready must not keep a worker that has heirs.
             let leaves = shared.hub.course() == Course::HandingOver;
-            if step == Step::Run && !leaves && !shared.stile.others_wait() {
+            let goes_on = step == Step::Run && !leaves && !shared.stile.others_wait();
+            if goes_on && !(holding && connection.unread()) {
+                next = self.with_request(connection);
                 continue;
             }
             let step = if holding { self.flush_held(&mut connection, step) } else { step };
+            holding = false;
             if step == Step::Run {
                 if let Some(kept) = shared.hub.offer(connection) {
                     shared.stile.push(kept);
                 }
                 return;
             }
-            let now_ms = clock::monotonic_ms();
-            let mut jobs = std::mem::take(&mut self.jobs);
-            shared.hub.settle(connection, step, now_ms, &mut jobs);
-            let next = jobs.pop_front();
-            self.jobs = jobs;
-            match next {
-                Some(next) if shared.stile.others_wait() => return shared.stile.push(next),
-                Some(next) => {
-                    connection = next;
-                    holding = false;
-                }
-                None => return,
+            next = self.rest(connection, step).and_then(|connection| self.with_request(connection));
+        }
+    }
+
+    /// The connection with its request; nothing where there is none, or it went to its rest.
+    fn with_request(&mut self, connection: Box<Connection>) -> Option<Box<Connection>> {
+        match self.shared.hub.read_request(connection) {
+            Ok(connection) => Some(connection),
+            Err((connection, step)) => {
+                let connection = self.rest(connection, step)?;
+                // One that is not read yet was looked at a moment ago: others first.
+                self.shared.stile.push(connection);
+                None
             }
+        }
+    }
+
+    /// Does what a step that is not to run means. Gives a connection back that is to run now all the same.
+    fn rest(&mut self, connection: Box<Connection>, step: Step) -> Option<Box<Connection>> {
+        let mut jobs = std::mem::take(&mut self.jobs);
+        self.shared.hub.settle(connection, step, clock::monotonic_ms(), &mut jobs);
+        let next = jobs.pop_front();
+        self.jobs = jobs;
+        match next {
+            Some(next) if self.shared.stile.others_wait() => {
+                self.shared.stile.push(next);
+                None
+            }
+            next => next,
         }
     }
 
@@ -185,8 +195,7 @@ impl Core {
                 }
                 connection.head_deadline_ms =
                     clock::monotonic_ms() + hub.times_of(connection.listener).head_ms;
-                let listener = &hub.listeners[connection.listener as usize];
-                connection.advance(listener, &hub.bounds, &hub.pool)
+                hub.look_at(connection)
             }
             Fate::Close => Step::Close,
             Fate::Linger => connection.begin_linger(),
@@ -207,6 +216,9 @@ impl Core {
         let listener = shared.hub.listener_of(connection).clone();
         if let Some(fate) = builtin(connection, &shared.routes) {
             return fate;
+        }
+        if listener.protocol == WireProtocol::Raw {
+            return self.take(connection);
         }
         let cell = &shared.cells[self.id.0 as usize];
         let slot = shared.board.core(shared.place, self.id);
@@ -248,6 +260,7 @@ impl Core {
             standin: Standin { errors, id },
             id: if errors.named { vars.get(Known::XRequestId) } else { None },
             headers: &shared.headers,
+            internal: shared.files.as_deref().filter(|files| files.has_internal()),
             hold,
         };
         let gzip = Gzip::new(bounds.fronts.of(number), vars);
@@ -261,7 +274,7 @@ impl Core {
             shared.body_bytes_max,
             bounds.body.spool_from.is_some(),
         );
-        body.keep_pace(pace);
+        body.keep_pace(pace, &cell.silence);
         if parts.head.upgrade {
             body.offers(vars);
         }
@@ -283,13 +296,17 @@ impl Core {
         let outcome = if shared.files.as_deref().is_some_and(is_file) {
             Outcome::default()
         } else {
-            call(&mut *self.handlers[handler], &mut request, &mut answer)
+            let outcome = call(&mut *self.handlers[handler], &mut request, &mut answer);
+            answer.send_named(vars, begun.unix_s);
+            outcome
         };
         let open = body.is_open();
-        let mut complete = finish(&mut answer);
-        if cell.end() {
-            answer.was_cut();
-            complete = false;
+        let finished = finish(&mut answer);
+        let end = cell.end();
+        match end {
+            End::Own => {}
+            End::Replaced => answer.was_cut(),
+            End::Midway => answer.was_ended(),
         }
         *holding = answer.is_holding();
         let sealed = answer.is_sealed();
@@ -313,14 +330,14 @@ impl Core {
         record.log(&mut self.line);
         shared.stile.called(duration_us.min(u64::from(u32::MAX)) as u32);
         (shared.after_request)(outcome);
-        if complete && (!open || connection.passes_over_rest()) {
+        if finished && end == End::Own && (!open || connection.passes_over_rest()) {
             return Fate::Keep;
         }
         let unread = open || connection.has_surplus() || !self.body.surplus().is_empty();
         end_of(unread, sealed, &sent, &listener)
     }
 
-    fn begin(
+    pub(super) fn begin(
         &self,
         connection: &Connection,
         slot: &CoreSlot,
@@ -345,43 +362,10 @@ impl Core {
             ]);
         }
         slot.begin(begun.monotonic_us / 1000, deadline_ms, begun.unix_s);
+        let front = self.shared.hub.bounds.fronts.of(connection.listener);
+        cell.silence.begin(front.and_then(Front::silence_max), begun.monotonic_us / 1000);
         let behind = !connection.spill.is_empty();
         cell.begin(connection.fd().as_raw_fd(), behind, dress)
-    }
-}
-
-/// When a request began.
-pub struct Begun {
-    /// Monotonic microseconds.
-    pub monotonic_us: u64,
-    /// Unix seconds.
-    pub unix_s: u64,
-}
-
-impl Begun {
-    fn now() -> Self {
-        Self { monotonic_us: clock::monotonic_us(), unix_s: clock::unix_seconds() }
-    }
-
-    fn elapsed_us(&self) -> u64 {
-        clock::monotonic_us().saturating_sub(self.monotonic_us)
-    }
-}
-
-/// The `Date` header, made once a second.
-#[derive(Default)]
-struct Date {
-    second: u64,
-    text: [u8; 29],
-}
-
-impl Date {
-    fn at(&mut self, second: u64) -> &[u8] {
-        if second != self.second {
-            self.second = second;
-            self.text = http1::http_date(second);
-        }
-        &self.text
     }
 }
 
@@ -423,6 +407,11 @@ fn builtin(connection: &mut Connection, routes: &Routes) -> Option<Fate> {
 
 /// Runs the application. A panic is ours, not the client's: it is logged and answered like an exception.
 fn call(handler: &mut dyn Handler, request: &mut Request<'_>, answer: &mut Answer<'_>) -> Outcome {
+    if request.vars.get(Known::RequestMethod) == Some(b"CONNECT") {
+        // A tunnel is nothing that an application could give (RFC 9110, 9.3.6). Over HTTP, nothing comes so far.
+        answer.replace(501);
+        return Outcome::default();
+    }
     match catch_unwind(AssertUnwindSafe(|| handler.handle(request, answer))) {
         Ok(outcome) => outcome,
         Err(_) => {
@@ -443,17 +432,4 @@ fn finish(answer: &mut Answer<'_>) -> bool {
         answer.replace(500);
     }
     answer.finish()
-}
-
-/// How a connection ends that cannot be kept. `unread`: the client sent, or may still be sending, what nobody will read.
-/// Closing then would make the kernel reset the connection, and the client could lose the answer.
-fn end_of(unread: bool, sealed: bool, sent: &super::answer::Sent, listener: &Listener) -> Fate {
-    if sent.error.is_some() {
-        return Fate::Close;
-    }
-    let front = !matches!(listener.protocol, WireProtocol::Http);
-    if sent.aborted && sealed && sent.body_bytes > 0 && front {
-        return Fate::Reset;
-    }
-    if unread { Fate::Linger } else { Fate::Close }
 }

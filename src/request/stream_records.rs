@@ -18,17 +18,9 @@ impl Answer<'_> {
     pub(super) fn end_records(&mut self) -> Result<(), WriteError> {
         let Some(id) = self.terms.dress.records else { return Ok(()) };
         self.ended = true;
-        self.transmit(&[IoSlice::new(&fastcgi::end(id, self.exit_status))])
-    }
-
-    /// Tells the log of the front end, where the protocol has a way to it.
-    pub(super) fn remark(&mut self, text: &str) {
-        if let Some(id) = self.terms.dress.records.filter(|_| !self.ended) {
-            let mut remark = Vec::new();
-            record(Stream::Stderr, id, &[IoSlice::new(text.as_bytes())], &mut remark);
-            // One that cannot be sent is no worse than one that nobody reads.
-            let _ = self.transmit(&[IoSlice::new(&remark)]);
-        }
+        let mut last = Vec::new();
+        ending(id, self.exit_status, self.remark, &mut last);
+        self.transmit(&[IoSlice::new(&last)])
     }
 
     /// The last record goes with the last bytes of the body: a kept connection costs one system call an answer.
@@ -38,13 +30,15 @@ impl Answer<'_> {
         parts: &[IoSlice<'_>],
     ) -> Result<(), WriteError> {
         let total: usize = parts.iter().map(|part| part.len()).sum();
-        let end = fastcgi::end(id, self.exit_status);
-        let end = if self.encoder.is_complete() { &end[..] } else { &[] };
-        self.ended |= !end.is_empty();
+        let (exit_status, remark, ends) =
+            (self.exit_status, self.remark, self.encoder.is_complete());
+        self.ended |= ends;
         if total <= RECORD_COPY_BYTES_MAX {
             let mut out = Vec::with_capacity(total + 32);
             record(Stream::Stdout, id, parts, &mut out);
-            out.extend_from_slice(end);
+            if ends {
+                ending(id, exit_status, remark, &mut out);
+            }
             return self.transmit(&[IoSlice::new(&out)]);
         }
         let bytes = parts.iter().flat_map(|part| part.chunks(CONTENT));
@@ -55,8 +49,15 @@ impl Answer<'_> {
             let slices = some.iter().flat_map(|(header, bytes)| [&header[..], bytes]);
             self.transmit(&slices.map(IoSlice::new).collect::<Vec<_>>())?;
         }
-        if end.is_empty() { Ok(()) } else { self.transmit(&[IoSlice::new(end)]) }
+        if ends { self.end_records() } else { Ok(()) }
     }
+}
+
+/// Appends the last records of an answer. `remark` is for the log of the front end; it is not the first of the answer, because
+/// HAProxy 2.6 ends when it reads one without the other.
+pub(super) fn ending(id: u16, exit_status: u32, remark: &str, out: &mut Vec<u8>) {
+    record(Stream::Stderr, id, &[IoSlice::new(remark.as_bytes())], out);
+    out.extend_from_slice(&fastcgi::end(id, exit_status));
 }
 
 /// Appends bytes as records of a stream; none for no bytes, for an empty record would end the stream.

@@ -28,6 +28,8 @@ pub struct CoreSlot {
     pub requests: AtomicU64,
     /// Requests that ended with an exception.
     pub exceptions: AtomicU64,
+    /// Requests that a static file answered.
+    pub static_requests: AtomicU64,
     /// Answers that could not be written.
     pub write_errors: AtomicU64,
     /// Requests that could not be read.
@@ -113,10 +115,11 @@ impl CoreSlot {
         self.avg_rt_us.store(0, Relaxed);
     }
 
-    fn counters(&self) -> [(Total, &AtomicU64); 6] {
+    fn counters(&self) -> [(Total, &AtomicU64); 7] {
         [
             (|totals| &totals.requests, &self.requests),
             (|totals| &totals.exceptions, &self.exceptions),
+            (|totals| &totals.static_requests, &self.static_requests),
             (|totals| &totals.write_errors, &self.write_errors),
             (|totals| &totals.read_errors, &self.read_errors),
             (|totals| &totals.tx_bytes, &self.tx_bytes),
@@ -135,6 +138,7 @@ type Total = fn(&CoreTotals) -> &AtomicU64;
 pub struct CoreTotals {
     pub requests: AtomicU64,
     pub exceptions: AtomicU64,
+    pub static_requests: AtomicU64,
     pub write_errors: AtomicU64,
     pub read_errors: AtomicU64,
     pub tx_bytes: AtomicU64,

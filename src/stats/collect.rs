@@ -111,11 +111,12 @@ fn cores(board: &Board, id: WorkerId, place: Option<PlaceId>) -> Vec<Core> {
             let running = board.places_of(id).filter_map(|place| board.cores_of(place).get(number));
             past.load(Relaxed) + running.map(|core| now(core).load(Relaxed)).sum::<u64>()
         };
-        let CoreTotals { requests, write_errors, read_errors, .. } = total;
+        let CoreTotals { requests, static_requests, write_errors, read_errors, .. } = total;
         let core = place.and_then(|place| board.cores_of(place).get(number));
         Core {
             id: u16::try_from(number).unwrap_or(u16::MAX),
             requests: sum(requests, |core| &core.requests),
+            static_requests: sum(static_requests, |core| &core.static_requests),
             write_errors: sum(write_errors, |core| &core.write_errors),
             read_errors: sum(read_errors, |core| &core.read_errors),
             request: core.filter(|core| core.in_request.load(Relaxed)).map(request),

@@ -101,7 +101,7 @@ fn app(json: &mut Json, app: &App) {
 fn core(json: &mut Json, core: &Core) {
     json.number("id", core.id);
     json.number("requests", core.requests);
-    json.number("static_requests", 0);
+    json.number("static_requests", core.static_requests);
     json.number("routed_requests", 0);
     json.number("offloaded_requests", 0);
     json.number("write_errors", core.write_errors);

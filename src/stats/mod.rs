@@ -125,6 +125,8 @@ pub struct App {
 pub struct Core {
     pub id: u16,
     pub requests: u64,
+    /// Requests that a static file answered.
+    pub static_requests: u64,
     pub write_errors: u64,
     pub read_errors: u64,
     /// The request that runs.

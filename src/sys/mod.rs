@@ -2,6 +2,7 @@
 
 pub mod allowance;
 pub mod backlog;
+pub mod beneath;
 pub mod capabilities;
 pub mod cgroup;
 pub mod channel;

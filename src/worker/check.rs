@@ -93,6 +93,7 @@ fn request(protocol: WireProtocol, check: &Check) -> io::Result<Vec<u8>> {
         }
         WireProtocol::FastCgi | WireProtocol::FastCgiNph => fastcgi::request(1, false, &pairs),
         WireProtocol::Scgi | WireProtocol::ScgiNph => Some(scgi::encode(0, &pairs)),
+        WireProtocol::Raw => return Err(io::Error::other("raw connections have no requests")),
     };
     request.ok_or_else(|| io::Error::other("the request is too long"))
 }

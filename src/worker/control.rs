@@ -15,7 +15,7 @@ use super::message::{FromWorker, MESSAGE_BYTES, ToWorker};
 use super::recycle::Ending;
 use crate::config::Config;
 use crate::plugin::Registry;
-use crate::request::cell::Serial;
+use crate::request::cell::{Cell, Serial};
 use crate::request::shared::{HeldStile, Shared};
 use crate::shm::CoreSlot;
 use crate::stats::counters;
@@ -104,6 +104,7 @@ impl Control {
             if self.channel.is_none() {
                 self.check_own_deadlines();
             }
+            self.end_silent();
             if self.give_up_at.is_some_and(|at| at <= Instant::now()) {
                 self.give_up();
             }
@@ -116,17 +117,37 @@ impl Control {
             fds.push(PollFd::new(channel.as_fd(), PollFlags::POLLIN));
         }
         let left = self.give_up_at.map(|at| at.saturating_duration_since(Instant::now()));
-        let pause = left.map_or(OWN_CHECK, |left| left.min(OWN_CHECK));
-        let timeout = match self.channel {
-            Some(_) => PollTimeout::NONE,
+        let own_check = self.channel.is_none().then_some(OWN_CHECK);
+        let pause = [left, own_check, self.until_silent()].into_iter().flatten().min();
+        let timeout = pause.map_or(PollTimeout::NONE, |pause| {
             // One more millisecond: not just before the moment.
-            None => PollTimeout::try_from(pause.as_millis() + 1).unwrap_or(PollTimeout::MAX),
-        };
+            PollTimeout::try_from(pause.as_millis() + 1).unwrap_or(PollTimeout::MAX)
+        });
         if nix::poll::poll(&mut fds, timeout).is_err() {
             return (false, false);
         }
         let ready = |at: usize| fds.get(at).and_then(|fd| fd.any()).unwrap_or(false);
         (ready(1), ready(0))
+    }
+
+    /// How long none of the requests can be silent for too long; those of later on have at least a whole
+    /// `http-timeout`.
+    fn until_silent(&self) -> Option<Duration> {
+        let limit = self.config.http.router.timeout?;
+        let now_ms = clock::monotonic_ms();
+        let dues = self.shared.cells.iter().filter_map(Cell::silent);
+        let lefts = dues.map(|(_, due_ms)| Duration::from_millis(due_ms.saturating_sub(now_ms)));
+        Some(lefts.min().map_or(limit, |left| left.min(limit)))
+    }
+
+    fn end_silent(&self) {
+        for (core, cell) in self.shared.cells.iter().enumerate() {
+            if let Some((request, due_ms)) = cell.silent()
+                && due_ms <= clock::monotonic_ms()
+            {
+                self.shared.end_silent(CoreId(core as u16), request);
+            }
+        }
     }
 
     fn take_signals(&self, signals: &Signals) {

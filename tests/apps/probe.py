@@ -169,6 +169,23 @@ def echo(environ, start_response):
     return text(start_response, environ["wsgi.input"].read())
 
 
+@path("/count")
+def count(environ, start_response):
+    """Reads the body in pieces, and says on the log when it has the first."""
+    source, total = environ["wsgi.input"], 0
+    while True:
+        try:
+            data = source.read(65536 if total else 1000)
+        except OSError as error:
+            print("count error: %s" % type(error).__name__, file=environ["wsgi.errors"], flush=True)
+            raise
+        if not data:
+            return text(start_response, str(total))
+        if not total:
+            print("count begins with %d" % len(data), file=environ["wsgi.errors"], flush=True)
+        total += len(data)
+
+
 @path("/lines")
 def lines(environ, start_response):
     """Runs calls like `readline()` on the input, one line of answer each."""

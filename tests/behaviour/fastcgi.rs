@@ -164,7 +164,7 @@ fn questions_of_the_front_end_are_answered() {
     let record = fastcgi::take_record(&mut connection);
     assert_eq!((record.kind, record.id), (GET_VALUES_RESULT, 0));
     let text = String::from_utf8_lossy(&record.content).into_owned();
-    assert!(text.contains("FCGI_MAX_CONNS") && text.contains("FCGI_MPXS_CONNS1"), "{text:?}");
+    assert!(text.contains("FCGI_MAX_CONNS") && text.contains("FCGI_MPXS_CONNS0"), "{text:?}");
     assert!(!text.contains("OTHER"), "{text:?}");
     connection.send(fastcgi::record(77, 0, b"what", 0));
     let record = fastcgi::take_record(&mut connection);
@@ -270,6 +270,7 @@ fn what_goes_wrong_is_told_to_the_front_end() {
     let reply = ask(&mut connection, &Request::get("/boom"), 1);
     assert_eq!((reply.answer.status, reply.app_status), (500, 1));
     assert!(reply.stderr.contains("its log says why"), "{:?}", reply.stderr);
+    assert_eq!(ask(&mut connection, &Request::get("/hello"), 2).answer.text(), "hello");
     // In the middle of an answer there is no other way to say so.
     let mut connection = server.connect();
     connection.send(fastcgi::request(&Request::get("/boom-mid"), 1, true));
@@ -287,13 +288,8 @@ fn a_stuck_request_is_answered_in_the_protocols_form() {
 }
 
 #[test]
-fn modifiers_and_limits_hold_here_too() {
+fn limits_hold_here_too() {
     ours_only!("lines of the log");
-    let server = fastcgi().args(["--fastcgi-modifier1", "7"]).start();
-    let mut connection = server.connect();
-    connection.send(fastcgi::request(&Request::get("/hello"), 1, false));
-    assert_eq!(connection.rest(), b"");
-    server.wait_for("-- unavailable modifier requested: 7 --");
     let server = fastcgi().args(["--limit-post", "10"]).start();
     let mut connection = server.connect();
     connection.send(fastcgi::request(&Request::post("/echo", "more than ten bytes"), 1, false));
@@ -346,4 +342,16 @@ fn a_new_generation_is_asked_in_the_protocol_of_its_socket() {
         server.signal(Signal::SIGHUP);
         server.wait_for("<*>reload-check GET /status?503%20X: answered 503, not 200<*>");
     }
+}
+
+/// HAProxy passes such requests on. The front end's connection lives on.
+#[test]
+fn a_tunnel_is_refused() {
+    ours_only!("it closes after each request");
+    let server = fastcgi().start();
+    let mut connection = server.connect();
+    let reply = ask(&mut connection, &Request::new("CONNECT", "/hello"), 1);
+    assert_eq!(reply.answer.status, 501);
+    assert_eq!(ask(&mut connection, &Request::get("/hello"), 1).answer.text(), "hello");
+    server.wait_for("the server answered 501 during CONNECT /hello<*>");
 }

@@ -360,6 +360,28 @@ fn many_large_answers_to_a_pipeline_arrive_whole() {
 }
 
 #[test]
+fn answers_before_the_last_one_of_a_connection_arrive() {
+    ours_only!("it drops pipelined requests");
+    let server = Server::http();
+    let after = Request::get("/hello").to_http();
+    let lasts = [
+        Request::get("/boom-mid"),
+        Request::get("/short"),
+        Request::get("/hello").header("Connection", "close"),
+    ];
+    for last in lasts {
+        let mut connection = server.connect();
+        connection.send([after.repeat(3), last.to_http(), after.clone()].concat());
+        for _ in 0..3 {
+            assert_eq!(connection.answer(false).text(), "hello", "before {}", last.target);
+        }
+        let answer = connection.answer(false);
+        assert_eq!((answer.status, answer.complete), (200, last.target == "/hello"));
+        assert_eq!(connection.rest(), b"");
+    }
+}
+
+#[test]
 fn continue_waits_for_the_answers_before_it() {
     ours_only!("it drops pipelined requests");
     let server = Server::http();

@@ -306,3 +306,104 @@ fn answers_without_the_option_keep_their_mark() {
     assert_eq!(answer.header("uwsgi-encoding"), Some("gzip"));
     assert_eq!(answer.header("content-encoding"), None);
 }
+
+/// Runs on until `go` is there, and tells so.
+const PATIENT: &str = "
+import os, time
+def wait():
+    while not os.path.exists('go'):
+        time.sleep(0.005)
+    os.remove('go')
+    print('IT RAN ON', flush=True)
+
+def application(environ, start_response):
+    path = environ['PATH_INFO']
+    if path == '/silent':
+        wait()
+    if path == '/upload':
+        environ['wsgi.input'].read()
+    start_response('200 OK', [('Content-Type', 'text/plain')])
+    return midway() if path == '/midway' else [b'here']
+
+def midway():
+    yield b'first'
+    wait()
+    yield b'last'
+";
+
+/// Behind a socket of `http`, on a path.
+fn patient(args: &[&str]) -> Front {
+    let setup = Setup::new(Wire::Http).file("app.py", PATIENT);
+    let path = setup.path("http.sock");
+    let setup = setup.arg("--http").arg(&path).args(["--wsgi-file", "app.py"]);
+    let server = setup.args(args.iter().copied()).start();
+    let address = Address::Unix(path);
+    eventually("the socket of http", || Connection::try_open(&address).is_ok());
+    Front { server, address }
+}
+
+impl Front {
+    #[track_caller]
+    fn lets_it_run_on(&self) {
+        let mark = self.server.log.mark();
+        std::fs::write(self.server.path("go"), "").unwrap();
+        self.server.log.wait_for_since(mark, "IT RAN ON");
+    }
+}
+
+#[test]
+fn a_silent_application_ends_its_connection_by_http_timeout_and_runs_on() {
+    for master in [&[][..], &["--master"]] {
+        let front = patient(&[&["--http-timeout", "1"], master].concat());
+        let mut connection = front.connect();
+        connection.send(Request::get("/silent").to_http());
+        let bytes = connection.rest(); // fails when nobody ends it
+        assert!(bytes.is_empty() || bytes.starts_with(b"HTTP/1.1 504 "), "{bytes:?}");
+        front.lets_it_run_on();
+        assert_eq!(front.get("/").text(), "here");
+        let mut connection = front.connect();
+        connection.send(Request::get("/midway").to_http());
+        let bytes = String::from_utf8(connection.rest()).unwrap();
+        assert!(bytes.contains("first") && !bytes.contains("last"), "{bytes:?}");
+        front.lets_it_run_on();
+        assert_eq!(front.get("/").text(), "here");
+    }
+}
+
+#[test]
+fn who_is_silent_is_told_and_logged() {
+    ours_only!("its router only closes");
+    let front = patient(&["--http-timeout", "1", "--master"]);
+    let answer = front.get("/silent");
+    assert_eq!((answer.status, answer.header("Connection")), (504, Some("close")));
+    front.server.wait_for(
+        "the application was silent for http-timeout, its client has its answer: <*>GET /silent",
+    );
+    front.server.wait_for("the server answered 504 in place of the application: <*>GET /silent<*>");
+    front.lets_it_run_on();
+    front.server.wait_for("<*>GET /silent => generated 0 bytes<*>504)<*>");
+    let mut connection = front.connect();
+    connection.send(Request::get("/midway").to_http());
+    assert!(!Answer::whole(&connection.rest(), false).unwrap().complete);
+    front.server.wait_for(
+        "the application was silent for http-timeout, its answer ends here: <*>GET /midway",
+    );
+    front.lets_it_run_on();
+    front.server.wait_for("<*>GET /midway => generated <*>200)<*>");
+}
+
+#[test]
+fn an_application_that_waits_for_its_client_is_not_silent() {
+    ours_only!("its workers wait for a body by socket-timeout, behind the router");
+    // Each of the client's pauses is shorter than the limit, all of them together are longer.
+    let front = patient(&["--http-timeout", "3"]);
+    let mut connection = front.connect();
+    connection.send("POST /upload HTTP/1.1\r\nHost: h\r\nContent-Length: 100004\r\n\r\n");
+    connection.send(vec![b'x'; 100_000]);
+    for _ in 0..4 {
+        // Not to wait for something: it is how this client is.
+        std::thread::sleep(std::time::Duration::from_secs(1));
+        connection.send("x");
+    }
+    assert_eq!(connection.answer(false).text(), "here");
+}

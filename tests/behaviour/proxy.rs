@@ -57,6 +57,39 @@ fn both_versions_count_for_all_requests_of_a_connection() {
     }
 }
 
+/// Version 2 with what a balancer that speaks TLS with the client adds.
+fn v2_with_tls() -> Vec<u8> {
+    let mut header = v2();
+    let tls = [0x20, 0, 5, 1, 0, 0, 0, 0];
+    header.extend(tls);
+    header[15] += tls.len() as u8;
+    header
+}
+
+#[test]
+fn the_second_version_tells_of_tls() {
+    ours_only!("it knows version 1 only, and closes after a request");
+    let server = with(&["--enable-proxy-protocol"]).start();
+    let scheme = |header: &[u8]| {
+        let mut connection = server.connect();
+        connection.send(header);
+        let mut ask = || {
+            let answer = connection.ask(&Request::get("/environ"));
+            (answer.line("wsgi.url_scheme"), answer.has_line("HTTPS"))
+        };
+        let first = ask();
+        assert_eq!(ask(), first, "for all requests of the connection");
+        first
+    };
+    assert_eq!(scheme(&v2_with_tls()), ("'https'".to_owned(), true));
+    assert_eq!(scheme(&v2()), ("'http'".to_owned(), false));
+    // Others are not asked.
+    let server = with(&["--enable-proxy-protocol", "--proxy-protocol-from", "192.0.2.1"]).start();
+    let mut liar = server.connect();
+    liar.send(v2_with_tls());
+    assert_eq!(liar.answer(false).status, 400);
+}
+
 #[test]
 fn a_connection_without_a_header_is_closed_in_silence() {
     ours_only!("the header may be left out there, so that any client can send its own");

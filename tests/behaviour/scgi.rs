@@ -108,3 +108,23 @@ fn one_socket_recognizes_what_comes() {
     nothing.send([0xff; 64]);
     assert_eq!(nothing.rest(), b"");
 }
+
+#[test]
+fn a_tunnel_is_refused() {
+    ours_only!("it is the application's there");
+    let server = with("--scgi-socket").start();
+    assert_eq!(scgi(&server, &Request::new("CONNECT", "/hello")).status, 501);
+}
+
+#[test]
+fn a_modifier_that_nobody_answers_is_a_mistake() {
+    ours_only!("it closes each request");
+    for (socket, option) in
+        [("--scgi-socket", "--scgi-modifier1"), ("--fastcgi-socket", "--fastcgi-modifier1")]
+    {
+        let (status, log) = with(socket).args([option, "9"]).run();
+        assert_eq!(status.code(), Some(1), "{log}");
+        assert!(log.contains(&format!("{} = 9: no plugin answers", &option[2..])), "{log}");
+        with(socket).args([option, "0"]).start();
+    }
+}

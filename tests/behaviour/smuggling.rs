@@ -26,14 +26,11 @@ def application(environ, start_response):
             body = b'cut'
     print('SEEN ' + seen, flush=True)
     status = {'none': '204 None', 'same': '304 Same'}.get(uri.rsplit('/')[-1], '200 OK')
-    if environ['REQUEST_METHOD'] == 'CONNECT':
-        status = '405 No Tunnels'
     start_response(status, [('X-Seen', seen)])
     return [body] if status == '200 OK' else []
 ";
 
-fn server(pass: Pass) -> Server {
-    let option = if pass == Pass::FastCgi { "--fastcgi-socket" } else { "--http-socket" };
+fn server(option: &str) -> Server {
     let setup = Setup::new(Wire::Http).file("app.py", APP).args([option, "127.0.0.1:0"]);
     setup
         .args([
@@ -127,7 +124,7 @@ fn judge(case: &Case, answers: &[Answer]) -> Option<String> {
 #[test]
 fn the_server_itself_takes_only_what_is_beyond_doubt() {
     ours_only!("it accepts nearly anything");
-    let server = server(Pass::Http);
+    let server = server("--http-socket");
     let address = server.address();
     let mut wrong = Vec::new();
     for case in Case::all() {
@@ -209,8 +206,12 @@ fn agree(front: &Front, server: &Server) {
 }
 
 fn behind(front: fn(Plan, &Address) -> Front, pass: Pass, extra: &'static str) {
-    let server = server(pass);
-    agree(&front(Plan::new(pass).keep().with(extra), &server.address()), &server);
+    let own = if pass == Pass::FastCgi { "--fastcgi-socket" } else { "--http-socket" };
+    // A socket that recognizes what comes has to see the same.
+    for option in [own, "--auto-socket"] {
+        let server = server(option);
+        agree(&front(Plan::new(pass).keep().with(extra), &server.address()), &server);
+    }
 }
 
 #[test]

@@ -1,5 +1,10 @@
 //! Static files, as clients see them.
 
+mod front;
+mod internal;
+mod places;
+mod sending;
+
 use std::os::unix::fs::symlink;
 
 use crate::support::{Answer, Request, Server, Setup, Wire, fastcgi};
@@ -75,6 +80,7 @@ fn only_get_and_head_ask_for_files() {
     let server = server(&["--check-static", "WWW"]);
     let head = ask(&server, &Request::new("HEAD", "/a.txt"));
     assert_eq!((head.status, head.header("content-length"), head.body.len()), (200, Some("6"), 0));
+    server.wait_for("<*> HEAD /a.txt => generated 0 bytes in <N> msecs (HTTP/1.1 200) <*>");
     for method in ["POST", "PUT", "DELETE"] {
         is_app(&ask(&server, &Request::new(method, "/a.txt")));
     }
@@ -105,6 +111,7 @@ fn nothing_leads_out_of_the_directory() {
     symlink("/proc/self/environ", www.join("magic")).unwrap();
     symlink("loop", www.join("loop")).unwrap();
     symlink("a.txt", www.join("inside")).unwrap();
+    symlink(www.join("a.txt"), www.join("sub/absolute-inside")).unwrap();
     nix::unistd::mkfifo(&www.join("pipe"), nix::sys::stat::Mode::S_IRWXU).unwrap();
     let server = setup.start();
     for path in [
@@ -120,6 +127,8 @@ fn nothing_leads_out_of_the_directory() {
         "/s/loop",
         "/s/pipe",
         "/s//etc/passwd",
+        "/s%2e%2e/secret/s.txt",
+        "/s/%5c..%5csecret%5cs.txt",
         "/out",
     ] {
         is_app(&server.get(path));
@@ -131,6 +140,7 @@ fn nothing_leads_out_of_the_directory() {
     }
     server.wait_for("[uwsgi-fileserve] security error: <*>");
     assert_eq!(server.get("/s/inside").text(), "hello\n");
+    assert_eq!(server.get("/s/sub/absolute-inside").text(), "hello\n");
     assert_eq!(server.get("/s/sub/../a.txt").text(), "hello\n");
 }
 
@@ -233,8 +243,19 @@ fn parts_are_sent_where_they_are_asked_for() {
          \r\n--{boundary}\r\nContent-Type: text/plain\r\nContent-Range: bytes 2-3/6\r\n\r\nll\r\n--{boundary}--\r\n"
     );
     assert_eq!((several.status, several.text()), (206, wanted));
-    let stale = asked(&server, "/a.txt", &[("Range", "bytes=1-3"), ("If-Range", "\"x\"")]);
-    assert_eq!(stale.status, 200);
+    let again = asked(&server, "/a.txt", &[("Range", "bytes=0-0,2-3")]);
+    assert_ne!(again.header("content-type").unwrap(), kind, "nobody can foresee it");
+    for range in ["bytes=5-3", "lines=1-3", "bytes=0-,0-,0-"] {
+        let whole = asked(&server, "/a.txt", &[("Range", range)]);
+        assert_eq!((whole.status, &*whole.text()), (200, "hello\n"), "{range}");
+    }
+    let going_on = |version: &str| {
+        asked(&server, "/a.txt", &[("Range", "bytes=1-3"), ("If-Range", version)]).status
+    };
+    assert_eq!([going_on("\"x\""), going_on("Wed, 02 Jan 2019 03:04:05 GMT")], [200, 200]);
+    for validator in ["etag", "last-modified"] {
+        assert_eq!(going_on(part.header(validator).unwrap()), 206, "{validator}");
+    }
     let head = ask(&server, &Request::new("HEAD", "/a.txt").header("Range", "bytes=1-3"));
     assert_eq!((head.status, head.header("content-length")), (200, Some("6")));
 }
@@ -287,6 +308,64 @@ fn gzip_can_be_for_some_files() {
 }
 
 #[test]
+fn brotli_comes_before_gzip_where_both_are_there() {
+    let setup = setup(&["--check-static", "WWW", "--static-gzip-all"]);
+    for (name, text) in [("www/a.txt.gz", "gz"), ("www/a.txt.br", "br"), ("www/none.br", "br")] {
+        std::fs::write(setup.path(name), text).unwrap();
+    }
+    let server = setup.start();
+    let text = |path, codings| asked(&server, path, &[("Accept-Encoding", codings)]).text();
+    assert_eq!(text("/a.txt", "gzip, deflate, br"), "br");
+    assert_eq!(text("/a.txt", "gzip"), "gz");
+    assert_eq!([text("/none", "br"), text("/none", "gzip")], ["br", "data"]);
+    ours_only!("a range is one of the plain file");
+    let coded = ("Accept-Encoding", "br");
+    let part = asked(&server, "/a.txt", &[coded, ("Range", "bytes=1-")]);
+    assert_eq!(
+        (part.status, &*part.text(), part.header("content-encoding")),
+        (206, "r", Some("br"))
+    );
+    // What was begun without the coding is not gone on with in it.
+    let plain = server.get("/a.txt").header("etag").unwrap().to_owned();
+    let whole = asked(&server, "/a.txt", &[coded, ("Range", "bytes=1-"), ("If-Range", &plain)]);
+    assert_eq!((whole.status, &*whole.text()), (200, "br"));
+}
+
+#[test]
+fn copies_of_a_file_have_one_tag() {
+    ours_only!("it knows no entity tags");
+    let setup = setup(&["--static-map", "/one=WWW", "--static-map", "/two=DIR/secret"]);
+    let time = std::time::UNIX_EPOCH + std::time::Duration::from_millis(1_577_934_245_678);
+    for name in ["www/a.txt", "secret/a.txt"] {
+        std::fs::write(setup.path(name), "same").unwrap();
+        std::fs::File::options()
+            .write(true)
+            .open(setup.path(name))
+            .unwrap()
+            .set_modified(time)
+            .unwrap();
+    }
+    let server = setup.start();
+    let tag = |path| server.get(path).header("etag").map(str::to_owned);
+    assert_eq!(tag("/one/a.txt"), tag("/two/a.txt"));
+}
+
+#[test]
+fn answers_without_a_body_keep_the_connection() {
+    ours_only!("http-socket has no keep-alive");
+    let server = setup(&["--check-static", "WWW"]).file("www/empty", "").start();
+    let mut connection = server.connect();
+    let now = "Fri, 01 Jan 2100 00:00:00 GMT";
+    let known = Request::get("/a.txt").header("If-Modified-Since", now);
+    assert_eq!(connection.ask(&known).status, 304);
+    assert_eq!(connection.ask(&Request::get("/a.txt")).text(), "hello\n");
+    let range = Request::get("/a.txt").header("Range", "bytes=99-");
+    assert_eq!(connection.ask(&range).status, 416);
+    assert_eq!(connection.ask(&Request::get("/empty")).text(), "");
+    assert_eq!(connection.ask(&Request::get("/none")).text(), "data");
+}
+
+#[test]
 fn files_expire() {
     let age = |answer: &Answer, from: &str| {
         let time = |name| httpdate::parse_http_date(answer.header(name).unwrap()).unwrap();
@@ -324,32 +403,13 @@ fn mistakes_are_told_at_the_start() {
         (["--static-expires", "(x 60"], "is no regular expression"),
         (["--static-expires", "x soon"], "no time of expiry; accepted: REGEX SECONDS"),
         (["--static-precompressed", "rar"], "\"rar\" is no coding; accepted: br, zst, gz"),
+        (["--static-internal", "/s="], "--static-internal /s=: no map; accepted: /MOUNT=PATH"),
+        (["--file-serve-mode", "lighttpd"], "accepted: nginx, x-accel-redirect, x-sendfile"),
         (["--mime-file", "/no/such"], "mime-file /no/such: it cannot be read: No such file"),
     ] {
         let (status, log) = setup(&args).run();
         assert_eq!(status.code(), Some(1), "{args:?}");
         assert!(log.contains(text), "{log}");
-    }
-}
-
-#[test]
-fn a_slow_reader_of_a_large_file_holds_no_thread() {
-    ours_only!("a thread sends until its reader took everything");
-    let setup = setup(&["--check-static", "WWW", "--socket-timeout", "60"]);
-    std::fs::write(setup.path("www/big"), vec![b'x'; 8 << 20]).unwrap();
-    let server = setup.start();
-    let mut readers: Vec<_> = (0..6)
-        .map(|_| {
-            let mut reader = server.connect();
-            reader.send(Request::get("/big").to_http());
-            reader
-        })
-        .collect();
-    for _ in 0..20 {
-        assert_eq!(server.get("/a.txt").text(), "hello\n");
-    }
-    for reader in &mut readers {
-        assert_eq!(reader.answer(false).body.len(), 8 << 20);
     }
 }
 

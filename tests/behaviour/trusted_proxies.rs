@@ -1,5 +1,6 @@
 //! Who asks, and by which scheme, where a request came through proxies.
 
+use crate::support::fronts::{Front, Pass, Plan, program};
 use crate::support::{Answer, Connection, Request, Server, Setup, Wire};
 
 fn trusting(args: &[&str]) -> Server {
@@ -140,5 +141,25 @@ fn mistakes_are_told_at_the_start() {
         let (status, log) = Setup::http().args(args.iter().copied()).run();
         assert_eq!(status.code(), Some(1), "{log}");
         assert!(log.contains(words), "{log}");
+    }
+}
+
+#[test]
+fn nginx_passes_on_what_a_balancer_wrote() {
+    ours_only!("it has no such option");
+    needs!(program("nginx").is_some(), "nginx is not installed");
+    let headers = [(FOR, "6.6.6.6, 192.0.2.9"), (PROTO, "https"), ("X-Request-Id", "clients-own")];
+    let plan = Plan::new(Pass::Uwsgi).in_location("uwsgi_param HTTP_X_REQUEST_ID $request_id;");
+    // To nginx, the test is the balancer.
+    for (trusted, want) in
+        [("127.0.0.1", is("192.0.2.9", "https")), ("10.0.0.0/8", is("127.0.0.1", "http"))]
+    {
+        let server = ours(Setup::uwsgi(), &["--request-id", "--trusted-proxies", trusted]);
+        let nginx = Front::nginx(plan, &server.address());
+        let answer = nginx.connect().ask(&forwarded(&headers));
+        assert_eq!(seen(&answer), want);
+        let id = answer.header("x-request-id").expect("an id");
+        assert_eq!(answer.line("HTTP_X_REQUEST_ID"), format!("'{id}'"));
+        assert!(id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit()), "nginx's: {id}");
     }
 }

@@ -133,6 +133,18 @@ impl Connection {
         Ok(count)
     }
 
+    /// Reads one byte, and leaves the others where they are.
+    #[track_caller]
+    pub fn sip(&mut self) {
+        let mut byte = [0];
+        let count = match &mut self.stream {
+            Stream::Tcp(stream) => stream.read(&mut byte),
+            Stream::Unix(stream) => stream.read(&mut byte),
+        };
+        assert_eq!(count.expect("read from the server"), 1, "closed before the end");
+        self.input.push(byte[0]);
+    }
+
     /// All bytes until the server closes.
     #[track_caller]
     pub fn rest(&mut self) -> Vec<u8> {

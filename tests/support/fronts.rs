@@ -122,7 +122,36 @@ impl Front {
 
     fn start(
         server: &Address,
-        plan: impl FnOnce(&Place) -> (&'static str, &'static str, String, Vec<&'static str>),
+        plan: impl Fn(&Place) -> (&'static str, &'static str, String, Vec<&'static str>),
+    ) -> Self {
+        /// Somebody else may take the port between our look and the front end's.
+        const ATTEMPTS_MAX: usize = 5;
+        for _ in 1..ATTEMPTS_MAX {
+            let mut front = Self::attempt(server, &plan);
+            if front.serves() {
+                return front;
+            }
+        }
+        let mut front = Self::attempt(server, &plan);
+        assert!(front.serves(), "the front end ended: {}", front.errors());
+        front
+    }
+
+    /// Waits until it accepts connections; false where it ends.
+    fn serves(&mut self) -> bool {
+        eventually("the front end to accept connections", || {
+            self.has_ended() || Connection::try_open(&self.address).is_ok()
+        });
+        !self.has_ended()
+    }
+
+    fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("a child").is_some()
+    }
+
+    fn attempt(
+        server: &Address,
+        plan: impl Fn(&Place) -> (&'static str, &'static str, String, Vec<&'static str>),
     ) -> Self {
         let dir = TempDir::new();
         let socket = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
@@ -144,11 +173,7 @@ impl Front {
         command.env("HOME", dir.path()).env("XDG_DATA_HOME", dir.path());
         command.stdin(Stdio::null()).stdout(log.try_clone().expect("a file")).stderr(log);
         let child = command.spawn().expect("start a front end");
-        let front = Self { child, dir, address: Address::Tcp(socket) };
-        eventually(&format!("{name} to accept connections"), || {
-            Connection::try_open(&front.address).is_ok()
-        });
-        front
+        Self { child, dir, address: Address::Tcp(socket) }
     }
 
     pub fn connect(&self) -> Connection {
@@ -258,6 +283,7 @@ fn apache(plan: Plan, Place { port, server, dir }: &Place) -> String {
         .map(|name| format!("LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so\n"))
         .collect();
     let reuse = if plan.keep { "enablereuse=on" } else { "disablereuse=on" };
+    let reuse = format!("{reuse} flushpackets=on");
     let user = if geteuid().is_root() { "User www-data\nGroup www-data\n" } else { "" };
     format!(
         "ServerRoot {dir}\nServerName localhost\nListen 127.0.0.1:{port}\nPidFile {dir}/pid\n{modules}{user}

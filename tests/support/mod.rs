@@ -11,12 +11,14 @@ pub mod fifo;
 pub mod fronts;
 pub mod load;
 pub mod log;
+pub mod mongrel2;
 pub mod pattern;
 pub mod process;
 pub mod python;
 pub mod request;
 pub mod server;
 pub mod setup;
+pub mod stand_in;
 pub mod temp;
 
 use std::time::{Duration, Instant};

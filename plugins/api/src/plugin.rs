@@ -1,5 +1,6 @@
 //! The two traits of a plugin, by role.
 
+use std::os::fd::RawFd;
 use std::sync::Arc;
 
 use crate::{CoreId, Host, Listener, OptionRow, Request, Response, Settings, WorkerId};
@@ -115,6 +116,10 @@ pub trait Plugin: Send + Sync {
 pub trait Handler {
     /// Answers a request. Panics are caught and answered with 500.
     fn handle(&mut self, request: &mut Request<'_>, response: &mut dyn Response) -> Outcome;
+    /// Has a connection of `raw-socket` until it returns; the server closes it then. Panics are caught.
+    fn take(&mut self, _core: CoreId, _connection: RawFd) -> Outcome {
+        Outcome::default()
+    }
     /// The thread may sleep now: give back what others wait for (the GIL). `handle` takes it again.
     fn park(&mut self);
 }

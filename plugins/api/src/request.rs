@@ -43,13 +43,15 @@ pub enum WireProtocol {
     Scgi,
     /// SCGI; answers begin with an HTTP status line.
     ScgiNph,
+    /// None: connections are the application's own, and no request is read.
+    Raw,
     /// Whichever of uwsgi, HTTP, FastCGI and SCGI the first bytes of a connection show. Requests never have it.
     Auto,
 }
 
 impl WireProtocol {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Uwsgi,
         Self::PersistentUwsgi,
         Self::Http,
@@ -57,6 +59,7 @@ impl WireProtocol {
         Self::FastCgiNph,
         Self::Scgi,
         Self::ScgiNph,
+        Self::Raw,
         Self::Auto,
     ];
 
@@ -70,6 +73,7 @@ impl WireProtocol {
             Self::FastCgiNph => "fastcgi-nph",
             Self::Scgi => "scgi",
             Self::ScgiNph => "scgi-nph",
+            Self::Raw => "raw",
             Self::Auto => "auto",
         }
     }

@@ -1,33 +1,30 @@
 //! How fast bytes for a client go to Mongrel2, which holds what the client has not read.
 //!
 //! With `download.flow_control` Mongrel2 grants credits and tells of each message that was written. Without, it cuts the
-//! client off that lets sixteen messages wait, and says nothing before: then small pieces of a fast answer are put together,
-//! so that messages are few and far between.
+//! client off that lets sixteen messages wait, and says nothing before, also where it was only too busy to write them. Then
+//! messages are few: the first ones go at once, later ones when they are large, or when there was time to write the others.
 
 use std::time::{Duration, Instant};
 
-/// Messages that Mongrel2 keeps for a client, less one for the end.
+/// Messages that Mongrel2 keeps for a client, less some for the end.
 const OUTSTANDING_MAX: u32 = 14;
-/// Messages that may go at once to a client without flow control.
-const BURST: u32 = 6;
-/// Pause between the messages after those.
-pub(crate) const PACE: Duration = Duration::from_millis(10);
-/// Largest message.
-const MESSAGE_BYTES_MAX: usize = 512 * 1024;
-/// Bytes that may wait for credits or the next message before the worker has to.
-const HELD_BYTES_MAX: usize = 512 * 1024;
+/// With fewer messages than this in store, only large ones go at once.
+const STORE_LOW: u32 = 8;
+/// In this time Mongrel2 has written a message, without flow control.
+pub(crate) const PACE: Duration = Duration::from_millis(50);
+/// Largest message, and so the most that may wait for credits or the next message before the worker has to.
+const MESSAGE_BYTES_MAX: usize = 2 << 20;
+/// The same where Mongrel2 says how much it takes: more would only wait there.
+const HELD_BYTES_MAX: usize = 256 * 1024;
 
 /// See the module.
 #[derive(Debug, Default)]
 pub(crate) struct Flow {
     /// Bytes that Mongrel2 takes; `None` without flow control.
     credits: Option<u64>,
-    /// Messages that were not written yet, with flow control.
+    /// Messages that were not written yet; without flow control an estimate, as of `counted`.
     outstanding: u32,
-    /// Messages that were sent.
-    sent: u32,
-    /// The next one is not due before.
-    due: Option<Instant>,
+    counted: Option<Instant>,
     /// Bytes that wait.
     held: Vec<u8>,
     /// Nothing follows them; the client's connection closes then, or not.
@@ -54,13 +51,16 @@ impl Flow {
 
     /// Mongrel2 has written a message and takes so many bytes more.
     pub(crate) fn grant(&mut self, bytes: u64) {
-        self.credits = self.credits.map(|credits| credits.saturating_add(bytes));
-        self.outstanding = self.outstanding.saturating_sub(1);
+        if let Some(credits) = &mut self.credits {
+            *credits = credits.saturating_add(bytes);
+            self.outstanding = self.outstanding.saturating_sub(1);
+        }
     }
 
     /// True where the worker has to wait.
     pub(crate) fn is_full(&self) -> bool {
-        self.held.len() >= HELD_BYTES_MAX
+        let most = if self.credits.is_some() { HELD_BYTES_MAX } else { MESSAGE_BYTES_MAX };
+        self.held.len() >= most
     }
 
     /// True where Mongrel2 has to say something first.
@@ -70,19 +70,31 @@ impl Flow {
 
     /// When the next message may go, where only time is missing.
     pub(crate) fn due(&self) -> Option<Instant> {
-        self.due.filter(|_| !self.held.is_empty() && self.credits.is_none())
+        let counted = self.counted.filter(|_| !self.held.is_empty() && self.credits.is_none());
+        counted.map(|counted| counted + PACE)
     }
 
     /// How many of the held bytes may go now as a message.
-    pub(crate) fn next(&self, now: Instant) -> Option<usize> {
+    pub(crate) fn next(&mut self, now: Instant) -> Option<usize> {
         let held = self.held.len().min(MESSAGE_BYTES_MAX);
-        match self.credits {
-            _ if held == 0 => None,
-            Some(0) => None,
-            Some(_) if self.outstanding >= OUTSTANDING_MAX => None,
-            Some(credits) => Some(held.min(usize::try_from(credits).unwrap_or(usize::MAX))),
-            None if self.ended.is_some() || held == MESSAGE_BYTES_MAX => Some(held),
-            None => self.due.is_none_or(|due| due <= now).then_some(held),
+        if held == 0 {
+            return None;
+        }
+        if let Some(credits) = self.credits {
+            let some = credits > 0 && self.outstanding < OUTSTANDING_MAX;
+            return some.then(|| held.min(usize::try_from(credits).unwrap_or(usize::MAX)));
+        }
+        self.assume_written(now);
+        let large = held == MESSAGE_BYTES_MAX || self.ended.is_some();
+        let most = if large { OUTSTANDING_MAX } else { STORE_LOW };
+        (self.outstanding < most).then_some(held)
+    }
+
+    /// Without flow control only time tells that something was written.
+    fn assume_written(&mut self, now: Instant) {
+        while let Some(counted) = self.counted.filter(|counted| now >= *counted + PACE) {
+            self.outstanding = self.outstanding.saturating_sub(1);
+            self.counted = (self.outstanding > 0).then_some(counted + PACE);
         }
     }
 
@@ -94,10 +106,11 @@ impl Flow {
     /// They were sent.
     pub(crate) fn sent(&mut self, len: usize, now: Instant) {
         self.held.drain(..len);
-        self.credits = self.credits.map(|credits| credits.saturating_sub(len as u64));
         self.outstanding += 1;
-        self.sent += 1;
-        self.due = (self.sent >= BURST).then_some(now + PACE);
+        match &mut self.credits {
+            Some(credits) => *credits = credits.saturating_sub(len as u64),
+            None => drop(self.counted.get_or_insert(now)),
+        }
     }
 
     /// How the client's connection ends, once everything is sent.
@@ -133,7 +146,7 @@ mod tests {
     #[test]
     fn messages_are_few_with_and_without_credits() {
         let now = Instant::now();
-        for (credits, most) in [(Some(u64::MAX), OUTSTANDING_MAX), (None, BURST)] {
+        for (credits, most) in [(Some(u64::MAX), OUTSTANDING_MAX), (None, STORE_LOW)] {
             let mut flow = Flow::default();
             flow.begin(credits);
             let mut messages = 0;
@@ -149,18 +162,25 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_makes_the_next_message() {
+    fn what_is_large_or_the_end_does_not_wait_for_the_store_to_fill() {
         let now = Instant::now();
         let mut flow = Flow::default();
         flow.begin(None);
-        for _ in 0..BURST {
+        for _ in 0..STORE_LOW {
             flow.bytes().push(b'x');
             flow.sent(1, now);
         }
         flow.bytes().push(b'x');
         assert_eq!((flow.next(now), flow.due()), (None, Some(now + PACE)));
-        assert_eq!(flow.next(now + PACE), Some(1));
+        assert_eq!(flow.next(now + PACE), Some(1), "one was written meanwhile");
+        flow.sent(1, now + PACE);
+        flow.bytes().resize(MESSAGE_BYTES_MAX, b'x');
+        assert_eq!(flow.next(now + PACE), Some(MESSAGE_BYTES_MAX));
+        flow.bytes().truncate(1);
         flow.end(false);
-        assert_eq!(flow.next(now), Some(1), "the end does not wait");
+        assert_eq!(flow.next(now + PACE), Some(1));
+        let rested = now + 1_000 * PACE;
+        flow.next(rested);
+        assert_eq!((flow.outstanding, flow.due()), (0, None));
     }
 }

@@ -3,12 +3,13 @@
 //! Answers go through an XPUB, which is a PUB that hears of subscriptions: PUB drops what nobody has subscribed to, so
 //! requests are only asked for when Mongrel2 listens, and answers wait while its connection is down.
 //!
-//! ZeroMQ's descriptors are edge-triggered and tell of commands, not of messages: after an event, and after any call on a
-//! socket, its `ZMQ_EVENTS` must be looked at before it may be waited for. `noticed` says where that is due.
+//! ZeroMQ's descriptors are edge-triggered and tell of commands, not of messages: after an event, a socket must be used until
+//! it has nothing more before its descriptor may be waited for again. `noticed` says where that is due.
 
 use std::collections::VecDeque;
 use std::os::fd::RawFd;
 
+use nix::sys::socket::{Shutdown, shutdown};
 use uwsgi_plugin_api::PluginError;
 use uwsgi_protocol::mongrel2::{Extended, reply};
 use zmq::{DONTWAIT, PollEvents, Socket};
@@ -40,6 +41,16 @@ pub(crate) enum Change {
     Lost,
 }
 
+/// Whether requests are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asking {
+    /// Not before somebody listens for answers.
+    NotYet,
+    Yes,
+    /// Not any more, whoever listens.
+    NoMore,
+}
+
 /// See the module.
 pub(crate) struct Pair {
     /// Its number.
@@ -54,8 +65,11 @@ pub(crate) struct Pair {
     senders: Vec<Box<[u8]>>,
     /// What answers must begin with, while Mongrel2 listens.
     topic: Option<Vec<u8>>,
-    /// Requests are asked for.
-    asks: bool,
+    asking: Asking,
+    /// The descriptor of the connection that requests come by, which is ZeroMQ's.
+    connection: Option<RawFd>,
+    /// Requests that were received before that connection was given up.
+    received: VecDeque<zmq::Message>,
     /// Answers that ZeroMQ does not take now.
     outbox: VecDeque<Vec<u8>>,
 }
@@ -101,7 +115,9 @@ impl Pair {
                 noticed: [true; SOCKETS],
                 senders: Vec::new(),
                 topic: None,
-                asks: false,
+                asking: Asking::NotYet,
+                connection: None,
+                received: VecDeque::new(),
                 outbox: VecDeque::new(),
             })
         };
@@ -135,21 +151,23 @@ impl Pair {
         readable
     }
 
-    /// The next message. A call that brings one tells nothing of the next, so that it is tried again before the descriptor
-    /// is waited for; only where nothing came, the events are looked at.
+    /// The next message. A call that brings one tells nothing of the next; one that brings none has looked at all commands, so
+    /// that the descriptor tells of whatever comes after it.
     pub(crate) fn receive(&mut self) -> Option<zmq::Message> {
+        if let Some(message) = self.received.pop_front() {
+            return Some(message);
+        }
         if !self.noticed[REQUESTS] {
             return None;
         }
-        if let Ok(message) = self.requests.recv_msg(DONTWAIT) {
-            return Some(message);
-        }
-        self.is_readable(REQUESTS).then(|| self.requests.recv_msg(DONTWAIT).ok()).flatten()
+        let message = self.requests.recv_msg(DONTWAIT);
+        self.noticed[REQUESTS] = !matches!(message, Err(zmq::Error::EAGAIN));
+        message.ok()
     }
 
     /// True where messages may be there, so that their descriptor must not be waited for.
     pub(crate) fn may_have_requests(&self) -> bool {
-        self.noticed[REQUESTS]
+        !self.received.is_empty() || self.noticed[REQUESTS]
     }
 
     /// Looks whether Mongrel2 listens for answers; asks for requests from then on.
@@ -162,9 +180,9 @@ impl Pair {
                 _ => {}
             }
         }
-        if self.topic.is_some() && !self.asks {
+        if self.topic.is_some() && self.asking == Asking::NotYet {
             self.requests.connect(&self.endpoints.requests)?;
-            self.asks = true;
+            self.asking = Asking::Yes;
             self.noticed[REQUESTS] = true;
         }
         Ok(())
@@ -175,10 +193,19 @@ impl Pair {
         let mut changes = Vec::new();
         while self.is_readable(MONITOR) {
             let Ok(parts) = self.monitor.recv_multipart(DONTWAIT) else { continue };
-            let Some([low, high, ..]) = parts.first().map(Vec::as_slice) else { continue };
-            match zmq::SocketEvent::from_raw(u16::from_le_bytes([*low, *high])) {
-                zmq::SocketEvent::CONNECTED => changes.push(Change::Connected),
-                zmq::SocketEvent::DISCONNECTED => changes.push(Change::Lost),
+            let Some(&[low, high, a, b, c, d]) = parts.first().map(Vec::as_slice) else { continue };
+            match zmq::SocketEvent::from_raw(u16::from_ne_bytes([low, high])) {
+                zmq::SocketEvent::CONNECTED => {
+                    self.connection = Some(RawFd::from_ne_bytes([a, b, c, d]));
+                    changes.push(Change::Connected);
+                }
+                zmq::SocketEvent::DISCONNECTED => {
+                    self.connection = None;
+                    if self.asking == Asking::NoMore {
+                        self.part();
+                    }
+                    changes.push(Change::Lost);
+                }
                 _ => {}
             }
         }
@@ -235,8 +262,9 @@ impl Pair {
         true
     }
 
+    /// What it may have learned of subscriptions can wait for the next event: while answers are sent, there is one, and when it
+    /// ends, so does the connection for requests, which is heard of.
     fn try_send(&mut self, message: &[u8]) -> bool {
-        self.noticed[ANSWERS] = true;
         self.topic.is_some() && self.answers.send(message, DONTWAIT).is_ok()
     }
 
@@ -250,13 +278,31 @@ impl Pair {
         self.outbox.clear();
     }
 
-    /// Asks for no more requests. What was received can still be had.
+    /// Asks for no more requests. To disconnect would lose those that are on their way: instead, this side's half of the
+    /// connection is closed, then Mongrel2 closes the other one, after everything that it has sent.
     pub(crate) fn leave(&mut self) {
-        if std::mem::replace(&mut self.asks, false) {
-            // It was connected to this very endpoint.
-            let _ = self.requests.disconnect(&self.endpoints.requests);
-            self.noticed[REQUESTS] = true;
+        let asked = std::mem::replace(&mut self.asking, Asking::NoMore) == Asking::Yes;
+        match self.connection {
+            // Whoever is gone already has sent everything.
+            Some(connection) if asked => drop(shutdown(connection, Shutdown::Write)),
+            _ if asked => self.part(),
+            _ => {}
         }
+    }
+
+    /// True where nothing comes any more.
+    pub(crate) fn has_left(&self) -> bool {
+        self.asking == Asking::NoMore && self.connection.is_none() && self.received.is_empty()
+    }
+
+    /// Keeps what was received, which ZeroMQ forgets together with the endpoint, and does not connect again.
+    pub(crate) fn part(&mut self) {
+        while let Ok(message) = self.requests.recv_msg(DONTWAIT) {
+            self.received.push_back(message);
+        }
+        // It was connected to this very endpoint.
+        let _ = self.requests.disconnect(&self.endpoints.requests);
+        self.connection = None;
     }
 }
 

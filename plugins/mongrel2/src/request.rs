@@ -52,7 +52,8 @@ const fn bad(token: &'static str) -> Reject {
 /// (`upload`).
 ///
 /// # Errors
-/// Both `Content-Length` and `Transfer-Encoding`, several of either, one that is no number or not that of the body.
+/// Both `Content-Length` and `Transfer-Encoding`, several of either, one that is no number or not that of the body, a coding
+/// that Mongrel2 has passed by.
 pub(crate) fn length(head: &Head, body: usize, upload: bool) -> Result<Option<u64>, Reject> {
     let mut lengths = head.all(b"content-length");
     let length = lengths.next();
@@ -60,7 +61,10 @@ pub(crate) fn length(head: &Head, body: usize, upload: bool) -> Result<Option<u6
         return Err(bad("duplicate_content_length"));
     }
     let coded = head.get(b"transfer-encoding").is_some();
-    let Some(length) = length else { return Ok(None) };
+    let Some(length) = length else {
+        // Mongrel2 stores what it knows how to decode.
+        return if coded && !upload { Err(bad("unread_transfer_encoding")) } else { Ok(None) };
+    };
     if coded {
         return Err(bad("content_length_with_transfer_encoding"));
     }
@@ -324,6 +328,7 @@ mod tests {
                 &[("content-length", &["5"]), ("transfer-encoding", &["chunked"])],
                 "content_length_with_transfer_encoding",
             ),
+            (&[("transfer-encoding", &["Chunked"])], "unread_transfer_encoding"),
             (&[("content-length", &["+5"])], "bad_content_length"),
             (&[("content-length", &["6"])], "body_length_mismatch"),
         ] {

@@ -27,6 +27,8 @@ pub(crate) const START: &[u8] = b"x-mongrel2-upload-start";
 pub(crate) const DONE: &[u8] = b"x-mongrel2-upload-done";
 /// Uploads that may be on their way; of more the headers are not believed.
 const UPLOADS_MAX: usize = 65_536;
+/// Longest body that Mongrel2 can announce; it takes more for none at all.
+const LENGTH_MAX: u64 = i32::MAX as u64;
 
 /// One connection of one Mongrel2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -106,9 +108,7 @@ impl Uploads {
     }
 
     fn start(&mut self, client: Client, named: &[u8], head: &Head) -> Kind {
-        let announced =
-            head.get(b"content-length").is_some() || head.get(b"transfer-encoding").is_some();
-        if !announced {
+        if !has_body(head) {
             return Kind::Forged("an upload without a body");
         }
         let Some(rules) = &self.rules else {
@@ -149,18 +149,26 @@ impl Uploads {
         Kind::Done(Upload { file, path })
     }
 
+    /// To open a fifo or a device does something, so it is looked at first.
     fn open(&self, path: &Path) -> Result<(File, (u64, u64)), &'static str> {
+        let (_, plain, found) = self.open_as(path, OFlag::O_PATH)?;
+        if !plain {
+            return Err("no plain file");
+        }
+        let (file, _, identity) = self.open_as(path, OFlag::O_RDONLY | OFlag::O_NONBLOCK)?;
+        if identity == found { Ok((file, identity)) } else { Err("a file that changes") }
+    }
+
+    /// The file, whether it is a plain one, and which one it is.
+    fn open_as(&self, path: &Path, flags: OFlag) -> Result<(File, bool, (u64, u64)), &'static str> {
         const GONE: &str = "a file that cannot be opened";
         let root = self.root.as_ref().ok_or(GONE)?;
         let how = OpenHow::new()
-            .flags(OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW)
+            .flags(flags | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW)
             .resolve(ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_SYMLINKS);
         let file = File::from(openat2(root, path, how).map_err(|_| GONE)?);
         let about = file.metadata().map_err(|_| GONE)?;
-        match about.is_file() {
-            true => Ok((file, (about.dev(), about.ino()))),
-            false => Err("no plain file"),
-        }
+        Ok((file, about.is_file(), (about.dev(), about.ino())))
     }
 
     /// The client is gone: its upload ends, and the file with it where that was asked for.
@@ -188,6 +196,22 @@ impl Uploads {
             // Mongrel2 or somebody else may have done it.
             let _ = unlinkat(root.as_fd(), path, UnlinkatFlags::NoRemoveDir);
         }
+    }
+}
+
+/// Whether Mongrel2 has seen a body behind these headers: of one that it stores, nothing has come with them. Where it has seen
+/// none, the client's own headers would pass for Mongrel2's.
+fn has_body(head: &Head) -> bool {
+    let length = head.get(b"content-length");
+    let coding = head.get(b"transfer-encoding");
+    match (length, coding) {
+        (Some(length), None) => {
+            let length = uwsgi_protocol::http1::decimal(length);
+            length.is_some_and(|length| (1..=LENGTH_MAX).contains(&length))
+        }
+        // It knows no other spelling.
+        (None, Some(coding)) => coding == b"chunked",
+        _ => false,
     }
 }
 

@@ -112,6 +112,29 @@ def load(source, callable_name, mountpoint):
     return [(mountpoint, find_application(module, place, name))]
 
 
+def load_raw(file, name):
+    """The function of python-raw."""
+    return find_application(run_file(file), file, name)
+
+
+def take(function, connection, seconds):
+    """Gives a raw connection to its function, and sends what that returns: bytes, or an iterable of bytes."""
+    result = function(connection)
+    if result is None:
+        return
+    import socket
+
+    # A copy: the connection itself is the server's to close.
+    with socket.socket(fileno=os.dup(connection)) as copy:
+        copy.settimeout(seconds)
+        try:
+            for piece in [result] if isinstance(result, bytes) else result:
+                copy.sendall(piece)
+        finally:
+            if hasattr(result, "close"):
+                result.close()
+
+
 def registered_applications():
     """What was put into `uwsgi.applications` while the modules were loaded."""
     import uwsgi

@@ -7,6 +7,7 @@
 mod autoreload;
 mod embed;
 mod environ;
+mod failure;
 mod ffi;
 mod find;
 mod input;
@@ -15,6 +16,7 @@ mod load;
 mod module;
 mod names;
 mod options;
+mod raw;
 mod respond;
 mod shapes;
 mod start_response;

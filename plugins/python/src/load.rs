@@ -19,6 +19,8 @@ pub(crate) struct Apps {
     pub(crate) mounts: Mounts,
     /// What is told of them, by number.
     pub(crate) infos: Vec<LoadedApp>,
+    /// Takes raw connections.
+    pub(crate) raw: Option<Object>,
 }
 
 /// A loader at work.
@@ -37,6 +39,7 @@ impl Loader<'_> {
         let mut apps = Apps {
             callables: Vec::new(),
             infos: Vec::new(),
+            raw: None,
             mounts: Mounts::new(MountRules {
                 manage_script_name: self.options.manage_script_name,
                 ignore_script_name: self.options.ignore_script_name,
@@ -58,6 +61,9 @@ impl Loader<'_> {
             self.load_source(py, source, point, &mut apps, &mut report)?;
         }
         self.load_registered(py, &mut apps, &mut report)?;
+        if let Some(file) = &self.options.raw {
+            apps.raw = self.load_raw(py, file, &mut report)?;
+        }
         report.apps = apps.callables.len();
         if apps.callables.is_empty() {
             self.host.log("*** no app loaded. going in full dynamic mode ***");
@@ -87,6 +93,25 @@ impl Loader<'_> {
                 self.report(py, raised, source.borrowed())?;
                 self.note_failure(point, apps, report);
                 Ok(())
+            }
+        }
+    }
+
+    fn load_raw(
+        &self,
+        py: Py<'_>,
+        file: &str,
+        report: &mut LoadReport,
+    ) -> Result<Option<Object>, Raised> {
+        let file = py.path(file.as_bytes())?;
+        let name = py.text(self.options.callable.as_deref().unwrap_or("application"))?;
+        match call(py, self.boot, "load_raw", &[file.borrowed(), name.borrowed()]) {
+            Ok(found) => Ok(Some(found)),
+            Err(raised) => {
+                self.report(py, raised, file.borrowed())?;
+                report.failed += 1;
+                self.host.log("unable to load the function of python-raw");
+                Ok(None)
             }
         }
     }

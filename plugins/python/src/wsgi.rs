@@ -1,20 +1,20 @@
 //! One request, from the choice of the application to `close()`.
 
+use std::os::fd::RawFd;
 use std::sync::Arc;
 
 use uwsgi_plugin_api::{CoreId, Handler, Known, Outcome, Request, Response};
 
-use crate::embed::call;
 use crate::environ::{Environs, Facts};
-use crate::ffi::{self, Caught, Exception, Exchange, Loan, Object, Py, Raised, Ref};
+use crate::failure::Failures;
+use crate::ffi::{self, Exception, Exchange, Loan, Object, Py, Raised, Ref};
 use crate::input::Input;
 use crate::interrupt::Mark;
 use crate::load::Apps;
 use crate::module::{self, Current};
-use crate::options::Description;
 use crate::respond::{Delivery, Stop};
 use crate::start_response::{StartResponse, Writer};
-use crate::{Running, Shared, websocket};
+use crate::{Running, Shared, raw, websocket};
 
 /// Serves WSGI requests on one thread.
 pub(crate) struct WsgiHandler {
@@ -87,6 +87,17 @@ impl Handler for WsgiHandler {
         }));
         let outcome = ffi::keep(|py| {
             let outcome = self.serve(py, request, response);
+            self.mark.leave(py);
+            outcome
+        });
+        module::set_current(None);
+        outcome
+    }
+
+    fn take(&mut self, core: CoreId, connection: RawFd) -> Outcome {
+        module::set_current(Some(Current { core, connection }));
+        let outcome = ffi::keep(|py| {
+            let outcome = raw::take(py, &self.shared, connection);
             self.mark.leave(py);
             outcome
         });
@@ -198,6 +209,10 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
+    fn failures(&self) -> Failures<'_> {
+        Failures { shared: self.shared, running: self.running }
+    }
+
     #[inline]
     fn application(
         &self,
@@ -246,66 +261,16 @@ impl Run<'_> {
                 None => Ok(()),
             });
         if let Err(raised) = closed {
-            self.report(py, raised, outcome);
+            self.failures().report(py, raised, outcome);
         }
     }
 
     /// An exception of the application: the answer cannot be completed.
     fn fail(&self, py: Py<'_>, raised: Raised, outcome: &mut Outcome) {
-        let text = self.report(py, raised, outcome);
+        let text = self.failures().report(py, raised, outcome);
         let answered = text.is_some_and(|text| self.show(py, &text));
         if !answered {
             let _ = self.exchange.response(py, |response| response.abort()); // gone with its request
-        }
-    }
-
-    /// Logs an exception; returns its text where the client is to see it.
-    fn report(&self, py: Py<'_>, raised: Raised, outcome: &mut Outcome) -> Option<Object> {
-        outcome.exception = true;
-        let caught = raised.take(py);
-        if caught.is(py, Exception::SystemExit) {
-            outcome.end_worker = true;
-            module::log_line("the application called sys.exit(): this worker ends");
-            return None;
-        }
-        outcome.interrupted |= caught.is_a(py, self.running.timeout.borrowed());
-        outcome.replace_worker |= self.is_monitored(py, &caught, outcome.interrupted);
-        let value = caught.value.borrowed();
-        if let Err(raised) = call(py, &self.running.boot, "print_exception", &[value]) {
-            module::log_line(&format!(
-                "an exception that cannot be shown: {}",
-                raised.describe(py)
-            ));
-        }
-        if !self.shared.options.catch_exceptions {
-            return None;
-        }
-        let text = call(py, &self.running.boot, "format_exception", &[value]);
-        text.map_err(|raised| raised.forget(py)).ok()
-    }
-
-    /// Whether a worker is replaced for this exception (`reload-on-exception` and its family). The one that spares
-    /// the worker only counts where it is named.
-    fn is_monitored(&self, py: Py<'_>, caught: &Caught, interrupted: bool) -> bool {
-        let monitored = &self.shared.options.monitored;
-        if monitored.takes_all() && !interrupted {
-            return true;
-        }
-        monitored.looks_closer() && {
-            let class = |name| {
-                let attribute = py
-                    .interned(name)
-                    .and_then(|name| caught.kind.borrowed().attribute(py, name.borrowed()));
-                attribute.map_or_else(
-                    |raised| {
-                        raised.forget(py);
-                        String::new()
-                    },
-                    |value| value.borrowed().text(py),
-                )
-            };
-            let (name, module) = (class("__name__"), class("__module__"));
-            monitored.matches(&Description { name, module, text: caught.value.borrowed().text(py) })
         }
     }
 

@@ -110,7 +110,8 @@ fn encode_values(content: &[u8], limits: &Limits) -> Result<Vec<u8>, Reject> {
     let known: [(&[u8], &[u8]); 3] = [
         (b"FCGI_MAX_CONNS", connections.as_bytes()),
         (b"FCGI_MAX_REQS", connections.as_bytes()),
-        (b"FCGI_MPXS_CONNS", b"1"),
+        // Requests of one connection are served one after the other: whoever asks had better use several.
+        (b"FCGI_MPXS_CONNS", b"0"),
     ];
     let mut asked = Vec::new();
     let mut at = 0;

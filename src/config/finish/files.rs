@@ -7,7 +7,7 @@ use regex::Regex;
 
 use super::SECONDS_MAX;
 use crate::config::Directive;
-use crate::config::model::files::{Coding, Expires, Gzip, Map, StaticFiles, Subject};
+use crate::config::model::files::{Coding, Expires, Gzip, Map, Sender, StaticFiles, Subject};
 use crate::config::values::Values;
 
 const EXPIRES: [(&str, Subject, bool); 8] = [
@@ -40,6 +40,8 @@ pub(super) fn static_files(values: &mut Values<'_>) -> StaticFiles {
         },
         codings: codings(values),
         mime_files: texts(values, "mime-file").into_iter().map(PathBuf::from).collect(),
+        internal: self::maps(values, "static-internal", false),
+        sender: sender(values),
     }
 }
 
@@ -64,6 +66,25 @@ fn maps(values: &mut Values<'_>, name: &str, whole: bool) -> Vec<Map> {
         }
     }
     maps
+}
+
+/// uWSGI serves the file itself where it does not know the word, and nobody notices.
+fn sender(values: &mut Values<'_>) -> Sender {
+    const NAMES: [(&str, &str); 3] = [
+        ("nginx", "X-Accel-Redirect"),
+        ("x-accel-redirect", "X-Accel-Redirect"),
+        ("x-sendfile", "X-Sendfile"),
+    ];
+    let Some(directive) = values.last("file-serve-mode") else { return Sender::Own };
+    let name = directive.text();
+    match NAMES.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)) {
+        Some((_, header)) => Sender::Front(header),
+        None => {
+            let text = "no way to send files; accepted: nginx, x-accel-redirect, x-sendfile";
+            values.error(directive, text);
+            Sender::Own
+        }
+    }
 }
 
 fn pattern(values: &mut Values<'_>, directive: &Directive, text: &str) -> Option<Regex> {

@@ -22,6 +22,7 @@ pub const SOCKETS: &[(&str, Option<WireProtocol>)] = &[
     ("fastcgi-nph-socket", Some(WireProtocol::FastCgiNph)),
     ("scgi-socket", Some(WireProtocol::Scgi)),
     ("scgi-nph-socket", Some(WireProtocol::ScgiNph)),
+    ("raw-socket", Some(WireProtocol::Raw)),
     ("auto-socket", Some(WireProtocol::Auto)),
 ];
 
@@ -47,6 +48,7 @@ pub(super) fn modifiers(values: &mut Values<'_>) -> Modifiers {
         scgi: pair("scgi-modifier1", "scgi-modifier2"),
         http: pair("http-socket-modifier1", "http-socket-modifier2"),
         router: pair("http-modifier1", "http-modifier2"),
+        raw: pair("raw-modifier1", "raw-modifier2"),
     }
 }
 

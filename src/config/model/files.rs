@@ -28,13 +28,28 @@ pub struct StaticFiles {
     pub codings: Vec<Coding>,
     /// `mime-file`; empty where there is none.
     pub mime_files: Vec<PathBuf>,
+    /// `static-internal`, in order.
+    pub internal: Vec<Map>,
+    /// `file-serve-mode`.
+    pub sender: Sender,
 }
 
 impl StaticFiles {
     /// True where no option asks for files.
     pub fn is_empty(&self) -> bool {
-        self.checks.is_empty() && !self.docroot && self.maps.is_empty()
+        let served = !self.checks.is_empty() || self.docroot || !self.maps.is_empty();
+        !served && self.internal.is_empty()
     }
+}
+
+/// Who sends the bytes of a static file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sender {
+    /// The worker.
+    #[default]
+    Own,
+    /// The front end, told by this header.
+    Front(&'static str),
 }
 
 /// `static-map`.

@@ -100,6 +100,8 @@ pub struct Modifiers {
     pub http: (u8, u8),
     /// `http-modifier1`, `http-modifier2`: of sockets of `http`.
     pub router: (u8, u8),
+    /// `raw-modifier1`, `raw-modifier2`.
+    pub raw: (u8, u8),
 }
 
 impl Modifiers {
@@ -110,6 +112,7 @@ impl Modifiers {
             WireProtocol::Http => self.http,
             WireProtocol::FastCgi | WireProtocol::FastCgiNph => self.fastcgi,
             WireProtocol::Scgi | WireProtocol::ScgiNph => self.scgi,
+            WireProtocol::Raw => self.raw,
             _ => (0, 0),
         }
     }

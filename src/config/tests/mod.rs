@@ -122,7 +122,7 @@ fn protocol_changes_plain_sockets_only() {
     assert_eq!(
         errors(&["--protocol=ajp"]),
         [
-            "error: --protocol ajp: unable to find protocol; accepted: uwsgi, puwsgi, http, fastcgi, fastcgi-nph, scgi, scgi-nph, auto"
+            "error: --protocol ajp: unable to find protocol; accepted: uwsgi, puwsgi, http, fastcgi, fastcgi-nph, scgi, scgi-nph, raw, auto"
         ]
     );
     for protocol in WireProtocol::ALL {

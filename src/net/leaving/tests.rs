@@ -22,16 +22,16 @@ use crate::net::upload::Policy;
 
 /// Only a broken worker takes this long.
 const PATIENCE: Duration = Duration::from_secs(30);
-const REQUEST: &[u8] = b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n";
+pub(in crate::net) const REQUEST: &[u8] = b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n";
 
-struct Worker {
+pub(in crate::net) struct Worker {
     reactor: Reactor,
-    hub: Arc<Hub>,
-    jobs: VecDeque<Box<Connection>>,
+    pub(in crate::net) hub: Arc<Hub>,
+    pub(in crate::net) jobs: VecDeque<Box<Connection>>,
 }
 
 impl Worker {
-    fn new(listeners: Vec<Listening>, rescue: Option<&Rescue>) -> Self {
+    pub(in crate::net) fn new(listeners: Vec<Listening>, rescue: Option<&Rescue>) -> Self {
         let bounds = Bounds {
             head: decode::Limits {
                 packet: uwsgi::Limits { block_bytes_max: 65_535, vars_max: 128 },
@@ -67,7 +67,7 @@ impl Worker {
 
     /// Looks until there is something.
     #[track_caller]
-    fn until(&mut self, what: &str, mut done: impl FnMut(&mut Self) -> bool) {
+    pub(in crate::net) fn until(&mut self, what: &str, mut done: impl FnMut(&mut Self) -> bool) {
         let start = Instant::now();
         while !done(self) {
             assert!(start.elapsed() < PATIENCE, "waited in vain for {what}");
@@ -101,7 +101,7 @@ impl Worker {
     }
 }
 
-fn listening(protocol: WireProtocol) -> (Listening, SocketAddr) {
+pub(in crate::net) fn listening(protocol: WireProtocol) -> (Listening, SocketAddr) {
     let socket = TcpListener::bind("127.0.0.1:0").unwrap();
     socket.set_nonblocking(true).unwrap();
     let address = socket.local_addr().unwrap();
@@ -110,7 +110,7 @@ fn listening(protocol: WireProtocol) -> (Listening, SocketAddr) {
     (Listening::new(Arc::new(socket.into()), info, (Introduced::Nobody, false), 1), address)
 }
 
-fn client(address: SocketAddr, bytes: &[u8]) -> TcpStream {
+pub(in crate::net) fn client(address: SocketAddr, bytes: &[u8]) -> TcpStream {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     stream.write_all(bytes).unwrap();

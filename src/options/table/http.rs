@@ -42,7 +42,7 @@ pub(super) const ROWS: &[OptionRow] = &chapter(
 
         // Times.
         integer("http-timeout", "SECONDS",
-            "Longest silence of a client of http sockets (default: socket-timeout). The application has all the time that harakiri leaves it.").reload(Reload::Workers),
+            "Longest silence on connections of http sockets: of a client (default: socket-timeout), and of an application, whose client then gets 504 while it runs on (default: no limit).").reload(Reload::Workers),
         integer("http-headers-timeout", "SECONDS",
             "Longest wait for a whole request head on http sockets (default: http-timeout).").reload(Reload::Workers),
         integer("http-connect-timeout", "SECONDS",

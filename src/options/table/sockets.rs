@@ -5,7 +5,6 @@ use uwsgi_plugin_api::option::{
 };
 use uwsgi_plugin_api::{Argument, OptionRow, Reload, Section};
 
-const RAW: &str = "no plugin here takes raw connections; give the request to the application by one of the protocols";
 const DATAGRAMS: &str =
     "send over HTTP or the uwsgi protocol, or read the datagrams in a service of their own";
 const ONE_STEP: &str = "give the address to socket or http-socket; ports below 1024 are opened before uid and gid take effect";
@@ -115,14 +114,11 @@ pub(super) const ROWS: &[OptionRow] = &chapter(
         list("auto-socket", "ADDRESS",
             "Listen for HTTP, uwsgi, FastCGI and SCGI on one socket: the first bytes of a connection show which it is.").extra(),
         list("raw-socket", "ADDRESS",
-            "Listen on a socket whose connections are given to a plugin as they are, without reading a request.")
-            .unsupported(RAW),
+            "Listen on a socket whose connections are given to the application as they are, without reading a request (see python-raw)."),
         unsigned64("raw-modifier1", "N",
-            "First modifier of connections of raw-socket; it selects the plugin that takes them.")
-            .missing(RAW),
+            "First modifier of connections of raw-socket; it selects the plugin that takes them (default 0).").reload(Reload::Workers),
         unsigned64("raw-modifier2", "N",
-            "Second modifier of connections of raw-socket.")
-            .missing(RAW),
+            "Second modifier of connections of raw-socket (default 0).").reload(Reload::Workers),
 
         // Datagrams.
         text("udp", "ADDRESS",

@@ -28,8 +28,9 @@ pub(super) const ROWS: &[OptionRow] = &chapter(
         list("mime-file", "FILE",
             "File that gives suffixes their content types (default /etc/mime.types).").aliases(&["mimefile"]).reload(Workers),
         text("file-serve-mode", "MODE",
-            "How files are sent: by the worker (default), or by the front end with x-sendfile or x-accel-redirect.").aliases(&["fileserve-mode"]).reload(Workers)
-            .missing("let the application answer with X-Accel-Redirect or X-Sendfile itself"),
+            "Have the front end send static files: answer with X-Accel-Redirect (nginx or x-accel-redirect) or X-Sendfile (x-sendfile) in place of them (default: the worker sends them).").aliases(&["fileserve-mode"]).reload(Workers),
+        list("static-internal", "/MOUNT=DIR",
+            "Send a file of this directory where the application answers with X-Accel-Redirect: /MOUNT/FILE or with X-Sendfile: DIR/FILE; clients cannot ask for it.").reload(Workers).extra(),
         list("static-expires", "REGEX SECONDS",
             "Add Expires, this long after the request, to files whose names match.").reload(Workers),
         list("static-expires-mtime", "REGEX SECONDS",

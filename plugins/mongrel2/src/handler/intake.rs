@@ -139,6 +139,8 @@ impl Handler<'_> {
                         exchange.flow.grant(given.or(header).unwrap_or(0));
                     }
                     self.deliver(number);
+                    // The worker may have waited for room.
+                    self.push_on(number);
                 }
             }
             Ok(Notice::Other) => self.complain("a notice that nobody knows"),

@@ -41,6 +41,8 @@ const RETRY: Duration = Duration::from_millis(10);
 const QUIET: Duration = Duration::from_millis(100);
 /// But not longer than this is waited for quiet.
 const QUIET_MAX: Duration = Duration::from_secs(1);
+/// And so long for Mongrel2 to close its side of the way.
+const PARTING_MAX: Duration = Duration::from_secs(2);
 
 /// See the module.
 pub(crate) struct Handler<'a> {
@@ -228,8 +230,11 @@ impl<'a> Handler<'a> {
     /// The time until something is due; `None` where only events matter.
     fn sleep(&self) -> Option<Duration> {
         let paced = self.paced.front().map(|(due, ..)| *due);
-        let leaving = self.leaving.filter(|leaving| !leaving.left);
-        let leaving = leaving.map(|leaving| (leaving.heard + QUIET).min(leaving.since + QUIET_MAX));
+        let leaving = self.leaving.filter(|leaving| !leaving.left || !self.has_parted());
+        let leaving = leaving.map(|leaving| match leaving.left {
+            false => (leaving.heard + QUIET).min(leaving.since + QUIET_MAX),
+            true => leaving.since + PARTING_MAX,
+        });
         let peek = (!self.takes_more(false)).then_some(self.peek_at);
         let due = [paced, self.retry_at, leaving, peek].into_iter().flatten().min()?;
         Some(due.saturating_duration_since(Instant::now()))
@@ -249,6 +254,7 @@ impl<'a> Handler<'a> {
             if let Some(exchange) = exchange.filter(|exchange| exchange.serial == serial) {
                 exchange.paced = false;
                 self.deliver(number);
+                self.push_on(number);
             }
         }
         if self.retry_at.is_some_and(|due| due <= now) {
@@ -262,6 +268,9 @@ impl<'a> Handler<'a> {
         {
             leaving.left = true;
             self.pairs.iter_mut().for_each(Pair::leave);
+        }
+        if self.leaving.is_some_and(|leaving| leaving.left && now >= leaving.since + PARTING_MAX) {
+            self.pairs.iter_mut().filter(|pair| !pair.has_left()).for_each(Pair::part);
         }
     }
 
@@ -283,8 +292,14 @@ impl<'a> Handler<'a> {
     /// True where the end was asked for and nothing is left to do.
     fn has_left(&self) -> bool {
         self.leaving.is_some_and(|leaving| leaving.left)
+            && self.has_parted()
             && self.exchanges.is_empty()
             && !self.pairs.iter().any(Pair::is_stuck)
+    }
+
+    /// True where nothing comes any more.
+    fn has_parted(&self) -> bool {
+        self.pairs.iter().all(Pair::has_left)
     }
 }
 

@@ -26,6 +26,10 @@ pub(crate) struct Options {
     pub(crate) sources: Vec<String>,
     /// Mount points and what is mounted there.
     pub(crate) mounts: Vec<(String, String)>,
+    /// `python-raw`: the file whose function takes raw connections.
+    pub(crate) raw: Option<String>,
+    /// `socket-timeout` in seconds, a row of the core.
+    pub(crate) socket_timeout_s: u64,
     pub(crate) manage_script_name: bool,
     pub(crate) ignore_script_name: bool,
     pub(crate) no_default_app: bool,
@@ -64,6 +68,8 @@ impl Options {
             callable: settings.text("callable").map(str::to_owned),
             sources,
             mounts: settings.all("mount").map(mount).collect::<Result<_, _>>()?,
+            raw: raw(settings)?,
+            socket_timeout_s: settings.number("socket-timeout").unwrap_or(4),
             manage_script_name: settings.flag("manage-script-name"),
             ignore_script_name: settings.flag("ignore-script-name"),
             no_default_app: settings.flag("no-default-app"),
@@ -76,6 +82,17 @@ impl Options {
             autoreload_ignored: list("py-auto-reload-ignore"),
             interrupts: settings.number("harakiri-interrupt").is_some_and(|seconds| seconds > 0),
         })
+    }
+}
+
+/// A socket without a function could only close its connections.
+fn raw(settings: &Settings) -> Result<Option<String>, String> {
+    let ours = settings.number("raw-modifier1").unwrap_or(0) == 0;
+    match (settings.text("raw-socket"), settings.text("python-raw")) {
+        (Some(address), None) if ours => Err(format!(
+            "raw-socket = {address}: no function takes its connections; name its file with python-raw"
+        )),
+        (_, file) => Ok(file.map(str::to_owned)),
     }
 }
 

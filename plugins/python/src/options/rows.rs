@@ -124,8 +124,7 @@ pub(crate) const ROWS: &[OptionRow] = &chapter(
             "Load a WSGI Lite application.")
             .unsupported("use WSGI: the specification was given up"),
         text("python-raw", "FILE",
-            "Give requests as bare sockets to a function of this file.")
-            .unsupported("use WSGI"),
+            "Call the function application (or callable) of this file for each connection of raw-socket, with its descriptor.").reload(Workers),
         list("pymodule-alias", "NAME=MODULE",
             "Let a module be imported by another name, before applications are loaded.")
             .unsupported("set sys.modules in a module named by import"),
