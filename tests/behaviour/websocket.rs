@@ -1,7 +1,5 @@
 //! WebSockets, straight from a client and from behind Mongrel2.
 
-use std::net::Shutdown;
-
 use nix::sys::signal::Signal;
 
 use crate::support::mongrel2::{BOTH, Mongrel2};
@@ -33,6 +31,7 @@ fn messages_go_both_ways(address: &Address) {
     socket.echo(&"y".repeat(70_000));
     socket.send(PONG, "nobody asked");
     socket.echo("still here");
+    drop(socket);
     let mut socket = Socket::open(address, "/echo-binary");
     socket.send(BINARY, b"\0\xff");
     assert_eq!(socket.receive(), (BINARY, b"\0\xff".to_vec()));
@@ -85,6 +84,7 @@ fn frames_may_come_with_the_handshake_and_in_pieces() {
 
 #[test]
 fn fragments_are_put_together() {
+    ours_only!("it loses the beginning of the message where its end comes later");
     let server = server(&[]);
     let mut socket = open(&server, "/echo");
     socket.send(0x01, "Hel");
@@ -95,7 +95,7 @@ fn fragments_are_put_together() {
 
 #[test]
 fn control_frames_may_come_between_fragments() {
-    ours_only!("it loses the beginning of the message");
+    ours_only!("as above");
     let server = server(&[]);
     let mut socket = open(&server, "/echo");
     socket.send(0x01, "Hel");
@@ -152,17 +152,8 @@ fn a_client_that_vanishes_ends_the_application() {
 fn an_application_may_ask_without_waiting() {
     let server = server(&["--websockets-ping-freq", "3600"]);
     let mut socket = open(&server, "/poll");
-    for text in ["one", "two"] {
-        socket.send(TEXT, text);
-        let (first, payload) = loop {
-            // The original sends a ping at once.
-            match socket.receive() {
-                (PING, _) => {}
-                frame => break frame,
-            }
-        };
-        assert_eq!((first, payload), (TEXT, text.as_bytes().to_vec()));
-    }
+    socket.echo("one");
+    socket.echo("two");
 }
 
 #[test]
@@ -175,7 +166,7 @@ fn a_message_over_the_limit_ends_the_socket() {
         // The head of a frame is enough.
         socket.0.send(&frame(TEXT, &vec![b'x'; limit + 1])[..10]);
         server.wait_for(&format!(
-            "invalid packet size received: {}, max allowed: {limit}",
+            "<*>invalid packet size received: {}, max allowed: {limit}",
             limit + 1
         ));
         server.wait_for(&format!("/echo {NO_MESSAGE}"));
@@ -213,7 +204,7 @@ fn a_silent_client_is_asked_and_given_up() {
     socket.send(PONG, "");
     assert_eq!(socket.receive(), (PING, vec![]), "the answer counts");
     assert!(socket.0.rest().is_empty());
-    server.wait_for("no PONG received in 1 seconds !!!");
+    server.wait_for("<*>no PONG received in 1 seconds !!!");
     server.wait_for(&format!("/echo {NO_MESSAGE}"));
 }
 
@@ -291,7 +282,7 @@ fn an_application_that_returns_closes_its_socket() {
     assert_eq!(socket.receive(), (TEXT, b"bye".to_vec()));
     assert_eq!(socket.receive(), (CLOSE, 1000u16.to_be_bytes().to_vec()));
     assert!(socket.0.rest().is_empty(), "what the application returned is no frame");
-    server.wait_for("16 bytes of an answer behind a WebSocket were not sent");
+    server.wait_for("16 bytes of an answer behind a WebSocket were not sent<*>");
     let mut socket = open(&server, "/fail");
     assert_eq!(socket.receive(), (CLOSE, 1011u16.to_be_bytes().to_vec()));
     assert!(socket.0.rest().is_empty());
@@ -342,7 +333,6 @@ fn the_client_may_end_its_direction_first() {
     socket.0.finish();
     server.wait_for(&format!("/echo {NO_MESSAGE}"));
     assert!(socket.0.rest().is_empty());
-    let _ = Shutdown::Write;
 }
 
 #[test]
@@ -494,5 +484,5 @@ fn mongrel2_silent_clients_are_asked() {
     let mut socket = Socket::open(&mongrel2.address, "/echo");
     assert_eq!(socket.receive(), (PING, vec![]));
     assert!(socket.0.rest().is_empty());
-    server.wait_for("no PONG received in 1 seconds !!!");
+    server.wait_for("<*>no PONG received in 1 seconds !!!");
 }

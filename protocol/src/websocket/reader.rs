@@ -6,6 +6,7 @@ use super::{CONTROL_BYTES_MAX, Kind, Opcode, code};
 
 /// Longest head of a frame in bytes: two, eight of length, four of mask.
 const HEAD_BYTES_MAX: usize = 14;
+const MASK_BYTES: usize = 4;
 
 /// What a client sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -156,6 +157,9 @@ impl Reader {
             self.head[self.head_len] = *byte;
             self.head_len += 1;
             self.check_head()?;
+            if self.head_len >= 2 && self.head_len + MASK_BYTES == self.head_bytes() {
+                self.length()?;
+            }
             if self.head_len >= 2 && self.head_len == self.head_bytes() {
                 self.frame = Some(self.read_head()?);
                 self.head_len = 0;
@@ -181,9 +185,8 @@ impl Reader {
             if first & 0x70 != 0 {
                 return Err(Fault::Reserved);
             }
-            let opcode = Opcode::of(first & 0x0f).ok_or(Fault::Opcode(first & 0x0f))?;
             let is_last = first & 0x80 != 0;
-            return match (opcode, self.kind) {
+            return match (self.opcode()?, self.kind) {
                 (Opcode::Continuation, None) => Err(Fault::Order),
                 (Opcode::Text | Opcode::Binary, Some(_)) => Err(Fault::Order),
                 (opcode, _) if opcode.is_control() && !is_last => Err(Fault::Control),
@@ -202,25 +205,35 @@ impl Reader {
     }
 
     fn read_head(&self) -> Result<Frame, Fault> {
-        let head = &self.head[..self.head_len];
-        let (length, mask) = head.split_at(self.head_len - 4);
-        let opcode = Opcode::of(head[0] & 0x0f).ok_or(Fault::Opcode(head[0] & 0x0f))?;
-        let extended = length[2..].iter().fold(0u64, |sum, byte| sum << 8 | u64::from(*byte));
-        let len = match length.len() {
-            2 => u64::from(head[1] & 0x7f),
-            4 if extended > 125 => extended,
-            10 if extended > 0xffff && extended >> 63 == 0 => extended,
+        let opcode = self.opcode()?;
+        let len = self.length()?;
+        let mut mask = [0; MASK_BYTES];
+        mask.copy_from_slice(&self.head[self.head_len - MASK_BYTES..self.head_len]);
+        Ok(Frame { opcode, is_last: self.head[0] & 0x80 != 0, mask, at: 0, len })
+    }
+
+    fn opcode(&self) -> Result<Opcode, Fault> {
+        let number = self.head[0] & 0x0f;
+        Opcode::of(number).ok_or(Fault::Opcode(number))
+    }
+
+    /// Bytes of the payload; looked at as soon as they are known.
+    fn length(&self) -> Result<usize, Fault> {
+        let extended = &self.head[2..self.head_bytes() - MASK_BYTES];
+        let value = extended.iter().fold(0u64, |sum, byte| sum << 8 | u64::from(*byte));
+        let len = match extended.len() {
+            0 => u64::from(self.head[1] & 0x7f),
+            2 if value > 125 => value,
+            8 if value > 0xffff && value >> 63 == 0 => value,
             _ => return Err(Fault::Length),
         };
-        let before = if opcode.is_control() { 0 } else { self.message.len() as u64 };
-        let size = before.saturating_add(len);
-        let (size, max) = (size, self.bytes_max);
-        if !opcode.is_control() && size > max as u64 {
+        let is_control = self.opcode()?.is_control();
+        let before = if is_control { 0 } else { self.message.len() as u64 };
+        let (size, max) = (before.saturating_add(len), self.bytes_max);
+        if !is_control && size > max as u64 {
             return Err(Fault::TooLarge { size, max });
         }
-        let len = usize::try_from(len).map_err(|_| Fault::TooLarge { size, max })?;
-        let mask = [mask[0], mask[1], mask[2], mask[3]];
-        Ok(Frame { opcode, is_last: head[0] & 0x80 != 0, mask, at: 0, len })
+        usize::try_from(len).map_err(|_| Fault::TooLarge { size, max })
     }
 
     fn take_payload(&mut self, frame: Frame, piece: &[u8]) -> Result<(), Fault> {
