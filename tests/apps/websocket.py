@@ -73,6 +73,13 @@ def sizes(environ, start_response):
         uwsgi.websocket_send_binary(b"x" * int(uwsgi.websocket_recv()))
 
 
+def slow(environ, start_response):
+    while True:
+        message = uwsgi.websocket_recv()
+        time.sleep(2)
+        uwsgi.websocket_send(message)
+
+
 SOCKETS = {
     "/echo": serve(uwsgi.websocket_recv, uwsgi.websocket_send),
     "/echo-binary": serve(uwsgi.websocket_recv, uwsgi.websocket_send_binary),
@@ -82,4 +89,5 @@ SOCKETS = {
     "/fail": fail,
     "/headers": headers,
     "/sizes": sizes,
+    "/slow": slow,
 }

@@ -2,6 +2,7 @@
 
 use nix::sys::signal::Signal;
 
+use crate::support::fronts::{Front, Pass, Plan, program};
 use crate::support::mongrel2::{BOTH, Mongrel2};
 use crate::support::setup::{Setup, Wire, app};
 use crate::support::websocket::{BINARY, CLOSE, PING, PONG, Socket, TEXT, frame, handshake};
@@ -378,6 +379,48 @@ fn front_ends_of_the_uwsgi_protocol_may_relay_frames() {
     socket.send(CLOSE, b"");
     assert_eq!(socket.receive().0, CLOSE);
     assert!(socket.0.rest().is_empty());
+}
+
+#[test]
+fn the_router_of_http_may_be_asked_for() {
+    ours_only!("its router prints port 0 as 0");
+    let setup = Setup::new(Wire::Http).args(["--http", "127.0.0.1:0", "--http-websockets"]);
+    let setup = setup.args(["--http-timeout", "1", "--wsgi-file"]).arg(app("websocket.py"));
+    let server = setup.start();
+    let mut socket = open(&server, "/slow");
+    // http-timeout is for applications that owe an answer.
+    socket.echo("in its own time");
+}
+
+#[test]
+fn harakiri_ends_a_socket_as_it_ends_a_request() {
+    let server = setup().master(1).args(["--harakiri", "1"]).start();
+    let before = server.worker(1);
+    let mut socket = open(&server, "/echo");
+    socket.echo("x");
+    socket.0.rest();
+    server.wait_replaced(&[before]);
+    open(&server, "/echo").echo("the next worker");
+}
+
+#[test]
+fn nginx_relays_sockets() {
+    needs!(program("nginx").is_some(), "nginx is not installed");
+    let app = app("websocket.py");
+    let uwsgi = Setup::new(Wire::Uwsgi).args(["--socket", "127.0.0.1:0", "--wsgi-file"]).arg(app);
+    let upgrade = "proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade;";
+    for (setup, plan) in [
+        (uwsgi, Plan::new(Pass::Uwsgi)),
+        (setup(), Plan::new(Pass::Http).keep().in_location(upgrade)),
+    ] {
+        let server = setup.start();
+        let nginx = Front::nginx(plan, &server.address());
+        messages_go_both_ways(&nginx.address);
+        let mut socket = Socket::open(&nginx.address, "/echo");
+        socket.echo("x");
+        drop(socket);
+        server.wait_for(&format!("/echo {NO_MESSAGE}"));
+    }
 }
 
 /// A server behind a Mongrel2.
