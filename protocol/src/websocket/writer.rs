@@ -58,7 +58,7 @@ pub fn close(code: Option<u16>, reason: &str, out: &mut Vec<u8>) {
         .rev()
         .find(|end| reason.is_char_boundary(*end))
         .unwrap_or(0);
-    frame(Opcode::Close, &[&code.to_be_bytes(), reason[..fits].as_bytes()].concat(), out);
+    frame(Opcode::Close, &[&code.to_be_bytes(), &reason.as_bytes()[..fits]].concat(), out);
 }
 
 #[cfg(test)]
