@@ -66,6 +66,13 @@ pub(crate) enum Body {
     Pieces,
 }
 
+impl Exchange {
+    /// True where a worker has it and messages bring more of it.
+    pub(crate) fn waits_for_pieces(&self) -> bool {
+        self.upstream.is_some() && matches!(self.outgoing.body, Body::Pieces)
+    }
+}
+
 impl Outgoing {
     /// Records that are a request up to its body, or all of it.
     pub(crate) fn new(head: Vec<u8>, body: Body) -> Self {
