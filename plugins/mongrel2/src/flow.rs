@@ -11,9 +11,9 @@ const OUTSTANDING_MAX: u32 = 14;
 /// With fewer messages than this in store, only large ones go at once.
 const STORE_LOW: u32 = 8;
 /// In this time Mongrel2 has written a message, without flow control.
-pub(crate) const PACE: Duration = Duration::from_millis(50);
+pub(crate) const PACE: Duration = Duration::from_millis(40);
 /// Largest message, and so the most that may wait for credits or the next message before the worker has to.
-const MESSAGE_BYTES_MAX: usize = 2 << 20;
+const MESSAGE_BYTES_MAX: usize = 1 << 20;
 /// The same where Mongrel2 says how much it takes: more would only wait there.
 const HELD_BYTES_MAX: usize = 256 * 1024;
 

@@ -7,8 +7,8 @@ use crate::support::{Answer, Connection, Request, Server};
 /// Pieces of 64 KiB of an answer: 50 MiB.
 const PIECES: usize = 800;
 const SLOW: usize = 6;
-/// What the handler may have of its own, whatever clients do.
-const MEMORY_KIB_MAX: u64 = 48 * 1024;
+/// What the handler may have of its own, whatever clients do: fourteen messages of 1 MiB for each, and a little more.
+const MEMORY_KIB_MAX: u64 = 96 * 1024;
 
 fn large() -> Request {
     Request::get(&format!("/pieces?{PIECES}")).header("Connection", "close")
