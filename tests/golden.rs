@@ -9,9 +9,12 @@ use serde_json::{Value, json};
 use uwsgi::options::{self, Registry};
 use uwsgi_plugin_api::{Plugin, Status};
 
-/// The table as the server has it, with the Python plugin's rows.
+/// The table as the server has it, with the rows of plugins and gateways.
 fn registry() -> Registry {
-    Registry::new(&[uwsgi_plugin_python::PythonPlugin::new().options()])
+    use uwsgi_plugin_api::Gateway as _;
+    use uwsgi_plugin_mongrel2::{Mongrel2, ZeromqLog};
+    let python = uwsgi_plugin_python::PythonPlugin::new();
+    Registry::new(&[python.options(), Mongrel2.options(), ZeromqLog.options()])
 }
 
 /// Compares with the file, or writes it.

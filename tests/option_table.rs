@@ -34,10 +34,12 @@ fn original(fields: &[&'static str]) -> Original {
     }
 }
 
-/// The table as the server has it, with the Python plugin's rows.
+/// The table as the server has it, with the rows of plugins and gateways.
 fn registry() -> Registry {
-    use uwsgi_plugin_api::Plugin;
-    Registry::new(&[uwsgi_plugin_python::PythonPlugin::new().options()])
+    use uwsgi_plugin_api::{Gateway, Plugin};
+    use uwsgi_plugin_mongrel2::{Mongrel2, ZeromqLog};
+    let python = uwsgi_plugin_python::PythonPlugin::new();
+    Registry::new(&[python.options(), Mongrel2.options(), ZeromqLog.options()])
 }
 
 fn differences(differs: impl Fn(&Original, &OptionRow) -> Option<String>) -> Vec<String> {

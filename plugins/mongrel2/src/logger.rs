@@ -36,7 +36,7 @@ const ROWS: &[OptionRow] = &chapter(
         "Send each line to this ZeroMQ endpoint, by a PUSH socket that connects to it; logger = zeromq:ENDPOINT is the same. \
          Lines that nobody takes are dropped and counted.",
     )
-    .implies(&["master"])
+    .implies(&["master", "log-master"])
     .extra()],
 );
 

@@ -85,7 +85,7 @@ pub(super) const ROWS: &[OptionRow] = &chapter(
             "Give the log file to the user of uid and gid.")
             .missing("create the file with its owner before the start, or let logrotate do so (create)"),
         list("logger", "[ID ]NAME[:ARGS]",
-            "Send the log to a logger (file, socket, syslog, rsyslog, pipe, ...); several may be given, ID names one for log-route. Here only zeromq:ENDPOINT works.").implies(&["master"]),
+            "Send the log to a logger (file, socket, syslog, rsyslog, pipe, ...); several may be given, ID names one for log-route. Here only zeromq:ENDPOINT works.").implies(&["master", "log-master"]),
         list("req-logger", "[ID ]NAME[:ARGS]",
             "As logger, but for request lines only, which then leave the rest of the log.").aliases(&["logger-req"]).implies(&["log-master"])
             .missing("request lines go to the same log as all others; select them where the log is read"),
