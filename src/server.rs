@@ -1,28 +1,32 @@
 //! From a checked configuration to a running server: the boot order (behaviour note 3.1), one step a line.
 
+mod log_way;
+mod sockets;
+
 use std::collections::HashSet;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use uwsgi_plugin_api::{Host, Listener, PluginError, Settings};
 
+use self::log_way::{keep_log, log_channel, open_log};
+use self::sockets::{Named, bind, bind_silently, named, open_sockets, watch_sockets};
 use crate::config::model::hooks::Phase;
 use crate::config::{Config, Snapshot};
 use crate::errors::{PageError, Pages};
 use crate::files::{Files as StaticFiles, MimeError};
 use crate::hooks;
-use crate::isolation::{self, Image, IsolationError};
+use crate::isolation::{Image, IsolationError};
 use crate::log::{self, LogError, banner, channel::Channel};
 use crate::master::{
     self, EndpointListener, Files, Handover, Hooks, Loading, MasterContext, MoldPost, Passed, Role,
     Succession, Vacuum, vacuum,
 };
-use crate::net::decode;
 use crate::net::inherit::Inheritance;
-use crate::net::listen::{self, EndpointSocket, ListenError, Socket};
+use crate::net::listen::ListenError;
 use crate::net::reactor::Listening;
 use crate::net::rescue::Rescue;
 use crate::options;
@@ -288,26 +292,6 @@ fn files(config: &Config) -> Files {
     }
 }
 
-fn watch_sockets(
-    config: &Config,
-    sockets: &Sockets,
-    vacuum: &mut Vacuum,
-) -> Result<(), ServeError> {
-    if !config.runtime.vacuum {
-        return Ok(());
-    }
-    let fault = |path: &Path| failed(format!("watch {}", path.display()));
-    for path in sockets.served.iter().filter_map(|socket| socket.path.as_ref()) {
-        vacuum.watch_socket(path).map_err(fault(path))?;
-    }
-    for EndpointSocket { endpoint, path, .. } in &sockets.answered {
-        if let Some(path) = path {
-            vacuum.watch_endpoint(endpoint.name(), path).map_err(fault(path))?;
-        }
-    }
-    Ok(())
-}
-
 /// All of them, whenever the master writes them.
 fn watch_pidfiles(config: &Config, vacuum: &mut Vacuum) {
     let files = files(config);
@@ -317,31 +301,6 @@ fn watch_pidfiles(config: &Config, vacuum: &mut Vacuum) {
             let _ = vacuum.watch_pidfile(option, path);
         }
     }
-}
-
-/// Sockets with the names under which other images find them.
-type Named<T> = Vec<(String, T)>;
-
-fn named(sockets: Sockets) -> (Named<Listening>, Named<EndpointListener>) {
-    let (count, forms) = (sockets.served.len(), decode::RECOGNIZED.len());
-    let served = sockets.served.into_iter().enumerate().map(|(at, socket)| {
-        let name = socket.handover_name();
-        let id = u16::try_from(count + at * forms).unwrap_or(u16::MAX);
-        (
-            name,
-            Listening::new(
-                Arc::new(socket.fd),
-                socket.info,
-                (socket.introduced, socket.private),
-                id,
-            ),
-        )
-    });
-    let answered = sockets.answered.into_iter().map(|socket| {
-        let EndpointSocket { endpoint, fd, address, handover_name, .. } = socket;
-        (handover_name, EndpointListener { endpoint, fd: Arc::new(fd), address })
-    });
-    (served.collect(), answered.collect())
 }
 
 fn board(config: &Config) -> Result<Arc<Board>, ServeError> {
@@ -358,38 +317,6 @@ fn rescue(config: &Config, shared: &mut Passed) -> Result<Option<Rescue>, ServeE
     match config.processes.workers > 1 || config.processes.master {
         true => Ok(Some(Rescue::new().map_err(failed("make a socket pair"))?)),
         false => Ok(None),
-    }
-}
-
-/// The channel of an instance whose log a gateway carries: that of the master that this one is beside of, or a new one.
-fn log_channel(
-    config: &Config,
-    passed: &mut Passed,
-) -> Result<Vec<(String, Arc<OwnedFd>)>, ServeError> {
-    let channel = match Channel::adopt(passed) {
-        None if config.runtime.log_leaves => {
-            Some(Channel::open().map_err(failed("make a channel for the log"))?)
-        }
-        channel => channel,
-    };
-    Ok(channel.map(Channel::descriptors).into_iter().flatten().collect())
-}
-
-/// The log of a later image: it leads into the channel, or comes back from there.
-///
-/// # Errors
-/// There is no channel, and earlier processes would write past it.
-fn keep_log(config: &Config, passed: &mut Passed) -> Result<Option<Channel>, ServeError> {
-    match (Channel::adopt(passed), config.runtime.log_leaves) {
-        (None, true) => {
-            let late = io::Error::other("log-zeromq and logger = zeromq count from the start on");
-            Err(failed("send the log away after a reload")(late))
-        }
-        (Some(channel), false) => {
-            channel.close().map_err(failed("turn the log back"))?;
-            Ok(None)
-        }
-        (channel, _) => Ok(channel),
     }
 }
 
@@ -431,23 +358,6 @@ fn say(lines: Vec<String>) {
     }
 }
 
-fn open_log(config: &Config, reloaded: bool) -> Result<(), ServeError> {
-    let runtime = &config.runtime;
-    if runtime.log_leaves && reloaded {
-        return Ok(());
-    }
-    if let Some(path) = &runtime.daemonize {
-        log::redirect(Path::new(path))?;
-        if !reloaded {
-            process::daemonize(io::stderr()).map_err(failed("leave the terminal"))?;
-        }
-    }
-    if let Some(path) = &runtime.logto {
-        log::redirect(Path::new(path))?;
-    }
-    Ok(())
-}
-
 fn write_pidfile(
     config: &Config,
     option: &str,
@@ -477,56 +387,6 @@ fn apply_environment(config: &Config) -> Result<(), ServeError> {
         nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(mask));
     }
     Ok(())
-}
-
-/// Drops privileges and changes the directory. Sockets come after that, as with uWSGI, so that a unix socket
-/// belongs to the user and a relative path to the directory. But where a socket is given an owner, or a port
-/// that only root may bind, sockets come first.
-fn open_sockets(
-    config: &Config,
-    inheritance: Inheritance,
-    image: Image,
-) -> Result<Result<Sockets, Inheritance>, ServeError> {
-    let runtime = &config.runtime;
-    let identity = isolation::identity(config)?;
-    isolation::before_privileges(config, image)?;
-    let early =
-        runtime.chown_socket.is_some() || (runtime.uid.is_some() && listen::needs_root(config));
-    let sockets = if early { Ok(bind(config, inheritance)?) } else { Err(inheritance) };
-    identity.take()?;
-    isolation::after_privileges(config, image)?;
-    if let Some(directory) = &runtime.chdir {
-        let name = directory.display();
-        std::env::set_current_dir(directory)
-            .map_err(failed(format!("change to --chdir {name}")))?;
-        log::line(format_args!("chdir() to {name}"));
-    }
-    Ok(sockets)
-}
-
-/// All listening sockets.
-struct Sockets {
-    /// By workers.
-    served: Vec<Socket>,
-    /// By the master itself.
-    answered: Vec<EndpointSocket>,
-}
-
-/// Sockets that are all there already.
-fn bind_silently(config: &Config, mut inheritance: Inheritance) -> Result<Sockets, ServeError> {
-    let answered = listen::bind_endpoints(config, &mut inheritance)?;
-    Ok(Sockets { served: listen::bind_all(config, inheritance)?, answered })
-}
-
-fn bind(config: &Config, inheritance: Inheritance) -> Result<Sockets, ServeError> {
-    let sockets = bind_silently(config, inheritance)?;
-    for socket in &sockets.served {
-        log::line(format_args!("{}", socket.line));
-        if let Some(line) = &socket.router_line {
-            log::line(format_args!("{line}"));
-        }
-    }
-    Ok(sockets)
 }
 
 fn limit_memory(config: &Config) -> Result<(), ServeError> {

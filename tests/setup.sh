@@ -124,7 +124,7 @@ frameworks() { venv frameworks -- Django==5.2.* Flask==3.1.* Werkzeug==3.1.* bot
 # The monitor that people run against the stats server.
 uwsgitop() { venv uwsgitop -- uwsgitop==0.12; }
 
-peers() { venv peers -- uwsgi==2.0.31 granian==2.* bjoern==3.* fastpysgi gunicorn Flask==3.1.*; }
+peers() { venv peers -- uwsgi==2.0.31 granian==2.* bjoern==3.* fastpysgi gunicorn Flask==3.1.* pyzmq; }
 
 # A bare virtualenv of every further CPython 3.9 to 3.13 that is installed here and has a shared library.
 pythons() {

@@ -77,6 +77,14 @@ CASES = [
          [Variant(name, label, hold=hold) for name in ("ours", "bjoern")
           for label, hold in (("alone", ()), ("beside", ("--idle", "2000", "--half", "100")))], [
               Target("rate", "ours alone", 0.9, "ours beside", at_least=True)], browser=True),
+    Case("mongrel2", "hello through Mongrel2, 50 connections, and through nginx", HELLO, [
+        Variant("ours", "json", {"front": "json", "workers": 2, "threads": 4}),
+        Variant("ours", "tnetstring", {"front": "tnetstring", "workers": 2, "threads": 4}),
+        Variant("pyzmq", options={"front": "json"}),
+        Variant("uwsgi", "mongrel2", {"front": "json", "workers": 2}),
+        Variant("ours", "nginx", {"front": "nginx", "wire": "uwsgi", "workers": 2, "threads": 4})], [
+            Target("cpu", "pyzmq", 0.5, "ours tnetstring"), Target("cpu", "uwsgi mongrel2", 0.8, "ours tnetstring")],
+         connections=50),
     Case("start", "start to first answer, empty app", HELLO, servers(ALL), [Target("start", "uwsgi", 1.0)],
          kind="start"),
 ]

@@ -154,7 +154,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     names = [case.name for case in CASES]
     parser.add_argument("--cases", default=",".join(names), help="of " + ", ".join(names))
-    parser.add_argument("--servers", default="ours,fixed,uwsgi,granian,bjoern,fastpysgi,gunicorn")
+    parser.add_argument("--servers", default="ours,fixed,uwsgi,granian,bjoern,fastpysgi,gunicorn,pyzmq")
     parser.add_argument("--rounds", type=int, default=5, help="alternating rounds whose median counts (default 5)")
     parser.add_argument("--seconds", type=float, default=3, help="length of one measurement (default 3)")
     parser.add_argument("--check", action="store_true", help="exit with 1 where a target is missed")

@@ -7,6 +7,8 @@ import subprocess
 import sys
 import time
 
+from fronts import Front, free_port
+
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 CACHE = pathlib.Path(os.environ.get("UWSGI_CACHE") or ROOT / ".cache")
@@ -16,10 +18,12 @@ TICK = os.sysconf("SC_CLK_TCK")
 START_SECONDS_MAX = 20
 
 
-def command(name, app, port, threads=1, workers=1, wire="http", keep=True):
-    """The command line of server `name`, or None where it has no such feature."""
+def command(name, app, port, threads=1, workers=1, wire="http", keep=True, front=None):
+    """The command line of server `name`, or None where it has no such feature. `front`: a Mongrel2 that is there."""
     address = f"127.0.0.1:{port}"
     module, function = app.split(":")
+    if front is not None:
+        return _behind_mongrel2(name, front, module, function, threads, workers)
     if name in ("ours", "uwsgi"):
         return _uwsgi_like(name, address, module, function, threads, workers, wire, keep)
     if wire != "http":
@@ -62,19 +66,32 @@ def _uwsgi_like(name, address, module, function, threads, workers, wire, keep):
     return args
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+def _behind_mongrel2(name, front, module, function, threads, workers):
+    pair = f"{front.requests},{front.answers}"
+    if name == "pyzmq":
+        return [str(PEERS / "bin/python"), str(HERE / "handler.py"), front.requests, front.answers]
+    if name == "uwsgi":
+        # `uwsgi --build-plugin plugins/mongrel2` in its sources; it loses bodies of answers with libzmq 3 and later.
+        plugin = os.environ.get("UWSGI_MONGREL2_PLUGIN")
+        start = [str(PEERS / "bin/uwsgi"), "--plugin", plugin] if plugin else None
+    else:
+        start = [os.environ.get("UWSGI_BIN") or str(ROOT / "target/release/uwsgi"), "--virtualenv", str(PEERS)]
+    args = start and [*start, "--zeromq", pair, "--disable-logging", "--master", "-w", f"{module}:{function}"]
+    return args and [*args, "--processes", str(workers)] + (["--threads", str(threads)] if threads > 1 else [])
 
 
 class Server:
     """A server and all its processes, on processor 0 where there are two."""
 
-    def __init__(self, name, app, **options):
-        self.port = free_port()
-        args = command(name, app, self.port, **options)
+    def __init__(self, name, app, front=None, **options):
+        own = free_port()
+        self.front = Front(front, pin(1), own) if front else None
+        behind = {"front": self.front} if front and front != "nginx" else {}
+        self.port = self.front.port if self.front else own
+        args = command(name, app, own, **options, **behind)
         if args is None:
+            if self.front:
+                self.front.stop()
             raise NotImplementedError(name)
         environment = {key: value for key, value in os.environ.items() if not key.startswith("UWSGI_")}
         environment["PYTHONPATH"] = str(HERE)
@@ -83,7 +100,7 @@ class Server:
         self.process = subprocess.Popen(pin(0) + args, cwd=HERE, env=environment, stdin=subprocess.DEVNULL,
                                         stdout=self.log, stderr=self.log, start_new_session=True)
         try:
-            self.first_answer_seconds = self._wait(options.get("wire", "http"))
+            self.first_answer_seconds = self._wait("http" if front else options.get("wire", "http"))
         except BaseException:
             self.stop()
             raise
@@ -96,7 +113,7 @@ class Server:
                     if wire != "http":
                         return time.perf_counter() - self.started
                     connection.sendall(request)
-                    if connection.recv(16).startswith(b"HTTP/1."):
+                    if connection.recv(16).startswith((b"HTTP/1.1 200", b"HTTP/1.0 200")):
                         return time.perf_counter() - self.started
             except OSError:
                 pass
@@ -144,6 +161,8 @@ class Server:
         except ProcessLookupError:
             pass
         self.log.close()
+        if self.front:
+            self.front.stop()
 
     def __enter__(self):
         return self

@@ -14,6 +14,7 @@ use crate::http1::{
 use crate::mongrel2::tnetstring::{self, Value};
 use crate::mongrel2::{self, Headers, control, message, reply};
 use crate::sniff::{self, Guess};
+use crate::websocket::{self, Event, Fault};
 use crate::{Reject, Vars, proxy, scgi, uwsgi};
 
 type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
@@ -432,4 +433,59 @@ pub fn forwarded_headers(input: &[u8]) {
     }
     forwarded(input, |_| true);
     x_forwarded(&XForwarded { addresses: Some(input), ..XForwarded::default() }, |_| true);
+}
+
+/// Frames of a client, whole and cut into pieces of `step` bytes; and what was understood, written and read again.
+pub fn websocket_frames(input: &[u8], step: usize) {
+    const BYTES_MAX: usize = 200;
+    let read = |step: usize| {
+        let mut reader = websocket::Reader::new(BYTES_MAX);
+        let mut events = Vec::new();
+        for mut piece in input.chunks(step.max(1)) {
+            while !piece.is_empty() {
+                match reader.read(piece) {
+                    Ok((used, event)) => {
+                        assert!(used > 0 && used <= piece.len(), "it goes on, within its bytes");
+                        piece = &piece[used..];
+                        events.extend(event);
+                    }
+                    Err(fault) => {
+                        assert_eq!(reader.read(piece), Err(fault), "a fault stays");
+                        return (events, Some(fault));
+                    }
+                }
+            }
+        }
+        (events, None)
+    };
+    let whole = read(input.len());
+    assert_eq!(whole, read(step), "however it is cut");
+    whole.0.iter().for_each(written_again);
+    if let Some(Fault::TooLarge { size, max }) = whole.1 {
+        assert!(size > max as u64);
+    }
+}
+
+/// What was read can be sent, and has the same payload then.
+fn written_again(event: &Event) {
+    let mut out = Vec::new();
+    let payload = match event {
+        Event::Message(kind, payload) => {
+            websocket::frame((*kind).into(), payload, &mut out);
+            payload.clone()
+        }
+        Event::Ping(payload) | Event::Pong(payload) => {
+            websocket::frame(websocket::Opcode::Pong, payload, &mut out);
+            payload.clone()
+        }
+        Event::Close(None) => {
+            websocket::close(None, "", &mut out);
+            Vec::new()
+        }
+        Event::Close(Some((code, reason))) => {
+            websocket::close(Some(*code), reason, &mut out);
+            [&code.to_be_bytes(), reason.as_bytes()].concat()
+        }
+    };
+    assert!(out.ends_with(&payload) && out.len() <= payload.len() + 10);
 }

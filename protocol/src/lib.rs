@@ -14,6 +14,7 @@ pub mod scgi;
 pub mod sniff;
 pub mod uwsgi;
 pub mod vars;
+pub mod websocket;
 
 #[doc(hidden)]
 pub mod fuzzing;

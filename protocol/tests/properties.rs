@@ -144,6 +144,37 @@ fn forwarded_like() -> impl Strategy<Value = Vec<u8>> {
 }
 
 /// What applications give, now and then with bytes that must not get into a head.
+/// Frames of clients, now and then without a mask, with odd bits or in the wrong order.
+fn frames() -> impl Strategy<Value = Vec<u8>> {
+    let first = prop_oneof![
+        8 => prop::sample::select(&[0x81u8, 0x82, 0x01, 0x02, 0x00, 0x80, 0x88, 0x89, 0x8a][..]),
+        1 => any::<u8>(),
+    ];
+    let payload = prop_oneof![
+        4 => any::<String>().prop_map(String::into_bytes),
+        1 => prop::collection::vec(any::<u8>(), 0..130),
+        1 => Just(vec![0x03, 0xe8, b'b']),
+    ];
+    let frame = (first, prop::bool::weighted(0.95), payload, any::<[u8; 4]>()).prop_map(
+        |(first, masked, payload, mask)| {
+            let mut frame = vec![first];
+            let bit = if masked { 0x80 } else { 0 };
+            if payload.len() < 126 {
+                frame.push(bit | payload.len() as u8);
+            } else {
+                frame.push(bit | 126);
+                frame.extend_from_slice(&(payload.len() as u16).to_be_bytes());
+            }
+            if masked {
+                frame.extend_from_slice(&mask);
+            }
+            frame.extend(payload.iter().enumerate().map(|(at, byte)| byte ^ mask[at % 4]));
+            frame
+        },
+    );
+    prop::collection::vec(frame, 0..8).prop_map(|frames| frames.concat())
+}
+
 fn head_text() -> impl Strategy<Value = Vec<u8>> {
     let texts = [
         "200 OK",
@@ -186,6 +217,13 @@ proptest! {
         fuzzing::fastcgi_conversation(&input, step);
         fuzzing::proxy_header(&input, step);
         fuzzing::forwarded_headers(&input);
+        fuzzing::websocket_frames(&input, step);
+    }
+
+    #[test]
+    fn frames_do_not_depend_on_how_they_are_cut(input in frames(), step in 1usize..60) {
+        fuzzing::websocket_frames(&input, step);
+        fuzzing::websocket_frames(&input, 1);
     }
 
     #[test]

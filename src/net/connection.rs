@@ -214,6 +214,7 @@ impl Connection {
         // One that we must not answer `100 Continue` to before the answers that are kept back.
         let is_plain = rest.starts_with(b"GET ") || rest.starts_with(b"HEAD ");
         is_plain
+            && !self.head.upgrade
             && matches!(self.upload.rest, Rest::Nothing)
             && memchr::memmem::find(rest, b"\r\n\r\n").is_some()
     }

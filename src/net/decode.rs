@@ -4,7 +4,7 @@ use uwsgi_plugin_api::{Listener, WireProtocol};
 use uwsgi_protocol::fastcgi::{self, Progress};
 use uwsgi_protocol::http1::{self, Framing, Version};
 use uwsgi_protocol::sniff::{self, Guess};
-use uwsgi_protocol::{Known, Reject, Vars, scgi, uwsgi};
+use uwsgi_protocol::{Known, Reject, Vars, scgi, uwsgi, websocket};
 
 use super::front::Front;
 use super::introduction::Arrival;
@@ -58,6 +58,8 @@ pub struct Head {
     pub keep_alive: bool,
     /// FastCGI's number of the request.
     pub request_id: Option<u16>,
+    /// The client asks for a WebSocket, and has announced no body.
+    pub upgrade: bool,
 }
 
 impl Default for Head {
@@ -70,6 +72,7 @@ impl Default for Head {
             is_head: false,
             keep_alive: false,
             request_id: None,
+            upgrade: false,
         }
     }
 }
@@ -132,6 +135,7 @@ impl Look<'_> {
             modifier2: packet.modifier2,
             len: packet.consumed,
             keep_alive: persistent,
+            upgrade: !persistent && length.unwrap_or(0) == 0 && asks(self.input, vars),
             ..self.announced(vars)
         };
         self.found(head, Framing::Length(length.unwrap_or(0)))
@@ -141,7 +145,8 @@ impl Look<'_> {
         let Some(decoded) = scgi::decode(self.input, &self.limits.scgi, vars)? else {
             return Ok(Found::Part);
         };
-        let head = Head { len: decoded.consumed, ..self.announced(vars) };
+        let upgrade = decoded.content_length == 0 && asks(self.input, vars);
+        let head = Head { len: decoded.consumed, upgrade, ..self.announced(vars) };
         self.found(head, Framing::Length(decoded.content_length))
     }
 
@@ -165,10 +170,13 @@ impl Look<'_> {
             len: decoded.consumed,
             keep_alive: decoded.keep_conn,
             request_id: Some(decoded.request_id),
+            // The stream of an announced body ends with it, be it empty.
+            upgrade: decoded.content_length.is_none() && asks(self.input, vars),
             ..self.announced(vars)
         };
         let (id, length) = (decoded.request_id, decoded.content_length);
-        let upload = Upload::in_records(id, length, self.body)?;
+        let mut upload = Upload::in_records(id, length, self.body)?;
+        upload.at_once = head.upgrade;
         Ok(Found::Head(Decoded { head, upload, expects_continue: false }))
     }
 
@@ -203,6 +211,7 @@ impl Look<'_> {
             is_head: decoded.is_head,
             keep_alive: decoded.keep_alive,
             request_id: None,
+            upgrade: decoded.upgrade && decoded.framing == Framing::None && asks(self.input, vars),
         };
         let upload = Upload::new(decoded.framing, self.body)?;
         let expects_continue = decoded.expect_continue;
@@ -225,4 +234,9 @@ impl Look<'_> {
         let upload = Upload::new(framing, self.body)?;
         Ok(Found::Head(Decoded { head, upload, expects_continue: false }))
     }
+}
+
+/// True where the client asks for a WebSocket.
+fn asks(input: &[u8], vars: &Vars) -> bool {
+    vars.view(input).get(Known::Upgrade).is_some_and(websocket::asks)
 }

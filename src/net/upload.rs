@@ -29,6 +29,8 @@ pub enum Rest {
     Length(u64),
     /// Coded bytes.
     Coded(Box<Coding>),
+    /// Whatever comes, as it is: the client has left HTTP.
+    Raw,
 }
 
 /// A body that was spooled (`post-buffering`).
@@ -75,6 +77,9 @@ pub struct Upload {
     pub unannounced: bool,
     /// It is announced as more than is waited for, although it comes coded.
     large: bool,
+    /// The application runs at once, whatever there is of it: the client may leave HTTP, and what it sends then is not
+    /// for us to wait for.
+    pub at_once: bool,
     /// It will not be completed: the application is told when it reads on.
     pub fault: Option<Fault>,
     /// Monotonic milliseconds at which the wait for it began.
@@ -94,6 +99,7 @@ impl Default for Upload {
             coded: false,
             unannounced: false,
             large: false,
+            at_once: false,
             fault: None,
             waiting_since_ms: None,
             foreign: Foreign::default(),
@@ -145,10 +151,11 @@ impl Upload {
     pub fn may_run(&self, policy: &Policy) -> bool {
         match &self.rest {
             Rest::Nothing => true,
-            _ if self.fault.is_some() => true,
+            _ if self.fault.is_some() || self.at_once => true,
             _ if policy.spool_from.is_some() => false,
             Rest::Length(left) => self.ready as u64 + left > BODY_MEMORY_MAX as u64,
             Rest::Coded(_) => self.large || self.ready >= BODY_MEMORY_MAX,
+            Rest::Raw => true,
         }
     }
 
@@ -174,7 +181,7 @@ impl Upload {
         let from = head_len + self.ready;
         let raw = input.len() - from;
         match &mut self.rest {
-            Rest::Nothing => {}
+            Rest::Nothing | Rest::Raw => {}
             Rest::Length(left) => {
                 let count = (raw as u64).min(*left);
                 *left -= count;
@@ -248,7 +255,7 @@ impl Upload {
         head_len: usize,
         policy: &Policy,
     ) -> Result<(), Reject> {
-        let Some(from) = policy.spool_from else { return Ok(()) };
+        let Some(from) = policy.spool_from.filter(|_| !self.at_once) else { return Ok(()) };
         let expected = match self.rest {
             Rest::Length(left) => self.total.saturating_add(left),
             _ => self.total,

@@ -1,7 +1,7 @@
 //! The answer to one request: its head and its end; `outgoing` has the way of its bytes.
 
 use std::io::{self, IoSlice};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,7 +15,6 @@ use super::gzip::Gzip;
 use super::internal::Named;
 use crate::files::Files;
 use crate::net::spill::Spill;
-use crate::sys::socket;
 
 /// Bytes that may wait in memory for a slow reader before the application has to wait as well.
 pub const SPILL_BYTES_MAX: usize = 1 << 20;
@@ -84,6 +83,8 @@ pub struct Answer<'a> {
     pub(super) ended: bool,
     pub(super) holding: bool,
     sealed: bool,
+    /// HTTP ended with the head: see [`Response::switch`].
+    switched: bool,
     /// The first piece of the body is all of it.
     pub(super) whole: bool,
     /// Compresses the body where the application asks for it; boxed, because it is large and rare.
@@ -112,6 +113,7 @@ impl<'a> Answer<'a> {
             ended: false,
             holding,
             sealed: false,
+            switched: false,
             whole: false,
             gzip,
             sent: Sent::default(),
@@ -247,6 +249,10 @@ impl Response for Answer<'_> {
         if data.is_empty() || self.named.is_some() {
             return Ok(self.flow());
         }
+        if self.switched {
+            self.sent.dropped += data.len() as u64;
+            return Ok(Flow::Ready);
+        }
         let first = self.seal(false);
         match self.gzip.as_mut().and_then(|gzip| gzip.compress(data)) {
             None => self.put(first, data),
@@ -256,24 +262,15 @@ impl Response for Answer<'_> {
     }
 
     fn write_file(&mut self, file: OwnedFd, offset: u64, length: u64) -> Result<Flow, WriteError> {
+        if self.switched {
+            self.sent.dropped += length;
+            return Ok(Flow::Ready);
+        }
         self.write_part(Arc::new(file), offset, length)
     }
 
     fn wait(&mut self) -> Result<(), WriteError> {
-        let mut sent = 0;
-        while self.spill.held() > SPILL_BYTES_MAX / 2 {
-            self.terms.cell.silence.client_is_awaited();
-            match socket::wait(self.terms.fd, true, self.terms.timeout) {
-                Ok(true) => {}
-                Ok(false) => return Err(self.fail(io::ErrorKind::TimedOut.into())),
-                Err(error) => return Err(self.fail(error)),
-            }
-            if let Err(error) = self.spill.flush(self.terms.fd.as_fd(), &mut sent) {
-                return Err(self.fail(error));
-            }
-        }
-        self.terms.cell.silence.heard();
-        Ok(())
+        self.drain(SPILL_BYTES_MAX / 2)
     }
 
     fn flush_head(&mut self) -> Result<(), WriteError> {
@@ -286,7 +283,30 @@ impl Response for Answer<'_> {
         self.send_head()
     }
 
+    fn switch(&mut self, protocol: &[u8]) -> Result<(), WriteError> {
+        if self.sealed || !self.encoder.started() {
+            return Err(WriteError::NoHead);
+        }
+        (self.gzip, self.terms.hold, self.switched) = (None, false, true);
+        // Whoever has a connection of its own may be silent.
+        self.terms.cell.silence.begin(None, 0);
+        self.encoder.switch(protocol);
+        self.seal(false);
+        self.send_head()?;
+        self.drain(0)
+    }
+
+    fn send_as_is(&mut self, parts: &[IoSlice<'_>]) -> Result<(), WriteError> {
+        if !self.switched {
+            return Err(WriteError::NoHead);
+        }
+        self.sent.body_bytes += parts.iter().map(|part| part.len() as u64).sum::<u64>();
+        self.send_now(parts)?;
+        self.drain(0)
+    }
+
     fn abort(&mut self) {
-        self.sent.aborted = true;
+        // How another protocol ends is the application's to say.
+        self.sent.aborted = !self.switched;
     }
 }

@@ -5,7 +5,7 @@ use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use uwsgi_plugin_api::{Body, BodyError, Fill};
-use uwsgi_protocol::Reject;
+use uwsgi_protocol::{Reject, VarsView};
 
 use super::patience::Patience;
 use super::silence::Silence;
@@ -65,6 +65,8 @@ pub struct RequestBody<'a> {
     read: u64,
     spool_left: u64,
     failed: bool,
+    /// The request's variables, where the client asks for another protocol.
+    offer: Option<VarsView<'a>>,
 }
 
 impl<'a> RequestBody<'a> {
@@ -97,7 +99,13 @@ impl<'a> RequestBody<'a> {
             read,
             spool_left,
             failed,
+            offer: None,
         }
+    }
+
+    /// The client asks for another protocol, in these variables.
+    pub fn offers(&mut self, vars: VarsView<'a>) {
+        self.offer = Some(vars);
     }
 
     /// The client has to keep this pace; `silence` is told while it is the client that is waited for.
@@ -168,6 +176,14 @@ impl<'a> RequestBody<'a> {
         loop {
             match &mut self.upload.rest {
                 Rest::Nothing => return Ok(Fill::End),
+                Rest::Raw => {
+                    if self.buffer.end == self.buffer.raw_end {
+                        self.receive()?;
+                    }
+                    self.buffer.start = self.buffer.end;
+                    self.buffer.end = self.buffer.raw_end;
+                    return Ok(Fill::More);
+                }
                 Rest::Length(_) => {
                     let count = self.receive()?;
                     self.buffer.end = self.buffer.raw_end;
@@ -241,7 +257,7 @@ impl Body for RequestBody<'_> {
             Rest::Nothing if self.upload.fault == Some(Fault::Aborted) => None,
             Rest::Nothing => Some(here),
             Rest::Length(left) => Some(here + left),
-            Rest::Coded(_) => None,
+            Rest::Coded(_) | Rest::Raw => None,
         }
     }
 
@@ -309,5 +325,35 @@ impl Body for RequestBody<'_> {
         };
         self.failed = result.is_err();
         result
+    }
+
+    fn poll(&mut self, within: Duration) -> Result<Option<Fill>, BodyError> {
+        let timeout = self.patience.replace(within);
+        let result = match self.fill() {
+            Err(BodyError::Timeout) if self.upload.fault.is_none() => {
+                self.failed = false;
+                Ok(None)
+            }
+            result => result.map(Some),
+        };
+        self.patience.replace(timeout);
+        result
+    }
+
+    fn offer(&self) -> Option<VarsView<'_>> {
+        let hears = match self.upload.rest {
+            Rest::Nothing => !self.upload.coded,
+            Rest::Coded(_) => self.upload.coded,
+            Rest::Length(_) | Rest::Raw => false,
+        };
+        self.offer.filter(|_| hears && self.upload.fault.is_none())
+    }
+
+    fn open(&mut self) {
+        if !self.upload.coded {
+            self.upload.rest = Rest::Raw;
+        }
+        self.bytes_max = None;
+        self.patience.pace = None;
     }
 }

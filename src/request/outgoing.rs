@@ -146,6 +146,24 @@ impl Answer<'_> {
         Ok(())
     }
 
+    /// Waits until at most so many bytes are spilled.
+    pub(super) fn drain(&mut self, bytes_max: usize) -> Result<(), WriteError> {
+        let mut sent = 0;
+        while self.spill.held() > bytes_max {
+            self.terms.cell.silence.client_is_awaited();
+            match socket::wait(self.terms.fd, true, self.terms.timeout) {
+                Ok(true) => {}
+                Ok(false) => return Err(self.fail(io::ErrorKind::TimedOut.into())),
+                Err(error) => return Err(self.fail(error)),
+            }
+            if let Err(error) = self.spill.flush(self.terms.fd.as_fd(), &mut sent) {
+                return Err(self.fail(error));
+            }
+        }
+        self.terms.cell.silence.heard();
+        Ok(())
+    }
+
     pub(super) fn fail(&mut self, error: io::Error) -> WriteError {
         let copy =
             error.raw_os_error().map_or_else(|| error.kind().into(), io::Error::from_raw_os_error);

@@ -26,6 +26,11 @@ impl Patience<'_> {
         Self { timeout, pace: None, silence: None, received: 0, waited_ms: 0 }
     }
 
+    /// Bounds each wait anew; returns what bounded it before.
+    pub(super) fn replace(&mut self, timeout: Duration) -> Duration {
+        std::mem::replace(&mut self.timeout, timeout)
+    }
+
     /// So many bytes came.
     pub(super) fn received(&mut self, bytes: usize) {
         self.received += bytes as u64;
@@ -33,6 +38,9 @@ impl Patience<'_> {
 
     /// Waits until there is input; false where none came in time.
     pub(super) fn wait(&mut self, fd: BorrowedFd<'_>) -> io::Result<bool> {
+        if self.timeout.is_zero() {
+            return Ok(false);
+        }
         if let Some(silence) = self.silence {
             silence.client_is_awaited();
         }

@@ -147,10 +147,11 @@ impl Record<'_> {
         }
         if self.sent.dropped > 0 {
             let dropped = self.sent.dropped;
-            crate::log::line(format_args!(
-                "{dropped} bytes over the announced Content-Length were not sent {}",
-                during()
-            ));
+            let what = match self.encoder.status() {
+                101 => "of an answer behind a WebSocket",
+                _ => "over the announced Content-Length",
+            };
+            crate::log::line(format_args!("{dropped} bytes {what} were not sent {}", during()));
         }
         if self.sent.missing > 0 && self.sent.error.is_none() {
             let missing = self.sent.missing;

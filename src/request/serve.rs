@@ -275,6 +275,9 @@ impl Core {
             bounds.body.spool_from.is_some(),
         );
         body.keep_pace(pace, &cell.silence);
+        if parts.head.upgrade {
+            body.offers(vars);
+        }
         let mut request = Request {
             vars,
             listener: &listener,
@@ -330,7 +333,8 @@ impl Core {
         if finished && end == End::Own && (!open || connection.passes_over_rest()) {
             return Fate::Keep;
         }
-        end_of(open || connection.has_surplus(), sealed, &sent, &listener)
+        let unread = open || connection.has_surplus() || !self.body.surplus().is_empty();
+        end_of(unread, sealed, &sent, &listener)
     }
 
     pub(super) fn begin(
@@ -373,10 +377,12 @@ fn dress(connection: &Connection, protocol: WireProtocol) -> Dress {
     Dress::new(protocol, connection.head.request_id).read_by(form, connection.head.is_head)
 }
 
-/// Coded bytes that are not decoded yet lie behind the body: the application's reads continue with them.
+/// Coded bytes that are not decoded yet lie behind the body, or bytes of another protocol behind the head: the
+/// application's reads continue with them.
 fn load_body(connection: &mut Connection, buffer: &mut BodyBuffer) {
     buffer.clear();
-    if matches!(connection.upload.rest, crate::net::upload::Rest::Coded(_)) {
+    let coded = matches!(connection.upload.rest, crate::net::upload::Rest::Coded(_));
+    if coded || (connection.head.upgrade && !connection.upload.coded) {
         let used = connection.head.len + connection.upload.ready;
         buffer.load(&connection.input.data()[used..]);
         connection.input.truncate(used);

@@ -100,6 +100,10 @@ impl Host for ServerHost {
         self.config.limits.head_bytes_max
     }
 
+    fn websockets(&self) -> uwsgi_plugin_api::websocket::Terms {
+        self.config.http.websockets
+    }
+
     fn started_on(&self) -> u64 {
         self.board.header().started_unix.load(Ordering::Relaxed)
     }

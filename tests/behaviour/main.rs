@@ -56,4 +56,5 @@ mod touch;
 mod trusted_proxies;
 mod uwsgi_module;
 mod uwsgitop;
+mod websocket;
 mod wsgi;

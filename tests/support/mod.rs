@@ -20,6 +20,7 @@ pub mod server;
 pub mod setup;
 pub mod stand_in;
 pub mod temp;
+pub mod websocket;
 
 use std::time::{Duration, Instant};
 

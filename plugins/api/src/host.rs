@@ -81,6 +81,10 @@ pub trait Host: Send + Sync {
         let _ = name;
         false
     }
+    /// What WebSockets are bound to.
+    fn websockets(&self) -> crate::websocket::Terms {
+        crate::websocket::Terms::default()
+    }
     /// Whether accept is on (`uwsgi.accepting()`), and tells the master that this worker is ready.
     fn accepting(&self) -> bool;
 }

@@ -13,6 +13,7 @@ pub mod request;
 pub mod response;
 pub mod section;
 pub mod settings;
+pub mod websocket;
 
 pub use gateway::{Cargo, Gateway, Post};
 pub use host::{Host, WorkerStatus};
@@ -24,3 +25,4 @@ pub use response::{Flow, HeadError, Response, WriteError};
 pub use section::Section;
 pub use settings::Settings;
 pub use uwsgi_protocol::{Known, Name, Vars, VarsView};
+pub use websocket::WebSocket;

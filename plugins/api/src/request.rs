@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::os::fd::RawFd;
+use std::time::Duration;
 
 use uwsgi_protocol::{Known, VarsView};
 
@@ -173,4 +174,22 @@ pub trait Body {
     /// # Errors
     /// [`BodyError`] where the rest will not come. The error stays: further calls fail again.
     fn fill(&mut self) -> Result<Fill, BodyError>;
+
+    /// Waits for more bytes, at most `within`; `None` where none came, which is no error. For bodies that were opened
+    /// with [`Body::open`].
+    ///
+    /// # Errors
+    /// As those of [`Body::fill`].
+    fn poll(&mut self, within: Duration) -> Result<Option<Fill>, BodyError> {
+        let _ = within;
+        self.fill().map(Some)
+    }
+
+    /// The variables of the request, where its client would leave HTTP for a WebSocket and can be heard afterwards.
+    fn offer(&self) -> Option<VarsView<'_>> {
+        None
+    }
+
+    /// The body becomes all that the client sends from now on, until it closes: without limit of size or pace.
+    fn open(&mut self) {}
 }

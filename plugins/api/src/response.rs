@@ -4,6 +4,7 @@
 //! no body for HEAD, 1xx, 204 and 304, never more bytes than announced, no line breaks in headers,
 //! hop-by-hop headers dropped.
 
+use std::io::IoSlice;
 use std::os::fd::OwnedFd;
 
 pub use uwsgi_protocol::http1::HeadError;
@@ -29,7 +30,7 @@ pub enum Flow {
     Full,
 }
 
-/// The answer to one request. Only [`Response::wait`] waits; all else returns at once.
+/// The answer to one request. Only [`Response::wait`] and [`Response::send_as_is`] wait; all else returns at once.
 pub trait Response {
     /// Begins the head with a status such as `200 OK`; replaces a head that was begun and not sent.
     ///
@@ -77,6 +78,27 @@ pub trait Response {
     /// # Errors
     /// [`WriteError`].
     fn flush_head(&mut self) -> Result<(), WriteError>;
+
+    /// Leaves HTTP for another protocol: sends the head that was begun, which is that of a `101`, with `Upgrade` and
+    /// `Connection`. From then on the connection belongs to the application: [`Response::send_as_is`] sends, bytes of
+    /// [`Response::write`] are dropped and logged, and the connection closes afterwards.
+    ///
+    /// # Errors
+    /// [`WriteError`]; `NoHead` also where a head was sent already.
+    fn switch(&mut self, protocol: &[u8]) -> Result<(), WriteError> {
+        let _ = protocol;
+        Err(WriteError::NoHead)
+    }
+
+    /// Sends bytes of the protocol that was switched to, and waits until the socket has taken them, at most
+    /// `socket-timeout` without progress. Release the GIL around it.
+    ///
+    /// # Errors
+    /// [`WriteError`].
+    fn send_as_is(&mut self, parts: &[IoSlice<'_>]) -> Result<(), WriteError> {
+        let _ = parts;
+        Err(WriteError::NoHead)
+    }
 
     /// Cuts the answer so that the client sees it is incomplete. Where nothing was sent, the server answers
     /// 500 in its place.

@@ -16,6 +16,9 @@ const FILE_BYTES: usize = 64 * 1024;
 /// Pieces of a body that came as messages and wait for the worker; more end the request.
 pub(crate) const PIECES_BYTES_MAX: usize = 4 << 20;
 
+/// With more than that, Mongrel2 is asked for no more.
+const PIECES_BYTES_AHEAD: usize = 256 * 1024;
+
 /// The place in a file whose end was told.
 const ENDED: u64 = u64::MAX;
 
@@ -35,6 +38,8 @@ pub(crate) struct Exchange {
     pub(crate) keeps: bool,
     /// Its next message waits for its time.
     pub(crate) paced: bool,
+    /// Bytes of a streamed upload that came and for which no credits were given.
+    pub(crate) owed: usize,
 }
 
 /// What a worker is sent.
@@ -59,6 +64,13 @@ pub(crate) enum Body {
     File { upload: Upload, at: u64, complete: bool },
     /// It comes in messages.
     Pieces,
+}
+
+impl Exchange {
+    /// True where a worker has it and messages bring more of it.
+    pub(crate) fn waits_for_pieces(&self) -> bool {
+        self.upstream.is_some() && matches!(self.outgoing.body, Body::Pieces)
+    }
 }
 
 impl Outgoing {
@@ -110,6 +122,11 @@ impl Outgoing {
     pub(crate) fn push(&mut self, piece: &[u8]) -> bool {
         client::body(ID, piece, &mut self.pieces);
         self.pieces.len() - self.pieces_sent <= PIECES_BYTES_MAX
+    }
+
+    /// True where the worker has taken most of the pieces.
+    pub(crate) fn takes_pieces(&self) -> bool {
+        self.pieces.len() - self.pieces_sent <= PIECES_BYTES_AHEAD
     }
 
     /// Nothing follows the pieces.

@@ -57,6 +57,14 @@ impl Flow {
         }
     }
 
+    /// The client of a WebSocket has sent something: who talks also listens, so that one more of the messages for it was
+    /// written. A conversation does not have to keep the pace of a download.
+    pub(crate) fn heard(&mut self) {
+        if self.credits.is_none() {
+            self.outstanding = self.outstanding.saturating_sub(1);
+        }
+    }
+
     /// True where the worker has to wait.
     pub(crate) fn is_full(&self) -> bool {
         let most = if self.credits.is_some() { HELD_BYTES_MAX } else { MESSAGE_BYTES_MAX };
@@ -151,6 +159,25 @@ mod tests {
             flow.begin(credits);
             let mut messages = 0;
             for _ in 0..100 {
+                flow.bytes().push(b'x');
+                while let Some(len) = flow.next(now) {
+                    flow.sent(len, now);
+                    messages += 1;
+                }
+            }
+            assert_eq!(messages, most, "{credits:?}");
+        }
+    }
+
+    #[test]
+    fn a_conversation_goes_on_without_pauses() {
+        let now = Instant::now();
+        for (credits, most) in [(Some(u64::MAX), OUTSTANDING_MAX), (None, 100)] {
+            let mut flow = Flow::default();
+            flow.begin(credits);
+            let mut messages = 0;
+            for _ in 0..100 {
+                flow.heard();
                 flow.bytes().push(b'x');
                 while let Some(len) = flow.next(now) {
                     flow.sent(len, now);

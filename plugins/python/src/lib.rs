@@ -20,6 +20,7 @@ mod raw;
 mod respond;
 mod shapes;
 mod start_response;
+mod websocket;
 mod wsgi;
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};

@@ -8,10 +8,11 @@ use std::os::fd::RawFd;
 use std::sync::{Arc, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use uwsgi_plugin_api::websocket::Kind;
 use uwsgi_plugin_api::{CoreId, Host, Settings, WorkerStatus};
 
 use crate::ffi::{self, Exception, Exchange, Function, Object, Py, Raised, Ref};
-use crate::input;
+use crate::{input, websocket};
 
 /// The version of uWSGI that applications may count on.
 const COMPATIBLE_VERSION: &str = "2.0.31";
@@ -85,6 +86,11 @@ pub(crate) fn install(
         functions.add::<SetProcName>();
         functions.add::<MuleId>();
         functions.add::<ChunkedRead>();
+        functions.add::<WebSocketHandshake>();
+        functions.add::<WebSocketReceive>();
+        functions.add::<WebSocketReceiveNow>();
+        functions.add::<WebSocketSend>();
+        functions.add::<WebSocketSendBinary>();
     })?;
     let own_version = env!("CARGO_PKG_VERSION");
     let compatible = version_info(py)?;
@@ -263,6 +269,18 @@ functions! {
             None => Err(py.raise(Exception::OSError, input::NO_CHUNK)),
         }
     };
+    WebSocketHandshake = c"websocket_handshake", c"websocket_handshake([key, origin, proto]): makes the request a WebSocket.", |py, arguments| {
+        let terms = host().map(|host| host.websockets()).unwrap_or_default();
+        websocket::handshake(py, exchange().as_deref(), terms, arguments)
+    };
+    WebSocketReceive = c"websocket_recv", c"The next message; waits for it.", |py, _arguments|
+        websocket::receive(py, exchange().as_deref(), true);
+    WebSocketReceiveNow = c"websocket_recv_nb", c"The next message; b'' where there is none yet.", |py, _arguments|
+        websocket::receive(py, exchange().as_deref(), false);
+    WebSocketSend = c"websocket_send", c"websocket_send(message): sends a text.", |py, arguments|
+        websocket::send(py, exchange().as_deref(), Kind::Text, arguments);
+    WebSocketSendBinary = c"websocket_send_binary", c"websocket_send_binary(message): sends bytes.", |py, arguments|
+        websocket::send(py, exchange().as_deref(), Kind::Binary, arguments);
     Micros = c"micros", c"Microseconds since 1970.", |py, _arguments| {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         py.unsigned(u64::try_from(now.as_micros()).unwrap_or(u64::MAX))

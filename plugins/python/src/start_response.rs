@@ -64,6 +64,9 @@ impl Payload for StartResponse {
         if !given.headers.is_list() {
             return Err(py.raise(Exception::TypeError, "http headers must be in a python list"));
         }
+        if self.exchange.is_socket() {
+            return Err(refused(py, &HeadError::AlreadySent));
+        }
         if let Some(exc_info) = given.exc_info {
             self.check_replacement(py, exc_info)?;
         } else if self.exchange.started() {

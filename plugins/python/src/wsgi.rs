@@ -14,7 +14,7 @@ use crate::load::Apps;
 use crate::module::{self, Current};
 use crate::respond::{Delivery, Stop};
 use crate::start_response::{StartResponse, Writer};
-use crate::{Running, Shared, raw};
+use crate::{Running, Shared, raw, websocket};
 
 /// Serves WSGI requests on one thread.
 pub(crate) struct WsgiHandler {
@@ -143,7 +143,9 @@ impl WsgiHandler {
                 let loan = Loan { body: request.body, response, connection };
                 exchange.lend(py, loan, || {
                     let run = Run { shared: &shared, running, apps, exchange: &exchange };
-                    run.application(py, parts, environ, outcome)
+                    let outcome = run.application(py, parts, environ, outcome);
+                    websocket::finish(py, &exchange, outcome.exception);
+                    outcome
                 })
             }
             Err(raised) => {

@@ -102,6 +102,8 @@ struct Facts {
     whole: Option<u64>,
     has_date: bool,
     closes: bool,
+    /// HTTP ends with this head.
+    switches: bool,
 }
 
 impl Default for ResponseEncoder {
@@ -256,6 +258,16 @@ impl ResponseEncoder {
         self.rules.keep_alive = false;
     }
 
+    /// HTTP ends with this head (RFC 9110, 7.8): it says so, and what follows is not framed. Between `start` with a 101 and
+    /// [`ResponseEncoder::seal`].
+    pub fn switch(&mut self, protocol: &[u8]) {
+        if self.started() && !self.sealed {
+            self.put(b"Upgrade", protocol);
+            self.put(b"Connection", b"Upgrade");
+            self.facts.switches = true;
+        }
+    }
+
     /// Completes the head; `date` is the value of `Date` (empty for none). Only after `start`, and once: else
     /// nothing happens.
     pub fn seal(&mut self, date: &[u8]) -> BodyFraming {
@@ -271,8 +283,9 @@ impl ResponseEncoder {
         // RFC 9110, 15.2: after an interim answer the client waits for the final one, and there is none.
         let is_final = self.facts.status >= 200;
         let ends = self.body != BodyFraming::UntilClose && is_final && !self.facts.closes;
-        self.rules.keep_alive &= ends || self.rules.delimited;
-        match (http, self.rules.keep_alive, self.rules.version) {
+        let switches = self.facts.switches;
+        self.rules.keep_alive &= !switches && (ends || self.rules.delimited);
+        match (http && !switches, self.rules.keep_alive, self.rules.version) {
             (false, _, _) | (true, true, Version::Http11) => {}
             (true, false, _) => self.put(b"Connection", b"close"),
             (true, true, Version::Http10) => self.put(b"Connection", b"keep-alive"),
@@ -283,7 +296,10 @@ impl ResponseEncoder {
 
     /// RFC 9112, 6.3; writes the headers that say so.
     fn seal_framing(&mut self, http: bool) -> BodyFraming {
-        let Facts { status, length, whole, .. } = self.facts;
+        let Facts { status, length, whole, switches, .. } = self.facts;
+        if switches {
+            return BodyFraming::UntilClose;
+        }
         if status < 200 || status == 204 || status == 304 {
             return BodyFraming::None;
         }

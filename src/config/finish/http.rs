@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use uwsgi_plugin_api::websocket;
 use uwsgi_protocol::http1::{Limits as HeadLimits, Strictness};
 
 use super::{SECONDS_MAX, narrow};
@@ -37,7 +38,29 @@ pub(super) fn http(values: &mut Values<'_>, head_bytes_max: usize) -> Http {
         body_bytes_per_s: u32::try_from(rate.unwrap_or(BODY_BYTES_PER_S))
             .ok()
             .filter(|rate| *rate > 0),
+        websockets: websockets(values),
         router: router(values),
+    }
+}
+
+/// 0 is no ping, and no patience with silence after one.
+fn websockets(values: &mut Values<'_>) -> websocket::Terms {
+    const KIBIBYTES_MAX: u64 = 4 << 20;
+    let default = websocket::Terms::default();
+    let mut seconds = |name, default| {
+        let seconds = values.number(name, 0..=SECONDS_MAX);
+        seconds.map_or(default, Duration::from_secs)
+    };
+    let ping_every = seconds("websockets-ping-freq", default.ping_every.unwrap_or_default());
+    let pong_within = seconds("websockets-pong-tolerance", default.pong_within);
+    let size = values.number("websockets-max-size", 1..=KIBIBYTES_MAX);
+    websocket::Terms {
+        ping_every: Some(ping_every).filter(|every| !every.is_zero()),
+        pong_within,
+        message_bytes_max: narrow(
+            size.map(|kibibytes| kibibytes * 1024),
+            default.message_bytes_max,
+        ),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use uwsgi_plugin_api::websocket;
 use uwsgi_protocol::http1::Strictness;
 
 /// Of all HTTP sockets.
@@ -19,6 +20,8 @@ pub struct Http {
     pub requests_max: Option<u32>,
     /// `http-body-min-rate`: bytes of a body per second; `None` without a limit.
     pub body_bytes_per_s: Option<u32>,
+    /// `websockets-*`.
+    pub websockets: websocket::Terms,
     /// What sockets of `http` do besides, which uWSGI serves by a router process.
     pub router: Router,
 }

@@ -9,8 +9,7 @@ const CHUNKED: &str =
     "chunked request bodies are always decoded, for wsgi.input and uwsgi.chunked_read() alike";
 const PROXY: &str =
     "let the front end send plain HTTP, and the client's address in X-Forwarded-For";
-const WEBSOCKETS: &str =
-    "serve WebSockets with another server, on a location of its own in the front end";
+const WEBSOCKETS: &str = "WebSockets are served by every socket that can carry them";
 const UNPRIVILEGED: &str = "the workers serve HTTP; set uid and gid for all of them";
 
 #[rustfmt::skip] // a table
@@ -83,16 +82,14 @@ pub(super) const ROWS: &[OptionRow] = &chapter(
         // WebSockets and other protocols that begin as HTTP.
         flag("http-websockets",
             "Recognize WebSocket handshakes and relay their connections without looking into them.")
-            .unsupported(WEBSOCKETS),
+            .no_effect(WEBSOCKETS),
         integer("websockets-ping-freq", "SECONDS",
-            "How often an idle WebSocket is sent a ping (default 30).").aliases(&["websocket-ping-freq"]).reload(Reload::Workers)
-            .missing(WEBSOCKETS),
+            "A WebSocket whose client was silent for so long is sent a ping (default 30, 0 for none).").aliases(&["websocket-ping-freq"]).reload(Reload::Workers),
         integer("websockets-pong-tolerance", "SECONDS",
-            "How long the answer to a ping of a WebSocket may take before the connection is closed (default 3).").aliases(&["websocket-pong-tolerance"])
-            .reload(Reload::Workers).missing(WEBSOCKETS),
+            "How long the client of a WebSocket may stay silent after a ping before its connection is closed (default 3).").aliases(&["websocket-pong-tolerance"])
+            .reload(Reload::Workers),
         unsigned64("websockets-max-size", "KIBIBYTES",
-            "Largest message that is accepted from a WebSocket (default 1024).").aliases(&["websocket-max-size"]).reload(Reload::Workers)
-            .missing(WEBSOCKETS),
+            "Largest message that is accepted from a WebSocket (default 1024).").aliases(&["websocket-max-size"]).reload(Reload::Workers),
         flag("http-manage-source",
             "Accept the method SOURCE of Icecast, and relay such connections without looking into them.")
             .unsupported("let such clients connect to Icecast itself"),

@@ -12,6 +12,7 @@ use crate::config::model::jobs::{
 
 mod crons;
 mod daemons;
+mod gateways;
 mod handover;
 mod touches;
 

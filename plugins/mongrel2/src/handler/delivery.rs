@@ -79,6 +79,15 @@ impl Handler<'_> {
         pair.send(&self.message);
     }
 
+    /// The same for what a worker has taken of it.
+    pub(super) fn grant_owed(&mut self, number: usize) {
+        let Some(exchange) = self.exchanges.get_mut(number) else { return };
+        if exchange.owed > 0 && exchange.outgoing.takes_pieces() {
+            let (client, owed) = (exchange.client, std::mem::take(&mut exchange.owed));
+            self.grant(client, owed);
+        }
+    }
+
     /// The client is gone: nobody wants the answer.
     pub(super) fn abandon(&mut self, number: usize) {
         self.cut(number);
@@ -99,6 +108,9 @@ impl Handler<'_> {
     fn forget(&mut self, number: usize) {
         let Some(exchange) = self.exchanges.try_remove(number) else { return };
         self.by_client.remove(&exchange.client);
+        if exchange.owed > 0 {
+            self.grant(exchange.client, exchange.owed);
+        }
         if let Body::File { upload, .. } = &exchange.outgoing.body {
             self.uploads.remove(upload);
         }

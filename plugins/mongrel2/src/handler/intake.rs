@@ -31,14 +31,17 @@ impl Handler<'_> {
         waiting < WAITING || (hears && waiting <= WAITING_MAX)
     }
 
-    /// Notices come by the same way as requests. Where a client waits for one, the requests before it have to be taken;
-    /// where not, one message from time to time tells of clients that are gone.
+    /// Notices come by the same way as requests, and so do the frames of WebSockets. Where somebody waits for one, the
+    /// requests before it have to be taken; where not, a look from time to time tells of clients that are gone.
     pub(super) fn must_hear(&mut self, now: Instant) -> bool {
         if self.waiting.len() < WAITING {
             return false;
         }
-        let hears = |(_, exchange): (usize, &Exchange)| exchange.flow.waits_for_credits();
+        let hears = |(_, exchange): (usize, &Exchange)| {
+            exchange.flow.waits_for_credits() || exchange.waits_for_pieces()
+        };
         if self.leaving.is_some() || self.exchanges.iter().any(hears) {
+            self.peek_at = now + PEEK;
             return true;
         }
         let due = self.peek_at <= now;
@@ -180,8 +183,12 @@ impl Handler<'_> {
         if number == 0 {
             self.open_request(client, Length::Open);
         }
+        match self.by_client.get(&client).and_then(|number| self.exchanges.get_mut(*number)) {
+            Some(exchange) => exchange.owed += body.len(),
+            // It is answered already: the rest is passed over.
+            None => self.grant(client, body.len()),
+        }
         self.take_piece(client, body, last);
-        self.grant(client, body.len());
     }
 
     /// Adds to the body of a request that is open.
@@ -206,6 +213,12 @@ impl Handler<'_> {
         let flags = self.head.get(b"FLAGS").unwrap_or(b"0x81");
         let flags = std::str::from_utf8(flags).unwrap_or_default().trim_start_matches("0x");
         let first = u8::from_str_radix(flags, 16).unwrap_or(0x81);
+        if let Some(&number) = self.by_client.get(&client)
+            && let Some(exchange) = self.exchanges.get_mut(number)
+        {
+            exchange.flow.heard();
+            self.deliver(number);
+        }
         self.take_piece(client, &frame(first, payload), false);
     }
 
@@ -268,6 +281,7 @@ impl Handler<'_> {
             attempts: 0,
             keeps: facts.keep_alive,
             paced: false,
+            owed: 0,
         };
         exchange.answer.begin(&facts);
         exchange.flow.begin(self.head.get(b"DOWNLOAD_CREDITS").and_then(decimal));

@@ -216,7 +216,7 @@ impl<'a> Handler<'a> {
                 let Some(message) = self.pairs[number].receive() else { break };
                 self.take(number, &message);
             }
-            more |= self.takes_more(false) && self.pairs[number].may_have_requests();
+            more |= self.takes_more(hears) && self.pairs[number].may_have_requests();
         }
         more
     }

@@ -102,6 +102,7 @@ impl Handler<'_> {
             Err(_) => return self.worker_lost(key, number, true),
         }
         let grows = exchange.outgoing.waits_for_file();
+        self.grant_owed(number);
         self.await_room(key);
         if grows {
             self.retry_soon();

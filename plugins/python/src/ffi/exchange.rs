@@ -9,10 +9,11 @@ use std::cell::Cell;
 use std::mem::transmute;
 use std::os::fd::RawFd;
 use std::ptr::NonNull;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
-use uwsgi_plugin_api::{Body, BodyError, Fill, Response, WriteError};
+use uwsgi_plugin_api::{Body, BodyError, Fill, Response, WebSocket, WriteError};
 
 use super::{Py, gil};
 
@@ -30,6 +31,8 @@ pub(crate) enum Absent {
 pub(crate) struct Exchange {
     body: Slot<dyn Body>,
     response: Slot<dyn Response>,
+    /// What the request has become. Never waited for.
+    socket: Mutex<Option<WebSocket>>,
     /// `start_response` was called with success.
     started: AtomicBool,
     /// `disable-write-exception`: `write()` does not tell the application that the client is gone.
@@ -151,6 +154,10 @@ impl Exchange {
     }
 
     fn reset(&self, connection: RawFd) {
+        // Nobody uses it where body and response are here.
+        if let Ok(mut socket) = self.socket.try_lock() {
+            *socket = None;
+        }
         self.started.store(false, Ordering::Relaxed);
         self.written.store(0, Ordering::Relaxed);
         self.read.store(0, Ordering::Relaxed);
@@ -181,6 +188,31 @@ impl Exchange {
         work: impl FnOnce(&mut dyn Response) -> R,
     ) -> Result<R, Absent> {
         self.response.borrow(py, |response| work(response))
+    }
+
+    /// Uses the request's WebSocket, with body and response, without the GIL.
+    ///
+    /// # Errors
+    /// [`Absent`].
+    pub(crate) fn socket<R: Send>(
+        &self,
+        py: Py<'_>,
+        work: impl FnOnce(&mut Option<WebSocket>, &mut dyn Body, &mut dyn Response) -> R,
+    ) -> Result<R, Absent> {
+        self.body(py, |body| {
+            self.response(py, |response| {
+                let mut socket = self.socket.try_lock().map_err(|_| Absent::Busy)?;
+                // SAFETY: all three are the server's and know nothing of Python; the borrows keep others away.
+                Ok(unsafe { gil::released(py, || work(&mut socket, body, response)) })
+            })
+        })
+        .and_then(|used| used)
+        .and_then(|used| used)
+    }
+
+    /// Whether the request has become a WebSocket.
+    pub(crate) fn is_socket(&self) -> bool {
+        self.socket.try_lock().map_or(true, |socket| socket.is_some())
     }
 
     /// Whether `start_response` succeeded in this request.
