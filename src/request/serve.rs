@@ -110,6 +110,11 @@ impl Core {
 
     /// The connection with its request; nothing where there is none, or it went to its rest.
     fn with_request(&mut self, connection: Box<Connection>) -> Option<Box<Connection>> {
+        if connection.unread() {
+            // What it would wait for, it waits for before it takes the request away from others.
+            let main = self.shared.routes.0[0].map_or(0, usize::from);
+            self.handlers.get_mut(main).into_iter().for_each(|handler| handler.ready());
+        }
         match self.shared.hub.read_request(connection) {
             Ok(connection) => Some(connection),
             Err((connection, step)) => {

@@ -134,7 +134,8 @@ impl Supervisor {
         for process in self.fleet.0.iter_mut().filter(unwanted) {
             process.recycle = Some(Recycle::Surplus);
         }
-        self.dismiss(of_no_use, false, now, actions);
+        // Politely: one may serve by now, and its word of that be on its way. Until it hears signals, each of them ends it.
+        self.dismiss(of_no_use, true, now, actions);
         let surplus =
             |process: &Process| process.stage == Stage::Serving && !wanted.has(process.worker);
         self.dismiss(surplus, true, now, actions);

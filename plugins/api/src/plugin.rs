@@ -120,6 +120,9 @@ pub trait Handler {
     fn take(&mut self, _core: CoreId, _connection: RawFd) -> Outcome {
         Outcome::default()
     }
+    /// The thread is about to take a request: get what [`Handler::handle`] would wait for (the GIL), so that a request that
+    /// was taken is one that runs. [`Handler::park`] follows where there was none.
+    fn ready(&mut self) {}
     /// The thread may sleep now: give back what others wait for (the GIL). `handle` takes it again.
     fn park(&mut self);
 }

@@ -105,6 +105,10 @@ impl Handler for WsgiHandler {
         outcome
     }
 
+    fn ready(&mut self) {
+        ffi::keep(|_| ());
+    }
+
     fn park(&mut self) {
         ffi::park();
     }

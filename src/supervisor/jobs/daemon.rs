@@ -205,8 +205,10 @@ impl Daemon {
     /// No pause after a proper life; else a second more each time.
     fn pause(&mut self, spec: &Spec, quick: bool, now: Millis, actions: &mut Vec<JobAction>) {
         self.quick_deaths = if quick { self.quick_deaths.saturating_add(1) } else { 0 };
+        // What waits for a gateway waits for all: the first time it comes back at once.
+        let patience = u32::from(spec.gateway.is_some());
         let pause_ms = THROTTLE_STEP_MS
-            .saturating_mul(u64::from(self.quick_deaths))
+            .saturating_mul(u64::from(self.quick_deaths.saturating_sub(patience)))
             .min(milliseconds(spec.throttle_max));
         if pause_ms > 0 {
             actions.push(JobAction::Log(lines::throttling(&spec.command, pause_ms)));

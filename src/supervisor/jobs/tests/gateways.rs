@@ -76,3 +76,16 @@ fn gateways_outlive_reloads() {
     assert_eq!(world.done(), ["SIGTERM 101"], "a daemon of the server's own is renewed");
     before.done();
 }
+
+#[test]
+fn a_gateway_comes_back_at_once_the_first_time() {
+    let mut world = world();
+    world.exits(102, 1);
+    world.pass(0);
+    assert_eq!(world.done(), ["start Daemon(1) again"]);
+    world.exits(104, 1);
+    world.pass(999);
+    assert_eq!(world.done(), [""; 0], "but not one that dies again and again");
+    world.pass(1);
+    assert_eq!(world.done(), ["start Daemon(1) again"]);
+}
