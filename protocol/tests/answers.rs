@@ -221,3 +221,26 @@ fn a_connection_is_kept_where_the_end_of_the_answer_is_known() {
     assert!(kept(fastcgi, true) && kept(fastcgi, false));
     assert!(!kept(Rules { keep_alive: false, ..fastcgi }, true));
 }
+
+#[test]
+fn what_follows_another_protocol_is_not_framed() {
+    let delimited = Rules { delimited: true, ..UWSGI };
+    for (rules, line) in
+        [(HTTP11, "HTTP/1.1"), (UWSGI, "HTTP/1.1"), (delimited, "HTTP/1.1"), (CGI, "Status:")]
+    {
+        let mut encoder = ResponseEncoder::default();
+        encoder.reset(rules);
+        encoder.start(b"101 Switching Protocols").unwrap();
+        encoder.header(b"Upgrade", b"the application's is dropped").unwrap();
+        encoder.switch(b"websocket");
+        assert_eq!(encoder.seal(b""), BodyFraming::UntilClose);
+        let head = format!(
+            "{line} 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
+        );
+        assert_eq!(String::from_utf8_lossy(encoder.head()), head);
+        let frame = encoder.frame(b"bytes");
+        assert_eq!((frame.prefix(), frame.data, frame.suffix), (&b""[..], &b"bytes"[..], &b""[..]));
+        assert!(!encoder.is_complete());
+        assert_eq!(encoder.end(), End { tail: b"", keep_alive: false, missing: 0 });
+    }
+}

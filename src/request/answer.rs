@@ -125,6 +125,11 @@ impl<'a> Answer<'a> {
         self.holding
     }
 
+    /// True where the connection is the application's own, for as long as it likes.
+    pub fn is_switched(&self) -> bool {
+        self.switched
+    }
+
     /// True once the head is final.
     pub fn is_sealed(&self) -> bool {
         self.sealed

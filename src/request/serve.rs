@@ -314,7 +314,7 @@ impl Core {
             End::Midway => answer.was_ended(),
         }
         *holding = answer.is_holding();
-        let sealed = answer.is_sealed();
+        let (sealed, switched) = (answer.is_sealed(), answer.is_switched());
         let sent = std::mem::take(&mut answer.sent);
         let duration_us = begun.elapsed_us();
         let record = Record {
@@ -333,7 +333,9 @@ impl Core {
         };
         record.count(slot);
         record.log(&mut self.line);
-        shared.stile.called(duration_us.min(u64::from(u32::MAX)) as u32);
+        if !switched {
+            shared.stile.called(duration_us.min(u64::from(u32::MAX)) as u32);
+        }
         (shared.after_request)(outcome);
         if finished && end == End::Own && (!open || connection.passes_over_rest()) {
             return Fate::Keep;

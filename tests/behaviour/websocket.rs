@@ -3,7 +3,7 @@
 use nix::sys::signal::Signal;
 
 use crate::support::fronts::{Front, Pass, Plan, program};
-use crate::support::mongrel2::{BOTH, Mongrel2};
+use crate::support::mongrel2::{BOTH, Mongrel2, Plan as MongrelPlan};
 use crate::support::setup::{Setup, Wire, app};
 use crate::support::websocket::{BINARY, CLOSE, PING, PONG, Socket, TEXT, frame, handshake};
 use crate::support::{Address, Request, Server, eventually};
@@ -528,4 +528,24 @@ fn mongrel2_silent_clients_are_asked() {
     assert_eq!(socket.receive(), (PING, vec![]));
     assert!(socket.0.rest().is_empty());
     server.wait_for("<*>no PONG received in 1 seconds !!!");
+}
+
+#[test]
+fn mongrel2_flow_control_holds_no_frame_back() {
+    behind_mongrel2!();
+    let mongrel2 = MongrelPlan::new(BOTH[0]).set("download.flow_control", 1).start();
+    let _server = behind(&mongrel2, &[]);
+    let mut socket = Socket::open(&mongrel2.address, "/echo");
+    for round in 0..100 {
+        socket.echo(&round.to_string());
+    }
+    socket.send(CLOSE, b"");
+    assert_eq!(socket.receive(), (CLOSE, vec![]));
+    assert!(socket.0.rest().is_empty());
+    let mut socket = Socket::open(&mongrel2.address, "/sizes");
+    for size in [3 << 20, 10, 1 << 20] {
+        socket.send(TEXT, size.to_string());
+        let (first, message) = socket.receive();
+        assert_eq!((first, message.len()), (BINARY, size));
+    }
 }
