@@ -38,14 +38,7 @@ impl Reader {
 }
 
 fn gateway(server: &Server) -> i32 {
-    let command = |pid| std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-    let mut found = None;
-    eventually("the process that carries the log", || {
-        let all = process::children(server.pid());
-        found = all.into_iter().find(|pid| command(*pid).contains("zeromq-log"));
-        found.is_some()
-    });
-    found.expect("it was found")
+    process::child_with(server.pid(), "gateway zeromq-log")
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::support::mongrel2::Mongrel2;
 use crate::support::setup::{Setup, Wire, app};
-use crate::support::{Server, eventually, process};
+use crate::support::{Server, process};
 
 /// Ends the test with a printed reason where it cannot be run.
 macro_rules! behind_mongrel2 {
@@ -43,17 +43,7 @@ fn serving(pair: &str, name: &str) -> Setup {
 
 /// The process that takes messages from Mongrel2.
 fn gateway(server: &Server) -> i32 {
-    let mut found = None;
-    eventually("the gateway's process", || {
-        let all = process::children(server.pid());
-        found = all.into_iter().find(|pid| command(*pid).contains("gateway\0mongrel2"));
-        found.is_some()
-    });
-    found.expect("it was found")
-}
-
-fn command(pid: i32) -> String {
-    std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default()
+    process::child_with(server.pid(), "gateway mongrel2")
 }
 
 /// Memory of a process that is its own, in KiB.

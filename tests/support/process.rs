@@ -57,3 +57,18 @@ fn stat_field(pid: i32, number: usize) -> Option<String> {
     let after_name = &text[text.rfind(')')? + 2..];
     after_name.split(' ').nth(number - 3).map(str::to_owned)
 }
+
+/// A child whose command line has this in it, arguments separated by blanks; waits until it is there.
+#[track_caller]
+pub fn child_with(parent: i32, wanted: &str) -> i32 {
+    let command = |pid: i32| {
+        let text = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        text.replace('\0', " ")
+    };
+    let mut found = None;
+    super::eventually(&format!("a process of {wanted:?}"), || {
+        found = children(parent).into_iter().find(|pid| command(*pid).contains(wanted));
+        found.is_some()
+    });
+    found.expect("it was found")
+}

@@ -25,9 +25,18 @@ pub struct Reply {
 impl StandIn {
     /// Listens on free ports.
     pub fn new() -> Self {
+        Self::with_key(None)
+    }
+
+    /// The same, for handlers that know the public key of this secret one.
+    pub fn with_key(secret: Option<&[u8; 32]>) -> Self {
         let context = zmq::Context::new();
         let bound = |kind| {
             let socket = context.socket(kind).expect("a socket of ZeroMQ");
+            if let Some(secret) = secret {
+                socket.set_curve_server(true).expect("an option of ZeroMQ");
+                socket.set_curve_secretkey(secret).expect("an option of ZeroMQ");
+            }
             socket.bind("tcp://127.0.0.1:*").expect("bind to a free port");
             socket.set_linger(0).expect("an option of ZeroMQ");
             let patience = i32::try_from(PATIENCE.as_millis()).expect("half a minute");
@@ -56,6 +65,14 @@ impl StandIn {
             let _ = self.answers.get_events();
             self.requests.send(message.as_ref(), zmq::DONTWAIT).is_ok()
         });
+    }
+
+    /// Whether a handler takes messages, or will within half a second.
+    pub fn is_heard(&self) -> bool {
+        (0..50).any(|_| {
+            let _ = self.answers.get_events();
+            self.requests.poll(zmq::POLLOUT, 10).expect("poll a socket") > 0
+        })
     }
 
     /// Asks for a target in the name of a client.

@@ -40,25 +40,7 @@ pub(super) fn cron(command: &str) -> Cron {
 }
 
 pub(super) fn daemon(command: &str) -> Spec {
-    Spec {
-        text: format!("attach-daemon {command}"),
-        command: command.to_owned(),
-        pidfile: None,
-        daemonize: false,
-        freq: Duration::from_secs(10),
-        control: false,
-        touch: Vec::new(),
-        stop_signal: Signal::SIGTERM,
-        reload_signal: None,
-        notify: false,
-        stdin: false,
-        uid: None,
-        gid: None,
-        pid_namespace: false,
-        chdir: None,
-        throttle_max: Duration::from_secs(300),
-        gateway: None,
-    }
+    Spec::new(format!("attach-daemon {command}"), command)
 }
 
 pub(super) fn touch(path: &str, then: Then) -> Touch {

@@ -2,6 +2,7 @@
 
 use super::behind;
 use crate::support::mongrel2::{Headers, Mongrel2, Plan};
+use crate::support::stand_in::StandIn;
 use crate::support::{Address, Connection, Request, Server, Setup, fastcgi};
 
 /// Addresses of the sockets of the configuration, in its order; the gateway's own is none of them.
@@ -89,5 +90,33 @@ fn an_endpoint_that_is_none_refuses_the_start() {
     {
         let (status, log) = behind(pair).run();
         assert!(!status.success() && log.contains("accepted: REQUESTS,ANSWERS"), "{pair}: {log}");
+    }
+}
+
+/// Mongrel2 1.12 has no CURVE; other senders may. The libzmq that is built into the program has none either, and says so.
+#[test]
+fn connections_may_be_encrypted() {
+    ours_only!("it has no such option");
+    if zmq::has("curve") != Some(true) {
+        let setup = behind("tcp://127.0.0.1:1,tcp://127.0.0.1:2").file("key", "x");
+        let (status, text) = setup.args(["--zeromq-curve-server-key", "key"]).run();
+        assert!(!status.success());
+        assert!(text.contains("the ZeroMQ library of this program has no CURVE"), "{text}");
+        return;
+    }
+    let keys = zmq::CurveKeyPair::new().expect("a pair of keys");
+    let public = zmq::z85_encode(&keys.public_key).expect("a key of 32 bytes");
+    let stand_in = StandIn::with_key(Some(&keys.secret_key));
+    let encrypted = behind(&stand_in.pair()).file("key", &public);
+    let server = encrypted.args(["--zeromq-curve-server-key", "key"]).start();
+    stand_in.get(1, "/hello");
+    assert!(stand_in.receive().bytes.ends_with(b"hello"));
+    drop(server);
+    for (name, key) in [("none", None), ("wrong", Some("rq:rM>}U?@Lns47E1%kR.o@n%FcmmsL/@{H8]yf7"))]
+    {
+        let setup = behind(&stand_in.pair()).file("key", key.unwrap_or_default());
+        let args = key.map(|_| ["--zeromq-curve-server-key", "key"]);
+        let _server = setup.args(args.into_iter().flatten()).start();
+        assert!(!stand_in.is_heard(), "with key {name} nobody is there");
     }
 }
