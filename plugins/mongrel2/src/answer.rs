@@ -61,23 +61,27 @@ impl Answer {
         date: &[u8],
         out: &mut Vec<u8>,
     ) -> Result<(), Malformed> {
-        let rest;
         let mut bytes = bytes;
+        let joined;
         if self.stage == Stage::Head {
-            self.head.extend_from_slice(bytes);
-            let Some(end) = memmem::find(&self.head, b"\r\n\r\n") else {
-                return if whole || self.head.len() > HEAD_BYTES_MAX {
-                    Err(Malformed)
-                } else {
-                    Ok(())
-                };
+            // Nearly always the head comes in one piece.
+            if !self.head.is_empty() {
+                self.head.extend_from_slice(bytes);
+                joined = std::mem::take(&mut self.head);
+                bytes = &joined;
+            }
+            let Some(end) = memmem::find(bytes, b"\r\n\r\n") else {
+                if whole || bytes.len() > HEAD_BYTES_MAX {
+                    return Err(Malformed);
+                }
+                self.head = bytes.to_vec();
+                return Ok(());
             };
-            rest = self.head.split_off(end + 4);
-            bytes = &rest;
-            let head = std::mem::take(&mut self.head);
+            let (head, rest) = bytes.split_at(end + 4);
+            bytes = rest;
             let status = self.read_head(&head[..end])?;
             if status == 101 && self.websocket {
-                out.extend_from_slice(&head);
+                out.extend_from_slice(head);
                 self.stage = Stage::Frames;
             } else {
                 if whole {
@@ -87,7 +91,6 @@ impl Answer {
                 out.extend_from_slice(self.encoder.head());
                 self.stage = Stage::Body;
             }
-            self.head = head;
         }
         if self.stage == Stage::Frames {
             out.extend_from_slice(bytes);

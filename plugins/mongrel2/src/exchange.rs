@@ -79,6 +79,11 @@ impl Outgoing {
         Self { head, sent: 0, pieces: Vec::new(), pieces_sent: 0, body }
     }
 
+    /// The memory of its records, for others.
+    pub(crate) fn into_memory(self) -> Vec<u8> {
+        self.head
+    }
+
     /// Bytes to send now; none where there are none, or none yet.
     ///
     /// # Errors

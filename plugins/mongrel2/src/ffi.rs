@@ -1,4 +1,4 @@
-//! What the zmq crate has no call for.
+//! Calls of ZeroMQ and of the system that no crate here has.
 #![allow(unsafe_code)]
 
 use std::ffi::{c_char, c_int};
@@ -33,4 +33,13 @@ pub(crate) fn curve_public(secret: &[u8; 32]) -> Option<[u8; 32]> {
     let done = unsafe { zmq_curve_public(public.as_mut_ptr().cast(), secret.as_ptr().cast()) };
     let text = std::str::from_utf8(&public[..TEXT_BYTES - 1]).ok().filter(|_| done == 0)?;
     zmq::z85_decode(text).ok()?.try_into().ok()
+}
+
+/// Threads of this process do not interrupt others when they wake (sched(7), `SCHED_BATCH`): while a worker makes the next
+/// answer, ZeroMQ's thread does not push in with each single one, but sends several at once. Threads that are started later do
+/// the same. Where it is not allowed, everything works as well, and costs more.
+pub(crate) fn wake_politely() {
+    let parameters = libc::sched_param { sched_priority: 0 };
+    // SAFETY: the parameters are valid for reads, and 0 is the calling thread.
+    let _ = unsafe { libc::sched_setscheduler(0, libc::SCHED_BATCH, &raw const parameters) };
 }

@@ -39,6 +39,11 @@ impl Flow {
         *self = Self { credits, held, ..Self::default() };
     }
 
+    /// Bytes of memory that it holds.
+    pub(crate) fn memory(&self) -> usize {
+        self.held.capacity()
+    }
+
     /// Bytes for the client are appended here.
     pub(crate) fn bytes(&mut self) -> &mut Vec<u8> {
         &mut self.held

@@ -53,6 +53,7 @@ impl Gateway for Mongrel2 {
     fn run(&self, settings: &Settings, post: Post<'_>) -> Result<(), PluginError> {
         let plan = Plan::read(settings)?;
         let workers = post.workers.ok_or_else(|| PluginError("mongrel2: no workers".to_owned()))?;
+        ffi::wake_politely();
         let identity = uuid::Uuid::new_v4().to_string();
         for endpoints in &plan.pairs {
             let responder = &endpoints.answers;

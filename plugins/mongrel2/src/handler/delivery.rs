@@ -114,5 +114,6 @@ impl Handler<'_> {
         if let Body::File { upload, .. } = &exchange.outgoing.body {
             self.uploads.remove(upload);
         }
+        self.spare.keep_answer(exchange.answer, exchange.flow);
     }
 }

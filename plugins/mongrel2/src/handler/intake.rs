@@ -237,7 +237,7 @@ impl Handler<'_> {
             }
             (_, length) => Length::Bytes(length.unwrap_or(body.len() as u64)),
         };
-        let mut records = Vec::with_capacity(1024 + body.len());
+        let mut records = self.spare.take_records();
         let facts = match request::write(&self.head, announced, &self.around, &mut records) {
             Ok(facts) => facts,
             Err(reject) => return self.refuse(client, reject.status, reject.reason),
@@ -255,7 +255,7 @@ impl Handler<'_> {
 
     /// A request whose body comes later.
     fn open_request(&mut self, client: Client, length: Length) {
-        let mut records = Vec::with_capacity(1024);
+        let mut records = self.spare.take_records();
         match request::write(&self.head, length, &self.around, &mut records) {
             Ok(facts) => self.begin(client, facts, Outgoing::new(records, Body::Pieces)),
             Err(reject) => self.refuse(client, reject.status, reject.reason),
@@ -271,11 +271,12 @@ impl Handler<'_> {
             return self.refuse(client, 503, "too many requests wait for a worker");
         }
         self.serial += 1;
+        let (answer, flow) = self.spare.take_answer();
         let mut exchange = Exchange {
             client,
             serial: self.serial,
-            answer: Default::default(),
-            flow: Default::default(),
+            answer,
+            flow,
             upstream: None,
             outgoing,
             attempts: 0,

@@ -9,6 +9,7 @@
 
 mod delivery;
 mod intake;
+mod spare;
 mod workers;
 
 use std::collections::{HashMap, VecDeque};
@@ -23,6 +24,7 @@ use slab::Slab;
 use uwsgi_plugin_api::{PluginError, Post};
 use uwsgi_protocol::http1::http_date;
 
+use self::spare::Spare;
 use crate::exchange::Exchange;
 use crate::head::Head;
 use crate::pair::{Change, Pair, SOCKETS};
@@ -64,8 +66,11 @@ pub(crate) struct Handler<'a> {
     serial: u64,
     date: Date,
     buffer: Box<[u8]>,
+    /// What one read has brought of an answer.
+    stdout: Vec<u8>,
     /// Message to Mongrel2 in the making.
     message: Vec<u8>,
+    spare: Spare,
     /// Clients whose next message waits for its time: number, serial.
     paced: VecDeque<(Instant, usize, u64)>,
     /// Something is to be tried again at this time.
@@ -118,7 +123,9 @@ impl<'a> Handler<'a> {
             serial: 0,
             date: Date::default(),
             buffer: vec![0; READ_BYTES].into(),
+            stdout: Vec::new(),
             message: Vec::new(),
+            spare: Spare::default(),
             paced: VecDeque::new(),
             retry_at: None,
             peek_at: Instant::now(),

@@ -157,7 +157,8 @@ impl Handler<'_> {
             return;
         };
         // In one read there may be a small answer, whole: then its length is known.
-        let mut stdout: Vec<u8> = Vec::new();
+        let stdout = &mut self.stdout;
+        stdout.clear();
         let mut ended = false;
         let broken = loop {
             match upstream.decoder.next(&mut bytes) {
@@ -174,7 +175,7 @@ impl Handler<'_> {
         };
         let Exchange { answer, flow, .. } = exchange;
         let whole = ended && !answer.has_begun();
-        let none = answer.take(&stdout, whole, &self.date.text, flow.bytes()).is_err();
+        let none = answer.take(stdout, whole, &self.date.text, flow.bytes()).is_err();
         if none || broken {
             self.complain("a worker has sent what is no answer");
             return self.fail(key, number, 502, "the application's answer is none");
@@ -203,6 +204,7 @@ impl Handler<'_> {
         if !sent {
             self.upstreams.remove(key);
         } else if outgoing.is_sent() {
+            self.spare.keep_records(outgoing.into_memory());
             self.idle.push(key);
             self.await_room(key);
         } else {
