@@ -52,14 +52,16 @@ fn memory_kib(pid: i32) -> u64 {
     anonymous.split(' ').next().and_then(|number| number.parse().ok()).unwrap_or(0)
 }
 
-/// What the application `marked.py` began: number of the request, process.
+/// What the application `marked.py` began: number of the request, process; as often as it was begun.
 fn marks(file: &Path) -> Vec<(u64, i32)> {
-    let text = std::fs::read_to_string(file).unwrap_or_default();
-    let mark = |line: &str| {
-        let (number, pid) = line.split_once(' ')?;
-        Some((number.parse().ok()?, pid.parse().ok()?))
-    };
-    text.lines().map(|line| mark(line).unwrap_or_else(|| panic!("a mark: {line:?}"))).collect()
+    let bytes = std::fs::read(file).unwrap_or_default();
+    let word = |bytes: &[u8]| u32::from_ne_bytes(bytes.try_into().expect("four bytes"));
+    let slots = bytes.chunks_exact(8).map(|slot| (word(&slot[..4]), word(&slot[4..])));
+    let begun = (0..).zip(slots).flat_map(|(number, (pid, times))| {
+        let pid = i32::try_from(pid).expect("a process");
+        std::iter::repeat_n((number, pid), times as usize)
+    });
+    begun.collect()
 }
 
 /// Marks of one server behind `mongrel2` are in this file.
