@@ -11,7 +11,7 @@ use super::scale::Scale;
 use super::wanted::Wanted;
 use super::{
     Action, Command, Cores, Ended, Event, Generation, Millis, Order, Pid, Recycle, Seat, Settings,
-    exit_code, harakiri, lines,
+    Signal, exit_code, harakiri, lines,
 };
 
 /// Deadlines of requests are looked at this often, and at the earliest known one.
@@ -245,7 +245,7 @@ impl Supervisor {
         }));
         let killed = matches!(process.stage, Stage::Killed { .. });
         if killed {
-            actions.push(Action::Kill { pid, signal: super::Signal::SIGKILL });
+            actions.push(Action::Kill { pid, signal: Signal::SIGKILL });
         }
         if let Stage::Leaving { graceful, .. } = process.stage {
             // It was sent away while it was being forked.
@@ -426,15 +426,15 @@ pub(super) fn tell(process: &Process, order: Order, actions: &mut Vec<Action>) {
 fn send_away(process: &Process, gentle: Option<Order>, actions: &mut Vec<Action>) {
     let Some(pid) = process.pid else { return };
     let seat = process.seat;
-    if let Some(order) = gentle.filter(|_| process.ready) {
+    if process.ready && gentle.is_some() {
         actions.push(Action::Log(lines::draining(process.worker, pid)));
-        actions.push(Action::Tell { seat, pid, order });
-        return;
     }
-    actions.push(Action::Tell { seat, pid, order: Order::Stop });
+    actions.push(Action::Tell { seat, pid, order: gentle.unwrap_or(Order::Stop) });
     if !process.ready {
-        // It may be in a long import and not listen to its channel yet; it has no request to lose.
-        actions.push(Action::Kill { pid, signal: super::Signal::SIGTERM });
+        // It may be in a long import and not listen to its channel yet: then any of these signals ends it. Or it serves, and
+        // its word of that is on its way: then the gentle one lets it finish.
+        let signal = if gentle.is_some() { Signal::SIGHUP } else { Signal::SIGTERM };
+        actions.push(Action::Kill { pid, signal });
     }
 }
 
@@ -447,7 +447,7 @@ pub(super) fn kill(process: &mut Process, now: Millis, actions: &mut Vec<Action>
     process.stage = Stage::Killed { since };
     // One that is being forked is killed as soon as it is known.
     if let Some(pid) = process.pid {
-        actions.push(Action::Kill { pid, signal: super::Signal::SIGKILL });
+        actions.push(Action::Kill { pid, signal: Signal::SIGKILL });
     }
 }
 

@@ -290,3 +290,17 @@ fn a_mold_that_does_not_end_is_killed() {
     assert!(world.done.contains(&Action::KillMold { generation: Generation(1) }));
     assert_eq!(world.end(), Some(&Action::Exit { code: 0 }));
 }
+
+#[test]
+fn a_successor_that_may_serve_already_is_not_cut_off() {
+    let mut world = world();
+    let seat = world.seat(101);
+    // One of the old generation that takes the place of another; its word that it serves is on its way.
+    world.send(Event::Spent { seat });
+    world.command(Command::Reload);
+    world.loaded(2);
+    let candidate = world.next_pid - 1;
+    world.ready(candidate);
+    assert!(world.told(Order::Drain).contains(&103), "{:?}", world.told(Order::Drain));
+    assert!(world.told(Order::Stop).is_empty());
+}
