@@ -10,7 +10,7 @@ use super::Handler;
 use crate::exchange::{Body, Exchange, Outgoing};
 use crate::json::{self, Notice};
 use crate::request::{self, ID, Length};
-use crate::uploads::{Client, Kind, Upload};
+use crate::uploads::{Client, DONE, Kind, START, Upload};
 
 /// What Mongrel2 holds back itself, with room.
 const LIMITS: Limits =
@@ -113,7 +113,10 @@ impl Handler<'_> {
             _ => match self.uploads.look(client, &self.head, !message.body.is_empty()) {
                 Kind::Plain => self.request(client, message.body, None),
                 Kind::Forged(why) => {
-                    self.complain(&format!("a forged header of uploads is ignored: {why}"));
+                    // It may be a mistake in the configuration: the path helps to find it.
+                    let path = self.head.get(START).or(self.head.get(DONE)).unwrap_or_default();
+                    let path = String::from_utf8_lossy(path).escape_debug().to_string();
+                    self.complain(&format!("a forged header of uploads is ignored: {why}: {path}"));
                     self.request(client, message.body, None);
                 }
                 Kind::Start(upload) => self.upload_begins(client, upload),
