@@ -3,9 +3,11 @@
 //! `uwsgi gateway NAME --option=value ...` is how the master starts them. It also stands on its own, before an instance that
 //! listens with `fastcgi-nph-socket`.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::fd::AsFd;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::SocketAddr;
 use std::time::Duration;
 
@@ -150,28 +152,20 @@ fn pair(arg: &str, gateway: &dyn Gateway) -> Result<(String, String), String> {
 fn workers(text: Option<&str>) -> Result<SocketAddr, String> {
     let Some(text) = text else {
         let bound = listen::bound(io::stdin().as_fd()).ok();
-        let found = bound.map(|bound| match bound {
-            Bound::Unix(path) => SocketAddr::from_pathname(path),
-            Bound::Abstract(name) => abstract_address(&name),
-            Bound::Tcp(_) => Err(io::ErrorKind::Unsupported.into()),
+        let found = bound.and_then(|bound| match bound {
+            Bound::Unix(path) => SocketAddr::from_pathname(path).ok(),
+            Bound::Abstract(name) => SocketAddr::from_abstract_name(name).ok(),
+            Bound::Tcp(_) => None,
         });
-        return found.and_then(Result::ok).ok_or_else(|| {
+        return found.ok_or_else(|| {
             format!("--{WORKERS}=PATH is missing, and standard input is no listening unix socket")
         });
     };
     let wrong = |why: String| format!("--{WORKERS}={text}: {why}; accepted: a path, @ABSTRACT");
     match address::parse(text.as_bytes()).map_err(|error| wrong(error.to_string()))? {
-        Address::Unix(path) => {
-            use std::os::unix::ffi::OsStrExt;
-            SocketAddr::from_pathname(std::ffi::OsStr::from_bytes(&path))
-        }
-        Address::Abstract(name) => abstract_address(&name),
+        Address::Unix(path) => SocketAddr::from_pathname(OsStr::from_bytes(&path)),
+        Address::Abstract(name) => SocketAddr::from_abstract_name(name),
         _ => return Err(wrong("no unix socket".to_owned())),
     }
     .map_err(|error| wrong(error.to_string()))
-}
-
-fn abstract_address(name: &[u8]) -> io::Result<SocketAddr> {
-    use std::os::linux::net::SocketAddrExt;
-    SocketAddr::from_abstract_name(name)
 }

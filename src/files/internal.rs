@@ -6,6 +6,8 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use uwsgi_protocol::http1::percent_decode;
+
 use super::Outcome;
 use super::lookup::{Asked, Files, below};
 use crate::config::model::files::Map;
@@ -86,21 +88,8 @@ impl By {
 /// The path of a URI, without its query, unescaped.
 fn decoded(uri: &[u8]) -> Vec<u8> {
     let path = uri.split(|&byte| byte == b'?').next().unwrap_or_default();
-    let digit = |byte: Option<&u8>| byte.and_then(|byte| (*byte as char).to_digit(16));
     let mut out = Vec::with_capacity(path.len());
-    let mut at = 0;
-    while let Some(&byte) = path.get(at) {
-        match (byte, digit(path.get(at + 1)), digit(path.get(at + 2))) {
-            (b'%', Some(high), Some(low)) => {
-                out.push((high * 16 + low) as u8);
-                at += 3;
-            }
-            _ => {
-                out.push(byte);
-                at += 1;
-            }
-        }
-    }
+    percent_decode(path, false, &mut out);
     out
 }
 

@@ -14,10 +14,6 @@ use nix::errno::Errno;
 use nix::sys::socket::{AddressFamily, MsgFlags, SockFlag, SockType, send, socketpair};
 use nix::unistd::{dup2_stderr, dup2_stdout};
 
-/// Names of the end that is read, and of what standard error was before, for other images of the program.
-const READER: &str = "!log";
-const BEFORE: &str = "!log-before";
-
 /// Standard error leads into the channel.
 static IS_ON: AtomicBool = AtomicBool::new(false);
 /// Lines of this process that were dropped and not told of.
@@ -32,9 +28,9 @@ pub struct Channel {
 
 impl Channel {
     /// The name of the end that is read.
-    pub const NAME: &'static str = READER;
+    pub const NAME: &'static str = "!log";
     /// The name of what standard error was before.
-    pub const BEFORE: &'static str = BEFORE;
+    pub const BEFORE: &'static str = "!log-before";
 
     /// Makes a channel and turns standard output and error to it.
     ///
@@ -52,7 +48,8 @@ impl Channel {
 
     /// What an earlier image left, where standard error leads into it already.
     pub fn adopt(passed: &mut HashMap<String, OwnedFd>) -> Option<Self> {
-        let channel = Self { reader: passed.remove(READER)?, before: passed.remove(BEFORE)? };
+        let channel =
+            Self { reader: passed.remove(Self::NAME)?, before: passed.remove(Self::BEFORE)? };
         IS_ON.store(true, Ordering::Relaxed);
         Some(channel)
     }
@@ -68,7 +65,7 @@ impl Channel {
     /// Both descriptors with their names, for other images.
     pub fn descriptors(self) -> [(String, Arc<OwnedFd>); 2] {
         let one = |name: &str, fd| (name.to_owned(), Arc::new(fd));
-        [one(READER, self.reader), one(BEFORE, self.before)]
+        [one(Self::NAME, self.reader), one(Self::BEFORE, self.before)]
     }
 }
 

@@ -14,8 +14,7 @@ use crate::uploads::{Client, Upload};
 /// Bytes of a file that are sent at once.
 const FILE_BYTES: usize = 64 * 1024;
 /// Pieces of a body that came as messages and wait for the worker; more end the request.
-pub(crate) const PIECES_BYTES_MAX: usize = 4 << 20;
-
+const PIECES_BYTES_MAX: usize = 4 << 20;
 /// With more than that, Mongrel2 is asked for no more.
 const PIECES_BYTES_AHEAD: usize = 256 * 1024;
 
@@ -34,8 +33,6 @@ pub(crate) struct Exchange {
     pub(crate) outgoing: Outgoing,
     /// How often it was sent to a worker.
     pub(crate) attempts: u32,
-    /// The client's connection is kept, should nothing speak against it.
-    pub(crate) keeps: bool,
     /// Its next message waits for its time.
     pub(crate) paced: bool,
     /// Bytes of a streamed upload that came and for which no credits were given.

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use uwsgi_protocol::Reject;
 use uwsgi_protocol::fastcgi::client::RequestWriter;
-use uwsgi_protocol::http1::{Version, decimal, is_token, is_value, percent_decode};
+use uwsgi_protocol::http1::{Version, decimal, is_token, is_value, list, percent_decode};
 
 use crate::head::Head;
 use crate::uploads::{DONE, START};
@@ -181,8 +181,8 @@ fn headers(head: &Head, request: &mut RequestWriter<'_>) -> Result<(), Reject> {
 }
 
 fn keeps(head: &Head, version: Version) -> bool {
-    let mut words = head.all(b"connection").flat_map(|value| value.split(|byte| *byte == b','));
-    let mut says = |word: &[u8]| words.any(|given| given.trim_ascii().eq_ignore_ascii_case(word));
+    let mut words = head.all(b"connection").flat_map(list);
+    let mut says = |word: &[u8]| words.any(|given| given.eq_ignore_ascii_case(word));
     match version {
         Version::Http11 => !says(b"close"),
         Version::Http10 => says(b"keep-alive"),

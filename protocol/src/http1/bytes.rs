@@ -79,7 +79,7 @@ pub(crate) fn trim(mut bytes: &[u8]) -> &[u8] {
 }
 
 /// The elements of a list, without the blanks around them; empty ones included (RFC 9110, 5.6.1).
-pub(crate) fn list(value: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> + Clone {
+pub fn list(value: &[u8]) -> impl DoubleEndedIterator<Item = &[u8]> + Clone {
     value.split(|byte| *byte == b',').map(trim)
 }
 

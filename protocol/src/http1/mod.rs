@@ -15,8 +15,8 @@ mod response;
 pub(crate) mod scan;
 
 pub use accept::{Form, coding_weight, sought};
-pub use bytes::{decimal, is_token, is_value};
-pub(crate) use bytes::{list, trim};
+pub(crate) use bytes::trim;
+pub use bytes::{decimal, is_token, is_value, list};
 pub use chunked::{Chunk, ChunkLimits, ChunkedDecoder};
 pub use date::http_date;
 pub(crate) use fields::glue;

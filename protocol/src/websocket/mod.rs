@@ -8,7 +8,7 @@ mod writer;
 
 pub use handshake::{Offer, Refusal, VERSION, accept, asks};
 pub use reader::{Event, Fault, Reader};
-pub use writer::{FrameHead, close, frame};
+pub use writer::{FrameHead, close, frame, masked_frame};
 
 /// What the application sends and is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! Frames for clients, which have no mask (RFC 6455, 5.1).
+//! Frames for clients, which have no mask (RFC 6455, 5.1), and frames of clients for who serves them in our place.
 
 use super::{CONTROL_BYTES_MAX, Opcode};
 
@@ -13,7 +13,11 @@ impl FrameHead {
     /// That of a whole message, or control frame, of so many bytes.
     pub fn new(opcode: Opcode, length: usize) -> Self {
         const FIN: u8 = 0x80;
-        let mut bytes = [FIN | opcode as u8, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        Self::after(FIN | opcode as u8, length)
+    }
+
+    fn after(first: u8, length: usize) -> Self {
+        let mut bytes = [first, 0, 0, 0, 0, 0, 0, 0, 0, 0];
         let len = match length {
             0..=125 => {
                 bytes[1] = length as u8;
@@ -50,6 +54,18 @@ pub fn frame(opcode: Opcode, payload: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(payload);
 }
 
+/// Appends a client's frame, with a mask of zeros, which changes nothing (RFC 6455, 5.2). `first`: its first byte, as it
+/// came.
+pub fn masked_frame(first: u8, payload: &[u8], out: &mut Vec<u8>) {
+    const MASKED: u8 = 0x80;
+    let mut head = FrameHead::after(first, payload.len());
+    head.bytes[1] |= MASKED;
+    out.reserve(head.bytes().len() + 4 + payload.len());
+    out.extend_from_slice(head.bytes());
+    out.extend_from_slice(&[0; 4]);
+    out.extend_from_slice(payload);
+}
+
 /// Appends the end: a close frame with a code and a reason, which is cut between two characters where it is too long.
 /// Without a code it is empty.
 pub fn close(code: Option<u16>, reason: &str, out: &mut Vec<u8>) {
@@ -83,6 +99,22 @@ mod tests {
         assert_eq!(head(Opcode::Pong, 125), [0x8a, 125]);
         assert_eq!(head(Opcode::Text, 126), [0x81, 126, 0, 126]);
         assert_eq!(head(Opcode::Text, 65535), [0x81, 126, 255, 255]);
+    }
+
+    #[test]
+    fn clients_frames_are_read_as_they_were() {
+        for length in [0, 125, 126, 0xffff, 0x10000] {
+            let payload = vec![b'x'; length];
+            let mut out = Vec::new();
+            masked_frame(0x82, &payload, &mut out);
+            let plain = head(Opcode::Binary, length);
+            assert_eq!(
+                (out[0], out[1], &out[2..plain.len()]),
+                (0x82, 0x80 | plain[1], &plain[2..])
+            );
+            assert_eq!(out[plain.len()..plain.len() + 4], [0; 4]);
+            assert_eq!(out[plain.len() + 4..], payload);
+        }
     }
 
     #[test]

@@ -298,11 +298,7 @@ impl Jobs {
     fn drain(&mut self, now: Millis, actions: &mut Vec<JobAction>) {
         self.phase = Phase::Draining;
         let kill_at = now + milliseconds(self.config.gateway_mercy);
-        for (daemon, spec) in self.daemons.iter_mut().zip(&self.config.daemons) {
-            if brings_requests(spec) {
-                daemon.stop(spec, kill_at, actions);
-            }
-        }
+        self.stop_daemons(|_, spec| brings_requests(spec), kill_at, actions);
         self.let_workers_go(actions);
     }
 
@@ -319,11 +315,7 @@ impl Jobs {
     /// All but who carries the log: those that end have things to say.
     fn stop(&mut self, kill_at: Millis, actions: &mut Vec<JobAction>) {
         self.phase = Phase::Stopping;
-        for (daemon, spec) in self.daemons.iter_mut().zip(&self.config.daemons) {
-            if !carries_log(spec) {
-                daemon.stop(spec, kill_at, actions);
-            }
-        }
+        self.stop_daemons(|_, spec| !carries_log(spec), kill_at, actions);
         for one in &mut self.leaving {
             one.kill_at = one.kill_at.map(|before| before.min(kill_at));
         }
@@ -331,8 +323,18 @@ impl Jobs {
 
     fn end_log(&mut self, kill_at: Millis, actions: &mut Vec<JobAction>) {
         self.phase = Phase::Stopping;
+        let log = |daemon: &Daemon, spec: &jobs::Daemon| carries_log(spec) && !daemon.is_ending();
+        self.stop_daemons(log, kill_at, actions);
+    }
+
+    fn stop_daemons(
+        &mut self,
+        chosen: impl Fn(&Daemon, &jobs::Daemon) -> bool,
+        kill_at: Millis,
+        actions: &mut Vec<JobAction>,
+    ) {
         for (daemon, spec) in self.daemons.iter_mut().zip(&self.config.daemons) {
-            if carries_log(spec) && !daemon.is_ending() {
+            if chosen(daemon, spec) {
                 daemon.stop(spec, kill_at, actions);
             }
         }

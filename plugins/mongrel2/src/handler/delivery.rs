@@ -96,8 +96,7 @@ impl Handler<'_> {
 
     /// A Mongrel2 is gone, and its clients with it. Returns how many requests they had.
     pub(super) fn drop_clients(&mut self, pair: usize) -> usize {
-        let of_pair = self.exchanges.iter().filter(|(_, one)| one.client.pair == pair);
-        let numbers: Vec<_> = of_pair.map(|(number, _)| number).collect();
+        let numbers = self.exchanges_of(pair);
         numbers.iter().for_each(|number| self.abandon(*number));
         self.uploads.forget_pair(pair);
         self.pairs[pair].forget_answers();

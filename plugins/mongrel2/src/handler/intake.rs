@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use uwsgi_protocol::fastcgi::client;
 use uwsgi_protocol::http1::decimal;
 use uwsgi_protocol::mongrel2::{Limits, Message, message};
+use uwsgi_protocol::websocket;
 
 use super::Handler;
 use crate::exchange::{Body, Exchange, Outgoing};
@@ -70,19 +71,11 @@ impl Handler<'_> {
             return self.complain("a message of one sender too many");
         };
         let client = Client { pair, sender, id: message.id };
-        let mut head = std::mem::take(&mut self.head);
-        match head.read(message.headers, &LIMITS) {
-            Ok(()) => {
-                self.head = head;
-                self.sort(client, &message);
-            }
-            Err(reject) => {
-                self.head = head;
-                // A notice needs no answer, whatever its headers are.
-                if message.path != b"@*" {
-                    self.refuse_head(client, reject);
-                }
-            }
+        match self.head.read(message.headers, &LIMITS) {
+            Ok(()) => self.sort(client, &message),
+            // A notice needs no answer, whatever its headers are.
+            Err(_) if message.path == b"@*" => {}
+            Err(reject) => self.refuse_head(client, reject),
         }
     }
 
@@ -184,7 +177,7 @@ impl Handler<'_> {
         let number = self.head.get(b"UPLOAD_STREAM").and_then(decimal).unwrap_or(0);
         let last = self.head.get(b"UPLOAD_STREAM_DONE").is_some();
         if number == 0 {
-            self.open_request(client, Length::Open);
+            self.open_request(client);
         }
         match self.by_client.get(&client).and_then(|number| self.exchanges.get_mut(*number)) {
             Some(exchange) => exchange.owed += body.len(),
@@ -222,7 +215,9 @@ impl Handler<'_> {
             exchange.flow.heard();
             self.deliver(number);
         }
-        self.take_piece(client, &frame(first, payload), false);
+        let mut frame = Vec::new();
+        websocket::masked_frame(first, payload, &mut frame);
+        self.take_piece(client, &frame, false);
     }
 
     /// A request whose body is there, or in a file.
@@ -233,7 +228,7 @@ impl Handler<'_> {
         };
         let websocket = self.head.get(b"METHOD") == Some(b"WEBSOCKET_HANDSHAKE");
         let announced = match (&file, length) {
-            _ if websocket => return self.open_request(client, Length::Open),
+            _ if websocket => return self.open_request(client),
             (Some((_, false)), None) => Length::Open,
             (Some((upload, true)), None) => {
                 Length::Bytes(upload.file.metadata().map_or(0, |file| file.len()))
@@ -257,9 +252,9 @@ impl Handler<'_> {
     }
 
     /// A request whose body comes later.
-    fn open_request(&mut self, client: Client, length: Length) {
+    fn open_request(&mut self, client: Client) {
         let mut records = self.spare.take_records();
-        match request::write(&self.head, length, &self.around, &mut records) {
+        match request::write(&self.head, Length::Open, &self.around, &mut records) {
             Ok(facts) => self.begin(client, facts, Outgoing::new(records, Body::Pieces)),
             Err(reject) => self.refuse(client, reject.status, reject.reason),
         }
@@ -283,7 +278,6 @@ impl Handler<'_> {
             upstream: None,
             outgoing,
             attempts: 0,
-            keeps: facts.keep_alive,
             paced: false,
             owed: 0,
         };
@@ -308,25 +302,4 @@ impl Handler<'_> {
         (self.post.log)(&format!("mongrel2: {what}{others}"));
         self.complained = Some((now, 0));
     }
-}
-
-/// A frame of a client (RFC 6455, 5.2), with a mask of zeros.
-fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
-    const MASKED: u8 = 0x80;
-    let mut frame = Vec::with_capacity(payload.len() + 14);
-    frame.push(first);
-    match payload.len() {
-        short @ 0..=125 => frame.push(MASKED | short as u8),
-        middle @ 126..=0xffff => {
-            frame.push(MASKED | 126);
-            frame.extend_from_slice(&(middle as u16).to_be_bytes());
-        }
-        long => {
-            frame.push(MASKED | 127);
-            frame.extend_from_slice(&(long as u64).to_be_bytes());
-        }
-    }
-    frame.extend_from_slice(&[0; 4]);
-    frame.extend_from_slice(payload);
-    frame
 }

@@ -83,12 +83,16 @@ impl Handler<'_> {
 
     /// Answers of this Mongrel2 may be made again.
     pub(super) fn resume(&mut self, pair: usize) {
-        let of_pair = self.exchanges.iter().filter(|(_, one)| one.client.pair == pair);
-        let numbers: Vec<_> = of_pair.map(|(number, _)| number).collect();
-        for number in numbers {
+        for number in self.exchanges_of(pair) {
             self.deliver(number);
             self.push_on(number);
         }
+    }
+
+    /// Numbers of the requests that came from this Mongrel2.
+    pub(super) fn exchanges_of(&self, pair: usize) -> Vec<usize> {
+        let of_pair = self.exchanges.iter().filter(|(_, one)| one.client.pair == pair);
+        of_pair.map(|(number, _)| number).collect()
     }
 
     /// Moves what can be moved between a worker and its request.
@@ -178,10 +182,11 @@ impl Handler<'_> {
         let none = answer.take(stdout, whole, &self.date.text, flow.bytes()).is_err();
         if none || broken {
             self.complain("a worker has sent what is no answer");
-            return self.fail(key, number, 502, "the application's answer is none");
+            self.cut(number);
+            return self.answer_fails(number, 502, "the application's answer is none");
         }
         if ended {
-            let keeps = exchange.answer.end(exchange.flow.bytes()) && exchange.keeps;
+            let keeps = exchange.answer.end(exchange.flow.bytes());
             exchange.flow.end(!keeps);
             exchange.upstream = None;
             let outgoing = std::mem::take(&mut exchange.outgoing);
@@ -227,15 +232,6 @@ impl Handler<'_> {
             self.complain("a worker is gone with a request");
         }
         self.answer_fails(number, 502, "the application's process is gone");
-    }
-
-    /// Ends a request whose worker still has it.
-    fn fail(&mut self, key: usize, number: usize, status: u16, why: &str) {
-        self.upstreams.remove(key);
-        if let Some(exchange) = self.exchanges.get_mut(number) {
-            exchange.upstream = None;
-        }
-        self.answer_fails(number, status, why);
     }
 
     /// Takes the connection away from a request that nobody wants any more: the worker sees its end.
