@@ -86,7 +86,7 @@ known! {
     PathTranslated = "PATH_TRANSLATED", ScriptFilename = "SCRIPT_FILENAME",
     UwsgiScheme = "UWSGI_SCHEME", UwsgiAppid = "UWSGI_APPID", UwsgiScript = "UWSGI_SCRIPT",
     UwsgiModule = "UWSGI_MODULE", UwsgiCallable = "UWSGI_CALLABLE", UwsgiFile = "UWSGI_FILE",
-    UwsgiPyhome = "UWSGI_PYHOME", UwsgiChdir = "UWSGI_CHDIR", UwsgiRouter = "UWSGI_ROUTER",
+    UwsgiPyhome = "UWSGI_PYHOME", UwsgiHome = "UWSGI_HOME", UwsgiChdir = "UWSGI_CHDIR", UwsgiRouter = "UWSGI_ROUTER",
     Host = "HTTP_HOST", UserAgent = "HTTP_USER_AGENT", Accept = "HTTP_ACCEPT",
     AcceptEncoding = "HTTP_ACCEPT_ENCODING", AcceptLanguage = "HTTP_ACCEPT_LANGUAGE",
     AcceptCharset = "HTTP_ACCEPT_CHARSET", CacheControl = "HTTP_CACHE_CONTROL", Connection = "HTTP_CONNECTION",

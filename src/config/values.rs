@@ -57,6 +57,11 @@ impl<'a> Values<'a> {
             || self.last(name).is_some_and(|directive| flag_is_true(directive.text()))
     }
 
+    /// The same of an option of a plugin, which may not be there.
+    pub(super) fn plugin_flag(&self, name: &str) -> bool {
+        self.registry.find(name).is_some() && self.flag(name)
+    }
+
     /// Text of an option; `None` where it is absent.
     pub(super) fn text(&self, name: &str) -> Option<String> {
         self.last(name).map(|directive| directive.text().to_owned())

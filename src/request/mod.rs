@@ -19,3 +19,4 @@ pub mod shared;
 pub mod silence;
 mod static_file;
 mod stream_records;
+mod wish;

@@ -20,7 +20,7 @@ use super::fault::Standin;
 use super::gzip::Gzip;
 use super::record::Record;
 use super::shared::{Routes, Shared};
-use super::static_file;
+use super::{static_file, wish};
 use crate::errors::Counter;
 use crate::net::connection::{Connection, Step};
 use crate::net::front::Front;
@@ -283,6 +283,7 @@ impl Core {
         if parts.head.upgrade {
             body.offers(vars);
         }
+        let site = wish::named(&shared.sites, vars);
         let mut request = Request {
             vars,
             listener: &listener,
@@ -293,6 +294,7 @@ impl Core {
             ),
             modifier1: parts.head.modifier1,
             modifier2: parts.head.modifier2,
+            wish: wish::wish(&shared.sites, &peer, site.as_ref()),
             core: self.id,
             connection_fd: fd,
             body: &mut body,
@@ -420,7 +422,12 @@ fn call(handler: &mut dyn Handler, request: &mut Request<'_>, answer: &mut Answe
         return Outcome::default();
     }
     match catch_unwind(AssertUnwindSafe(|| handler.handle(request, answer))) {
-        Ok(outcome) => outcome,
+        Ok(outcome) => {
+            if outcome.refused {
+                answer.replace(403);
+            }
+            outcome
+        }
         Err(_) => {
             crate::log::line(format_args!(
                 "a request handler panicked; the request is answered with 500"

@@ -8,6 +8,7 @@ use uwsgi_plugin_api::{Outcome, WorkerId};
 
 use super::cell::Cell;
 use crate::config::model::Logging;
+use crate::config::model::sites::Sites;
 use crate::files::Files;
 use crate::net::connection::Connection;
 use crate::net::hub::Hub;
@@ -45,6 +46,8 @@ pub struct Shared {
     pub body_bytes_max: Option<u64>,
     /// Static files, where there are any.
     pub files: Option<Arc<Files>>,
+    /// Applications that requests name.
+    pub sites: Sites,
     /// `add-header`.
     pub headers: Vec<(String, String)>,
     /// What is logged.

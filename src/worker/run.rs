@@ -219,6 +219,7 @@ fn serve(boot: Boot) -> io::Result<i32> {
         channel.clone(),
     );
     let shared = Arc::new(Shared {
+        sites: config.sites.clone(),
         worker,
         hub,
         stile,

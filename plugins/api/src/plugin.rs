@@ -43,6 +43,8 @@ pub struct Outcome {
     pub replace_worker: bool,
     /// The exception was the one of [`Plugin::interrupt`].
     pub interrupted: bool,
+    /// The request names an application that its peer may not have loaded, and there is no other: the server answers 403.
+    pub refused: bool,
     /// How often the handler was entered for this answer: uWSGI's "switches".
     pub switches: u32,
 }

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use uwsgi_protocol::{Known, VarsView};
 
+use crate::Site;
+
 /// Number of a worker, from 1. Worker 0 is the master.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WorkerId(pub u16);
@@ -101,6 +103,18 @@ pub struct Listener {
     pub static_vars: Vec<(Known, Vec<u8>)>,
 }
 
+/// The application that a request names, as far as it may.
+#[derive(Clone, Copy, Debug)]
+pub enum Wish<'a> {
+    /// None: it goes to an application of the configuration.
+    Nothing,
+    /// This one, unless the configuration has an application in its place.
+    Site(&'a Site<'a>),
+    /// One, but its peer may not have applications loaded. Where the configuration has none in its place, the plugin
+    /// answers nothing and says so in [`crate::Outcome::refused`].
+    Refused,
+}
+
 /// One request: its variables and its body.
 pub struct Request<'a> {
     /// Variables of this request.
@@ -113,6 +127,8 @@ pub struct Request<'a> {
     pub modifier1: u8,
     /// Second modifier of the packet, 0 for HTTP.
     pub modifier2: u8,
+    /// The application that it names itself.
+    pub wish: Wish<'a>,
     /// The slot that serves it.
     pub core: CoreId,
     /// The connection's descriptor, for `uwsgi.connection_fd()`.

@@ -16,6 +16,7 @@ mod processes;
 mod proxies;
 mod runtime;
 mod scaling;
+mod sites;
 mod sockets;
 mod timeouts;
 
@@ -62,6 +63,7 @@ pub fn finish(
         trusted: proxies::trusted(&mut values),
         errors: errors::errors(&mut values),
         files: files::static_files(&mut values),
+        sites: sites::sites(&mut values),
         jobs: jobs::jobs(&mut values, (life_cycle.reload_mercy, processes.worker_mercy)),
         life_cycle,
         scaling: scaling::scaling(&mut values, processes.workers),

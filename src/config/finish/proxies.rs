@@ -41,7 +41,7 @@ pub(super) fn trusted(values: &mut Values<'_>) -> Option<Arc<Trusted>> {
 }
 
 /// Addresses and networks, separated by commas, and `unix`; `None` where the option is not there.
-fn peers(values: &mut Values<'_>, name: &str) -> Option<Peers> {
+pub(super) fn peers(values: &mut Values<'_>, name: &str) -> Option<Peers> {
     let directives = values.all(name).to_vec();
     if directives.is_empty() {
         return None;

@@ -10,6 +10,7 @@ mod life_cycle;
 mod monitoring;
 pub mod proxies;
 mod scaling;
+pub mod sites;
 mod timeouts;
 
 use std::path::PathBuf;
@@ -67,6 +68,8 @@ pub struct Config {
     pub isolation: isolation::Isolation,
     /// Static files.
     pub files: files::StaticFiles,
+    /// Applications that requests name, and how they are kept apart.
+    pub sites: sites::Sites,
     /// All effective options for plugins (`uwsgi.opt`), canonical names, in order.
     pub settings: Settings,
     /// Positional arguments that are not configuration files (`app.py`, `pkg.mod:app`).

@@ -395,6 +395,7 @@ pub fn serve(
         modifier1: 0,
         modifier2: 0,
         core: CoreId(0),
+        wish: uwsgi_plugin_api::Wish::Nothing,
         connection_fd: 11,
         body,
     };
