@@ -81,6 +81,15 @@ pub trait Host: Send + Sync {
         let _ = name;
         false
     }
+    /// Whether an application may be loaded from where a request says it is (`dynamic-apps-root`). Asked before each load,
+    /// never for a request whose application is there.
+    ///
+    /// # Errors
+    /// Why not; the request is then refused as one of [`crate::Wish::Refused`].
+    fn approve(&self, site: &crate::Site<'_>) -> Result<(), String> {
+        let _ = site;
+        Ok(())
+    }
     /// What WebSockets are bound to.
     fn websockets(&self) -> crate::websocket::Terms {
         crate::websocket::Terms::default()
