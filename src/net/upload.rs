@@ -260,8 +260,7 @@ impl Upload {
             Rest::Length(left) => self.total.saturating_add(left),
             _ => self.total,
         };
-        let in_memory = expected < from as u64 && expected <= BODY_MEMORY_MAX as u64;
-        if self.ready == 0 || (self.spool.is_none() && (in_memory || expected < from as u64)) {
+        if self.ready == 0 || (self.spool.is_none() && expected < from as u64) {
             return Ok(());
         }
         let failed = |_error: io::Error| Reject::new(500, "body_spool_failed");

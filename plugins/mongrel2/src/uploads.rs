@@ -48,6 +48,14 @@ pub(crate) struct Upload {
     path: PathBuf,
 }
 
+#[cfg(test)]
+impl Upload {
+    /// One that nobody has checked.
+    pub(crate) fn of(file: File) -> Self {
+        Self { file, path: PathBuf::new() }
+    }
+}
+
 /// What a message is, as far as uploads are concerned.
 #[derive(Debug)]
 pub(crate) enum Kind {

@@ -34,6 +34,17 @@ pub(crate) struct Upstream {
     served: u32,
 }
 
+/// Why a request cannot be sent on.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum SendError {
+    /// The worker has ended the connection.
+    #[error("{0}")]
+    Worker(io::Error),
+    /// Its body cannot be read, which no other worker would change.
+    #[error("the file of an upload cannot be read: {0}")]
+    File(io::Error),
+}
+
 /// What was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Received {
@@ -90,10 +101,10 @@ impl Upstream {
     /// Sends what can be sent. Something is left where nothing more could be.
     ///
     /// # Errors
-    /// The worker is gone, or a file cannot be read.
-    pub(crate) fn send(&mut self, outgoing: &mut Outgoing) -> io::Result<()> {
+    /// See [`SendError`].
+    pub(crate) fn send(&mut self, outgoing: &mut Outgoing) -> Result<(), SendError> {
         while self.writable {
-            let bytes = outgoing.bytes()?;
+            let bytes = outgoing.bytes().map_err(SendError::File)?;
             if bytes.is_empty() {
                 return Ok(());
             }
@@ -101,7 +112,7 @@ impl Upstream {
                 Ok(count) => outgoing.advance(count),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.writable = false,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
+                Err(error) => return Err(SendError::Worker(error)),
             }
         }
         Ok(())
@@ -137,5 +148,46 @@ impl Upstream {
         self.decoder = AnswerDecoder::default();
         self.served += 1;
         self.served < REQUESTS_MAX && !self.hung_up
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exchange::Body;
+    use crate::uploads::Upload;
+
+    /// A connection to nobody in particular, and its other end.
+    fn connection() -> (Upstream, UnixStream) {
+        let (stream, other) = UnixStream::pair().unwrap();
+        let upstream = Upstream {
+            stream,
+            exchange: None,
+            decoder: AnswerDecoder::default(),
+            readable: false,
+            writable: true,
+            awaits_room: false,
+            hung_up: false,
+            rest: None,
+            served: 0,
+        };
+        (upstream, other)
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_no_worker_that_is_gone() {
+        // Opened for writing only, so that reading fails.
+        let file = std::fs::OpenOptions::new().write(true).open("/dev/null").unwrap();
+        let body = Body::File { upload: Upload::of(file), at: 0, complete: true };
+        let mut outgoing = Outgoing::new(b"records".to_vec(), body);
+        let (mut upstream, _other) = connection();
+        let error = upstream.send(&mut outgoing).unwrap_err();
+        assert!(matches!(error, SendError::File(_)), "{error}");
+
+        let (mut upstream, other) = connection();
+        drop(other);
+        let mut outgoing = Outgoing::new(b"records".to_vec(), Body::Whole);
+        let error = upstream.send(&mut outgoing).unwrap_err();
+        assert!(matches!(error, SendError::Worker(_)), "{error}");
     }
 }

@@ -7,7 +7,7 @@ use uwsgi_protocol::fastcgi::client::Part;
 
 use super::Handler;
 use crate::exchange::{Body, Exchange, Outgoing};
-use crate::upstream::{Received, Upstream};
+use crate::upstream::{Received, SendError, Upstream};
 
 /// How often a request is sent that no worker has read.
 const ATTEMPTS_MAX: u32 = 5;
@@ -102,8 +102,9 @@ impl Handler<'_> {
         let Some(exchange) = self.exchanges.get_mut(number) else { return };
         match upstream.send(&mut exchange.outgoing) {
             Ok(()) => {}
+            Err(error @ SendError::File(_)) => return self.body_lost(number, &error),
             Err(_) if upstream.readable => {}
-            Err(_) => return self.worker_lost(key, number, true),
+            Err(SendError::Worker(_)) => return self.worker_lost(key, number, true),
         }
         let grows = exchange.outgoing.waits_for_file();
         self.grant_owed(number);
@@ -232,6 +233,13 @@ impl Handler<'_> {
             self.complain("a worker is gone with a request");
         }
         self.answer_fails(number, 502, "the application's process is gone");
+    }
+
+    /// The body of a request cannot be read: no worker could have it.
+    fn body_lost(&mut self, number: usize, error: &SendError) {
+        self.complain(&error.to_string());
+        self.cut(number);
+        self.answer_fails(number, 500, "the upload cannot be read");
     }
 
     /// Takes the connection away from a request that nobody wants any more: the worker sees its end.
