@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU8, AtomicU64, Ordering};
 
 use uwsgi_plugin_api::{Outcome, WorkerId};
 
@@ -24,7 +24,7 @@ pub(super) enum Reason {
     Requests,
     /// The application ended (`SystemExit`).
     Application,
-    /// `reload-on-rss`, `reload-on-as`.
+    /// `reload-on-rss`, `reload-on-as`, or `limit-as` is near.
     Size,
     /// `reload-on-exception` and its family.
     Exception,
@@ -92,6 +92,34 @@ impl Ending {
     }
 }
 
+/// How often it is looked how near a worker is to `limit-as`, in milliseconds.
+const LIMIT_LOOK_MS: u64 = 100;
+
+/// When a worker is too near to `limit-as`: its next request may fail for want of memory, whoever has leaked it.
+struct Limit {
+    /// Address space in bytes at which it is.
+    near_bytes: u64,
+    /// Not before this moment of the monotonic clock, in milliseconds, it is looked again.
+    look_ms: AtomicU64,
+}
+
+impl Limit {
+    /// Within an eighth of the limit, unless it was there when it began: then an eighth above what it had.
+    fn new(limit_bytes: u64, at_start_bytes: u64) -> Self {
+        let eighth = limit_bytes / 8;
+        let near_bytes = (limit_bytes - eighth).max(at_start_bytes.saturating_add(eighth));
+        Self { near_bytes, look_ms: AtomicU64::new(0) }
+    }
+
+    fn is_near(&self, now_ms: u64) -> bool {
+        if now_ms < self.look_ms.load(Ordering::Relaxed) {
+            return false;
+        }
+        self.look_ms.store(now_ms + LIMIT_LOOK_MS, Ordering::Relaxed);
+        memory::usage().vsz_bytes >= self.near_bytes
+    }
+}
+
 /// What decides whether a worker goes on after a request.
 pub(super) struct Recycling {
     board: Arc<Board>,
@@ -103,6 +131,8 @@ pub(super) struct Recycling {
     rss_bytes_max: Option<u64>,
     /// `reload-on-as`.
     vsz_bytes_max: Option<u64>,
+    /// `limit-as`, where somebody would come after this worker.
+    limit: Option<Limit>,
     /// Not before this moment of the monotonic clock, in milliseconds.
     earliest_ms: u64,
     ending: Arc<Ending>,
@@ -122,6 +152,7 @@ impl Recycling {
         ending: Arc<Ending>,
         channel: Option<Arc<Channel>>,
     ) -> Self {
+        let limit = config.processes.limit_as_bytes.filter(|_| channel.is_some());
         let lifetime_ms = config.processes.min_worker_lifetime.as_millis() as u64;
         Self {
             board,
@@ -130,6 +161,7 @@ impl Recycling {
             requests_max: requests_max(config, worker),
             rss_bytes_max: config.processes.reload_on_rss_bytes,
             vsz_bytes_max: config.processes.reload_on_as_bytes,
+            limit: limit.map(|bytes| Limit::new(bytes, memory::usage().vsz_bytes)),
             earliest_ms: clock::monotonic_ms() + lifetime_ms,
             ending,
             asked: AtomicBool::new(false),
@@ -178,6 +210,8 @@ impl Recycling {
             true => Some(Reason::Requests),
             false => self.is_too_large().then_some(Reason::Size),
         };
+        let near = || self.limit.as_ref().is_some_and(|limit| limit.is_near(clock::monotonic_ms()));
+        let reason = reason.or_else(|| near().then_some(Reason::Size));
         reason.filter(|_| clock::monotonic_ms() >= self.earliest_ms)
     }
 
@@ -231,6 +265,17 @@ mod tests {
         assert_eq!([0, 5, 6].map(|random| up_to(5, random)), [0, 5, 0]);
         assert_eq!(up_to(0, u64::MAX), 0);
         assert_eq!(up_to(u64::MAX, 7), 7);
+    }
+
+    #[test]
+    fn a_limit_is_near_an_eighth_before_it_and_not_where_a_worker_begins() {
+        assert_eq!(Limit::new(128, 40).near_bytes, 112);
+        assert_eq!(Limit::new(128, 110).near_bytes, 126);
+        assert!(Limit::new(128, 120).near_bytes >= 128, "it would be replaced for ever");
+        let limit = Limit::new(8, 0);
+        assert!(limit.is_near(1_000));
+        assert!(!limit.is_near(1_000 + LIMIT_LOOK_MS - 1), "looked a moment ago");
+        assert!(limit.is_near(1_000 + LIMIT_LOOK_MS));
     }
 
     #[test]

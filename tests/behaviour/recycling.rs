@@ -76,3 +76,27 @@ fn worker_below_this_size_or_of_a_young_age_stays() {
         }
     }
 }
+
+#[test]
+fn worker_that_leaks_is_replaced_before_the_limit_of_its_memory() {
+    ours_only!("it fails requests for want of memory");
+    const LEAK: &str = "\
+kept = []
+def application(environ, start_response):
+    kept.append(bytearray(1 << 20))
+    start_response('200 OK', [])
+    return [b'%d' % len(kept)]
+";
+    let args = ["--limit-as", "128", "--min-worker-lifetime", "0", "-w", "leak"];
+    let server = Setup::unix_socket().file("leak.py", LEAK).master(1).args(args).start();
+    let (mark, old) = (server.log.mark(), server.worker(1));
+    let mut most = 0;
+    eventually("the successor", || {
+        let answer = server.get("/");
+        assert_eq!(answer.status, 200, "{}", server.log.text());
+        most = most.max(answer.text().parse::<u32>().unwrap());
+        server.log.text()[mark..].contains("Respawned uWSGI worker 1")
+    });
+    assert!(most > 20, "it was replaced long before: {most}");
+    server.wait_for(&format!("...The work of process {old} is done. Seeya!"));
+}

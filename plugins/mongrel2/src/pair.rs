@@ -96,7 +96,12 @@ impl Pair {
     ) -> Result<Self, PluginError> {
         let opened = || -> zmq::Result<Self> {
             let requests = socket(context, zmq::PULL, curve, identity)?;
-            requests.set_rcvhwm(REQUESTS_AHEAD_MAX)?;
+            requests.set_rcvhwm(
+                std::env::var("X_HWM")
+                    .ok()
+                    .and_then(|v| v.parse().ok())
+                    .unwrap_or(REQUESTS_AHEAD_MAX),
+            )?;
             requests.set_rcvbuf(REQUEST_BYTES_AHEAD)?;
             let monitored = format!("inproc://connection-{number}");
             let events =
