@@ -55,7 +55,7 @@ lint:
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --locked
 	bash -n tests/setup.sh tests/ignored.sh .ci/run
-	python3 -c 'import ast, glob; [ast.parse(open(f).read(), f) for g in ("benches/compare", "benches/reload", "examples", "tests/apps") for f in glob.glob(g + "/*.py")]'
+	python3 -c 'import ast, glob; [ast.parse(open(f).read(), f) for g in ("benches/compare", "benches/reload", "benches/sites", "examples", "tests/apps") for f in glob.glob(g + "/*.py")]'
 
 # The files that tests/golden.rs compares with what the option table says.
 golden:

@@ -44,6 +44,7 @@ mod reload;
 mod resilience;
 mod scaling;
 mod scgi;
+mod shared_hosting;
 mod signals;
 mod sites;
 mod slow;

@@ -95,6 +95,16 @@ impl Front {
         })
     }
 
+    /// nginx with these servers, which listen at `{port}` and pass to `{server}`.
+    pub fn nginx_of(servers: &str, server: &Address) -> Self {
+        Self::start(server, |place| {
+            let Place { port, server, .. } = place;
+            let servers = servers.replace("{port}", &port.to_string()).replace("{server}", server);
+            let config = nginx_http(&servers, place);
+            ("nginx", "nginx.conf", config, vec!["-e", "stderr", "-c"])
+        })
+    }
+
     pub fn apache(plan: Plan, server: &Address) -> Self {
         Self::start(server, |place| {
             ("apache2", "apache.conf", apache(plan, place), vec!["-DFOREGROUND", "-f"])
@@ -212,7 +222,8 @@ impl Drop for Front {
     }
 }
 
-fn nginx(plan: Plan, Place { port, server, dir }: &Place) -> String {
+fn nginx(plan: Plan, place: &Place) -> String {
+    let Place { port, server, .. } = place;
     let name = match plan.pass {
         Pass::Uwsgi => "uwsgi",
         Pass::FastCgi => "fastcgi",
@@ -252,6 +263,17 @@ fn nginx(plan: Plan, Place { port, server, dir }: &Place) -> String {
     let buffer = if buffer.is_empty() { String::new() } else { format!("{name}_{buffer}") };
     let kept = if plan.keep { "keepalive 8;" } else { "" };
     let Plan { extra, location, .. } = plan;
+    let pass = if plan.pass == Pass::Http { "http://" } else { "" };
+    let servers = format!(
+        "upstream app {{ server {server}; {kept} }}
+        server {{ listen 127.0.0.1:{port}; server_name example.test; {extra}
+            location / {{ {params} {keep} {buffer} {name}_pass {pass}app; {location} }} }}"
+    );
+    nginx_http(&servers, place)
+}
+
+/// nginx's configuration with these servers.
+fn nginx_http(servers: &str, Place { dir, .. }: &Place) -> String {
     let user = if geteuid().is_root() { "user root;" } else { "" };
     format!(
         "daemon off; {user} worker_processes 1; pid {dir}/pid; error_log stderr warn;
@@ -261,11 +283,8 @@ fn nginx(plan: Plan, Place { port, server, dir }: &Place) -> String {
             access_log {dir}/access passed; client_body_temp_path {dir}/body; uwsgi_temp_path {dir}/uwsgi;
             proxy_temp_path {dir}/proxy; fastcgi_temp_path {dir}/fastcgi; scgi_temp_path {dir}/scgi;
             client_max_body_size 64m; large_client_header_buffers 4 64k; keepalive_requests 1000000000;
-            upstream app {{ server {server}; {kept} }}
-            server {{ listen 127.0.0.1:{port}; server_name example.test; {extra}
-                location / {{ {params} {keep} {buffer} {name}_pass {pass}app; {location} }} }}
-        }}",
-        pass = if plan.pass == Pass::Http { "http://" } else { "" },
+            {servers}
+        }}"
     )
 }
 
