@@ -1,5 +1,6 @@
 //! From a checked configuration to a running server: the boot order (behaviour note 3.1), one step a line.
 
+mod exposure;
 mod log_way;
 mod sockets;
 
@@ -31,7 +32,7 @@ use crate::net::reactor::Listening;
 use crate::net::rescue::Rescue;
 use crate::options;
 use crate::plugin::Registry;
-use crate::shm::Board;
+use crate::shm::{Board, SitesBoard};
 use crate::supervisor::signals::{Dialect, SignalTable};
 use crate::sys::handover::Origin;
 use crate::sys::machine::Machine;
@@ -56,6 +57,8 @@ pub enum ServeError {
     Page(#[from] PageError),
     #[error(transparent)]
     Mime(#[from] MimeError),
+    #[error("{0}")]
+    Loaders(String),
     #[error("{0}")]
     Plugin(#[from] PluginError),
     #[error("cannot {action}: {source}")]
@@ -117,7 +120,7 @@ fn beside(mut config: Config, parent: Pid) -> (Config, Succession) {
 
 /// A start.
 fn first(
-    config: Config,
+    mut config: Config,
     plugins: Registry,
     origin: Origin,
     (succession, mut passed): (Option<Succession>, Passed),
@@ -131,6 +134,7 @@ fn first(
     let mut vacuum = Vacuum::new(process::current());
     write_pidfile(&config, "pidfile", config.runtime.pidfile.as_deref(), &mut vacuum)?;
     apply_environment(&config)?;
+    find_loaders(&mut config)?;
     // A master beside another one is a child of that, and inside already.
     let image = if succession.is_some() { Image::Generation } else { Image::First };
     let sockets = open_sockets(&config, inheritance, image)?;
@@ -144,19 +148,22 @@ fn first(
     let config = Arc::new(config);
     let (listeners, endpoints) = named(sockets);
     let board = board(&config)?;
+    let figures = figures(&config, &mut passed)?;
     let rescue = rescue(&config, &mut passed)?;
     let mut shared = match &rescue {
         Some(rescue) => rescue.descriptors().map_err(failed("share a socket pair"))?,
         None => Vec::new(),
     };
     shared.extend(log_channel(&config, &mut passed)?);
+    shared.push(figures.named_descriptor().map_err(failed("share memory"))?);
     // Those that are written later too; sockets belong to the other master as long as there is one.
     let mut leftovers = match &succession {
         None => vacuum.clone(),
         Some(_) => Vacuum::new(process::current()),
     };
     watch_pidfiles(&config, &mut leftovers);
-    let generation = generation(&config, &plugins, (&board, &listeners), (rescue, leftovers))?;
+    let boards = (&board, &figures);
+    let generation = generation(&config, &plugins, (boards, &listeners), (rescue, leftovers))?;
     if !config.processes.master {
         let status = master::run_without_master(generation);
         // At the exit, nothing stops.
@@ -167,7 +174,7 @@ fn first(
         first: Some(generation),
         shared,
         succession,
-        ..context(&config, origin, vacuum, (listeners, endpoints))
+        ..context(&config, origin, vacuum, (listeners, endpoints, figures))
     };
     Ok(master::run(context))
 }
@@ -191,6 +198,7 @@ fn next_generation(
     let machine = Machine::detect();
     say(banner::starting(&machine));
     apply_environment(&config)?;
+    find_loaders(&mut config)?;
     let sockets = open_sockets(&config, inheritance, Image::Generation)?;
     limit_memory(&config)?;
     let root = nix::unistd::geteuid().is_root();
@@ -204,13 +212,15 @@ fn next_generation(
     let (listeners, endpoints) = named(sockets);
     let board = board(&config)?;
     board.header().master_pid.store(post.master.as_raw(), Ordering::Relaxed);
+    let figures = figures(&config, &mut shared)?;
     let rescue = rescue(&config, &mut shared)?;
     let names = listeners.iter().map(|(name, listening)| (name.as_str(), listening.fd.as_fd()));
     let others = endpoints.iter().map(|(name, endpoint)| (name.as_str(), endpoint.fd.as_fd()));
     master::introduce(&post.channel, &board, names.chain(others), sources)
         .map_err(failed("speak to the master"))?;
     drop(endpoints); // the master's alone
-    let generation = generation(&config, &plugins, (&board, &listeners), (rescue, vacuum))?;
+    let boards = (&board, &figures);
+    let generation = generation(&config, &plugins, (boards, &listeners), (rescue, vacuum))?;
     Ok(master::run_mold(generation, post))
 }
 
@@ -240,9 +250,13 @@ fn next_master(
     for (option, path) in files.pidfiles.iter().chain(&files.safe_pidfiles) {
         write_pidfile(&config, option, Some(path), &mut vacuum)?;
     }
-    let sockets = named(sockets);
+    let (listeners, endpoints) = named(sockets);
+    let figures = figures(&config, &mut shared)?;
+    let own = figures.named_descriptor().map_err(failed("share memory"))?;
     let shared = shared.into_iter().map(|(name, fd)| (name, Arc::new(fd)));
-    let shared = shared.chain(channel.map(Channel::descriptors).into_iter().flatten()).collect();
+    let shared = shared.chain(channel.map(Channel::descriptors).into_iter().flatten());
+    let shared = shared.chain([own]).collect();
+    let sockets = (listeners, endpoints, figures);
     let context =
         MasterContext { shared, succession, ..context(&Arc::new(config), origin, vacuum, sockets) };
     Ok(master::resume(context, handover))
@@ -252,7 +266,7 @@ fn context(
     config: &Arc<Config>,
     origin: Origin,
     vacuum: Vacuum,
-    (sockets, endpoints): (Named<Listening>, Named<EndpointListener>),
+    (sockets, endpoints, figures): (Named<Listening>, Named<EndpointListener>, Arc<SitesBoard>),
 ) -> MasterContext {
     let served = sockets.iter().map(|(_, listening)| listening.clone()).collect();
     let answered = endpoints.iter().map(|(_, endpoint)| endpoint.clone()).collect();
@@ -267,6 +281,7 @@ fn context(
         served,
         endpoints: answered,
         shared: Vec::new(),
+        figures,
         origin,
         process_names: config.runtime.names.clone(),
         succession: None,
@@ -309,6 +324,22 @@ fn board(config: &Config) -> Result<Arc<Board>, ServeError> {
     board.map_err(failed("map shared memory"))
 }
 
+/// Where requests of sites are counted: one memory for all generations of an instance.
+fn figures(config: &Config, shared: &mut Passed) -> Result<Arc<SitesBoard>, ServeError> {
+    let passed = shared.remove(SitesBoard::passed_as());
+    // Another version of the program may have counted in another way.
+    let Some(board) = passed.and_then(|file| SitesBoard::adopt(file).ok()) else {
+        return SitesBoard::new(config.sites.sites_max).map_err(failed("map shared memory"));
+    };
+    let (kept, wanted) = (board.max(), config.sites.sites_max);
+    if kept != u64::from(wanted) && config.life_cycle.replaces {
+        log::line(format_args!(
+            "max-sites counts from the start on: statistics have room for {kept} sites until the instance is started again, not for {wanted}"
+        ));
+    }
+    Ok(board)
+}
+
 /// The way between workers: one for all generations of an instance.
 fn rescue(config: &Config, shared: &mut Passed) -> Result<Option<Rescue>, ServeError> {
     if let Some(rescue) = Rescue::adopt(shared) {
@@ -324,7 +355,7 @@ fn rescue(config: &Config, shared: &mut Passed) -> Result<Option<Rescue>, ServeE
 fn generation(
     config: &Arc<Config>,
     plugins: &Registry,
-    (board, listeners): (&Arc<Board>, &[(String, Listening)]),
+    ((board, figures), listeners): ((&Arc<Board>, &Arc<SitesBoard>), &[(String, Listening)]),
     (rescue, vacuum): (Option<Rescue>, Vacuum),
 ) -> Result<Loading, ServeError> {
     let listeners: Vec<Listening> =
@@ -342,7 +373,13 @@ fn generation(
         false => Vacuum::new(process::current()),
     };
     let read = (Pages::read(&config.errors.pages)?, StaticFiles::new(&config.files)?.map(Arc::new));
-    let hooks = around_forks((config, board), plugins, &host, (listeners, read), (rescue, &vacuum));
+    let hooks = around_forks(
+        (config, board, figures),
+        plugins,
+        &host,
+        (listeners, read),
+        (rescue, &vacuum),
+    );
     Ok(Loading { hooks, board: board.clone(), process_names, no_orphans, vacuum })
 }
 
@@ -389,6 +426,11 @@ fn apply_environment(config: &Config) -> Result<(), ServeError> {
     Ok(())
 }
 
+/// Users and groups of `dynamic-apps-from`, before the process may be where it cannot read who there is.
+fn find_loaders(config: &mut Config) -> Result<(), ServeError> {
+    config.sites.from.resolve().map_err(ServeError::Loaders)
+}
+
 fn limit_memory(config: &Config) -> Result<(), ServeError> {
     match config.processes.limit_as_bytes {
         Some(bytes) => {
@@ -422,7 +464,7 @@ fn start_plugins(
 }
 
 fn around_forks(
-    (config, board): (&Arc<Config>, &Arc<Board>),
+    (config, board, figures): (&Arc<Config>, &Arc<Board>, &Arc<SitesBoard>),
     plugins: &Registry,
     host: &Arc<ServerHost>,
     (listeners, (pages, files)): (Vec<Listening>, (Pages, Option<Arc<StaticFiles>>)),
@@ -438,6 +480,7 @@ fn around_forks(
     };
     let (config, board, plugins, host) =
         (config.clone(), board.clone(), plugins.clone(), host.clone());
+    let figures = figures.clone();
     Hooks {
         load: Box::new(load),
         before_fork: Box::new(move || before.before_fork()),
@@ -458,6 +501,7 @@ fn around_forks(
                 first_life: birth.first_life,
                 pages: pages.clone(),
                 files: files.clone(),
+                figures: figures.clone(),
                 orphaned: orphaned.clone(),
             })
         }),

@@ -45,6 +45,8 @@ mod resilience;
 mod scaling;
 mod scgi;
 mod signals;
+mod site_figures;
+mod site_safety;
 mod sites;
 mod slow;
 mod slow_clients;
