@@ -2,6 +2,7 @@
 
 mod exposure;
 mod log_way;
+mod sites;
 mod sockets;
 
 use std::collections::HashSet;
@@ -14,6 +15,7 @@ use std::sync::atomic::Ordering;
 use uwsgi_plugin_api::{Host, Listener, PluginError, Settings};
 
 use self::log_way::{keep_log, log_channel, open_log};
+use self::sites::{Boards, figures, find_loaders};
 use self::sockets::{Named, bind, bind_silently, named, open_sockets, watch_sockets};
 use crate::config::model::hooks::Phase;
 use crate::config::{Config, Snapshot};
@@ -324,22 +326,6 @@ fn board(config: &Config) -> Result<Arc<Board>, ServeError> {
     board.map_err(failed("map shared memory"))
 }
 
-/// Where requests of sites are counted: one memory for all generations of an instance.
-fn figures(config: &Config, shared: &mut Passed) -> Result<Arc<SitesBoard>, ServeError> {
-    let passed = shared.remove(SitesBoard::passed_as());
-    // Another version of the program may have counted in another way.
-    let Some(board) = passed.and_then(|file| SitesBoard::adopt(file).ok()) else {
-        return SitesBoard::new(config.sites.sites_max).map_err(failed("map shared memory"));
-    };
-    let (kept, wanted) = (board.max(), config.sites.sites_max);
-    if kept != u64::from(wanted) && config.life_cycle.replaces {
-        log::line(format_args!(
-            "max-sites counts from the start on: statistics have room for {kept} sites until the instance is started again, not for {wanted}"
-        ));
-    }
-    Ok(board)
-}
-
 /// The way between workers: one for all generations of an instance.
 fn rescue(config: &Config, shared: &mut Passed) -> Result<Option<Rescue>, ServeError> {
     if let Some(rescue) = Rescue::adopt(shared) {
@@ -355,7 +341,7 @@ fn rescue(config: &Config, shared: &mut Passed) -> Result<Option<Rescue>, ServeE
 fn generation(
     config: &Arc<Config>,
     plugins: &Registry,
-    ((board, figures), listeners): ((&Arc<Board>, &Arc<SitesBoard>), &[(String, Listening)]),
+    ((board, figures), listeners): (Boards<'_>, &[(String, Listening)]),
     (rescue, vacuum): (Option<Rescue>, Vacuum),
 ) -> Result<Loading, ServeError> {
     let listeners: Vec<Listening> =
@@ -424,11 +410,6 @@ fn apply_environment(config: &Config) -> Result<(), ServeError> {
         nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(mask));
     }
     Ok(())
-}
-
-/// Users and groups of `dynamic-apps-from`, before the process may be where it cannot read who there is.
-fn find_loaders(config: &mut Config) -> Result<(), ServeError> {
-    config.sites.from.resolve().map_err(ServeError::Loaders)
 }
 
 fn limit_memory(config: &Config) -> Result<(), ServeError> {

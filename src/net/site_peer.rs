@@ -1,7 +1,8 @@
 //! Whether the peer of a connection may have applications loaded (`dynamic-apps-from`).
 //!
 //! It is the socket's peer that counts, never an address that somebody tells: neither the header of the PROXY protocol nor
-//! `X-Forwarded-For`. The answer is the same in whichever process and how late it is asked.
+//! `X-Forwarded-For`. A process of another user namespace has the user that the kernel shows here, `nobody` where it has none
+//! (user_namespaces(7)). The answer is the same in whichever process and how late it is asked.
 
 use std::net::IpAddr;
 use std::os::fd::BorrowedFd;

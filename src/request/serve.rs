@@ -284,7 +284,7 @@ impl Core {
             body.offers(vars);
         }
         let site = wish::named(&shared.sites, listener.protocol, vars);
-        let from = wish::From {
+        let from = wish::Sender {
             listening: &hub.listeners[usize::from(number)],
             peer: &peer,
             socket: parts.fd,

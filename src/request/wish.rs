@@ -32,14 +32,14 @@ pub(super) fn named<'a>(
 
 /// Where a request comes from.
 #[derive(Clone, Copy)]
-pub(super) struct From<'a> {
+pub(super) struct Sender<'a> {
     pub(super) listening: &'a Listening,
     pub(super) peer: &'a Peer,
     pub(super) socket: BorrowedFd<'a>,
 }
 
 /// What becomes of it.
-pub(super) fn wish<'a>(sites: &Sites, from: From<'_>, site: Option<&'a Site<'a>>) -> Wish<'a> {
+pub(super) fn wish<'a>(sites: &Sites, from: Sender<'_>, site: Option<&'a Site<'a>>) -> Wish<'a> {
     let Some(site) = site else { return Wish::Nothing };
     match site_peer::may_load(&sites.from, from.listening, from.peer, from.socket) {
         true => Wish::Site(site),
@@ -61,7 +61,7 @@ pub(super) fn settle(wish: &Wish<'_>, outcome: &mut Outcome, answer: &mut Answer
 /// Tells of a refusal, a few times a second at most.
 pub(super) fn tell(
     shared: &Shared,
-    from: From<'_>,
+    from: Sender<'_>,
     (site, may): (Option<&Site<'_>>, bool),
     id: RequestId<'_>,
 ) {

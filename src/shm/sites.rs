@@ -270,7 +270,8 @@ fn hash(key: &[u8]) -> u64 {
 
 /// As much of a name as fits, in whole characters.
 fn cut(name: &str) -> &[u8] {
-    let end = name.floor_char_boundary(SeqBytes::<NAME_WORDS>::CAPACITY);
+    let most = SeqBytes::<NAME_WORDS>::CAPACITY.min(name.len());
+    let end = (0..=most).rev().find(|end| name.is_char_boundary(*end)).unwrap_or(0);
     &name.as_bytes()[..end]
 }
 
