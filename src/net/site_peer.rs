@@ -13,53 +13,61 @@ use crate::config::model::loaders::Loaders;
 use crate::config::model::proxies::Introduced;
 use crate::sys::socket::{self, PeerAddress};
 
-/// Whether a request may, that came by this connection. `peer` is whom it is from as far as is known.
-pub fn may_load(
-    loaders: &Loaders,
-    listening: &Listening,
-    peer: &Peer,
-    socket: BorrowedFd<'_>,
-) -> bool {
-    // What a gateway passes on are the words of its clients.
-    if listening.private {
-        return false;
-    }
-    match real_address(listening, peer, socket) {
-        Some(PeerAddress::Ip(address, _)) => loaders.peers.contain(Some(address)),
-        Some(PeerAddress::Local) if loaders.peers.local => true,
-        Some(PeerAddress::Local) if loaders.picks_accounts() => {
-            let credentials = socket::peer_credentials(socket);
-            credentials.is_ok_and(|credentials| loaders.contain_process(&credentials))
-        }
-        Some(PeerAddress::Local) | None => false,
-    }
+/// Who sends the requests of a connection.
+#[derive(Clone, Copy)]
+pub struct Sender<'a> {
+    /// The socket that it came by.
+    pub listening: &'a Listening,
+    /// Whom it is from, as far as somebody told.
+    pub peer: &'a Peer,
+    /// The connection.
+    pub socket: BorrowedFd<'a>,
 }
 
-/// `None` where nobody knows any more.
-fn real_address(listening: &Listening, peer: &Peer, socket: BorrowedFd<'_>) -> Option<PeerAddress> {
-    if listening.introduced != Introduced::Nobody {
-        // The address may be one that was told.
-        return socket::peer(socket).ok();
-    }
-    // As it was when the connection came: a client that has gone meanwhile has no address.
-    match peer.address() {
-        [] => Some(PeerAddress::Local),
-        text => {
-            let address = std::str::from_utf8(text).ok()?.parse::<IpAddr>().ok()?;
-            Some(PeerAddress::Ip(address, peer.port))
+impl Sender<'_> {
+    /// Whether its requests may have applications loaded.
+    pub fn may_load(&self, loaders: &Loaders) -> bool {
+        // What a gateway passes on are the words of its clients.
+        if self.listening.private {
+            return false;
+        }
+        match self.address() {
+            Some(PeerAddress::Ip(address, _)) => loaders.peers.contain(Some(address)),
+            Some(PeerAddress::Local) if loaders.peers.local => true,
+            Some(PeerAddress::Local) if loaders.picks_accounts() => {
+                let credentials = socket::peer_credentials(self.socket);
+                credentials.is_ok_and(|credentials| loaders.contain_process(&credentials))
+            }
+            Some(PeerAddress::Local) | None => false,
         }
     }
-}
 
-/// What to call the peer in a message.
-pub fn name(peer: &Peer, listening: &Listening, socket: BorrowedFd<'_>) -> String {
-    match real_address(listening, peer, socket) {
-        Some(PeerAddress::Ip(address, _)) => address.to_string(),
-        Some(PeerAddress::Local) => match socket::peer_credentials(socket) {
-            Ok(peer) => format!("a process of user {} and group {}", peer.user, peer.group),
-            Err(_) => "a process of this machine".to_owned(),
-        },
-        None => "a peer that is gone".to_owned(),
+    /// The socket's peer; `None` where nobody knows any more.
+    fn address(&self) -> Option<PeerAddress> {
+        if self.listening.introduced != Introduced::Nobody {
+            // The address may be one that was told.
+            return socket::peer(self.socket).ok();
+        }
+        // As it was when the connection came: a client that has gone meanwhile has no address.
+        match self.peer.address() {
+            [] => Some(PeerAddress::Local),
+            text => {
+                let address = std::str::from_utf8(text).ok()?.parse::<IpAddr>().ok()?;
+                Some(PeerAddress::Ip(address, self.peer.port))
+            }
+        }
+    }
+
+    /// What to call it in a message.
+    pub fn name(&self) -> String {
+        match self.address() {
+            Some(PeerAddress::Ip(address, _)) => address.to_string(),
+            Some(PeerAddress::Local) => match socket::peer_credentials(self.socket) {
+                Ok(peer) => format!("a process of user {} and group {}", peer.user, peer.group),
+                Err(_) => "a process of this machine".to_owned(),
+            },
+            None => "a peer that is gone".to_owned(),
+        }
     }
 }
 
@@ -105,7 +113,8 @@ mod tests {
             let mut loaders = Loaders::default();
             loaders.peers.networks.push(from.parse().unwrap());
             let peer = Peer::from_text(told.as_bytes(), 1);
-            may_load(&loaders, &listening(introduced, false), &peer, socket.as_fd())
+            let listening = &listening(introduced, false);
+            Sender { listening, peer: &peer, socket: socket.as_fd() }.may_load(&loaders)
         };
         assert!(may("127.0.0.0/8", Introduced::Everybody, "192.0.2.1"));
         assert!(!may("192.0.2.0/24", Introduced::Everybody, "192.0.2.1"));
@@ -121,7 +130,8 @@ mod tests {
         let group = nix::unistd::getegid().as_raw();
         let peer = Peer::new(PeerAddress::Local);
         let may = |loaders: &Loaders, private| {
-            may_load(loaders, &listening(Introduced::Nobody, private), &peer, socket.as_fd())
+            let listening = &listening(Introduced::Nobody, private);
+            Sender { listening, peer: &peer, socket: socket.as_fd() }.may_load(loaders)
         };
         assert!(may(&accounts(&format!("user:{own}")), false));
         assert!(may(&accounts(&format!("group:{group}")), false));

@@ -26,6 +26,7 @@ use crate::net::connection::{Connection, Step};
 use crate::net::front::Front;
 use crate::net::leaving::Course;
 use crate::net::origin;
+use crate::net::site_peer::Sender;
 use crate::net::table::Wait;
 use crate::shm::CoreSlot;
 use crate::sys::{clock, socket};
@@ -284,7 +285,7 @@ impl Core {
             body.offers(vars);
         }
         let site = wish::named(&shared.sites, listener.protocol, vars);
-        let from = wish::Sender {
+        let from = Sender {
             listening: &hub.listeners[usize::from(number)],
             peer: &peer,
             socket: parts.fd,

@@ -1,16 +1,12 @@
 //! Whether a request may have the application loaded that it names, and what is told where it may not.
 
-use std::os::fd::BorrowedFd;
-
 use uwsgi_plugin_api::{Outcome, Response, Site, VarsView, WireProtocol, Wish};
 
 use super::answer::Answer;
 use super::shared::Shared;
 use crate::config::model::sites::Sites;
 use crate::errors::RequestId;
-use crate::net::peer::Peer;
-use crate::net::reactor::Listening;
-use crate::net::site_peer;
+use crate::net::site_peer::Sender;
 use crate::sys::clock;
 
 /// What is told to clients that name an application.
@@ -30,18 +26,10 @@ pub(super) fn named<'a>(
     Site::wanted(vars, sites.rules)
 }
 
-/// Where a request comes from.
-#[derive(Clone, Copy)]
-pub(super) struct Sender<'a> {
-    pub(super) listening: &'a Listening,
-    pub(super) peer: &'a Peer,
-    pub(super) socket: BorrowedFd<'a>,
-}
-
 /// What becomes of it.
 pub(super) fn wish<'a>(sites: &Sites, from: Sender<'_>, site: Option<&'a Site<'a>>) -> Wish<'a> {
     let Some(site) = site else { return Wish::Nothing };
-    match site_peer::may_load(&sites.from, from.listening, from.peer, from.socket) {
+    match from.may_load(&sites.from) {
         true => Wish::Site(site),
         false => Wish::Refused,
     }
@@ -67,7 +55,7 @@ pub(super) fn tell(
 ) {
     let Some(left_out) = shared.refusals.admits(clock::unix_seconds()) else { return };
     let name = site.map(short_name).unwrap_or_default();
-    let peer = site_peer::name(from.peer, from.listening, from.socket);
+    let peer = from.name();
     let socket = &from.listening.info.name;
     let why = match may {
         // Of what was wrong with it there is a line already.

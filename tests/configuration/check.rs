@@ -164,10 +164,10 @@ dynamic-apps-from = unix, 10.0.0.0/8, user:no_such_user
     let (found, status) = uwsgi(&["check", "app.ini"], text);
     assert_eq!(status, 2, "{found}");
     for expected in [
-        "app.ini:3:16: warning: every local user may write to the socket and so have any Python code loaded",
+        "app.ini:3:16: warning: chmod-socket: every local user may write to the socket and so have any Python code loaded",
         "chmod-socket = 666\n",
-        "app.ini:4:21: error: user:no_such_user is no user of this machine; accepted: ",
-        "app.ini:4:21: warning: peers of other machines may have any Python code loaded",
+        "app.ini:4:21: error: dynamic-apps-from: user:no_such_user is no user of this machine; accepted: ",
+        "app.ini:4:21: warning: dynamic-apps-from: peers of other machines may have any Python code loaded",
     ] {
         assert!(found.contains(expected), "{expected:?} is missing in {found}");
     }
