@@ -236,12 +236,16 @@ fn clients_of_http_name_nothing() {
 
 #[test]
 fn applications_of_the_configuration_are_for_everybody() {
-    let setup = Setup::uwsgi().file("evil.py", EVIL).args(["--dynamic-apps-from", "unix"]);
     ours_only!("it loads what anybody names");
-    let server = setup.start();
-    let answer = server.send(&Request::get("/hello").var("UWSGI_SCRIPT", "evil"));
+    let probe = crate::support::setup::app("probe.py").display().to_string();
+    let mount = format!("/m={probe}");
+    let args = ["--dynamic-apps-from", "unix", "--mount", &mount];
+    let server = bare(Speech::Uwsgi, "127.0.0.1:0", &args).start();
+    let request = Request::get("/hello").var("UWSGI_SCRIPT", "evil").var("SCRIPT_NAME", "/m");
+    let answer = Speech::Uwsgi.ask(server.connect(), &request);
     assert_eq!((answer.status, &*answer.text()), (200, "hello"));
-    assert!(!server.path("imported").exists());
+    let elsewhere = request.var("SCRIPT_NAME", "/n");
+    is_refused(&server, &Speech::Uwsgi.ask(server.connect(), &elsewhere));
 }
 
 /// needs the loader: the paths are looked at when the plugin is about to load something.
@@ -259,6 +263,8 @@ fn paths_outside_of_the_roots_are_refused() {
         let path = |name: &str| server.path(name).display().to_string();
         let site = path("root/site");
         let huge = format!("{site}/{}", "x/".repeat(1_000));
+        // SCGI ends its texts with zero bytes.
+        let zero = if speech == Speech::Scgi { "\r" } else { "\0" };
         for request in [
             naming("UWSGI_FILE", &path("evil.py")),
             naming("UWSGI_FILE", &format!("{site}/../../evil.py")),
@@ -269,7 +275,7 @@ fn paths_outside_of_the_roots_are_refused() {
             naming("UWSGI_FILE", "/proc/self/cwd/evil.py"),
             naming("UWSGI_FILE", "evil.py"),
             naming("UWSGI_FILE", "../../evil.py").var("UWSGI_CHDIR", &site),
-            naming("UWSGI_FILE", &format!("{}\0.py", path("evil"))),
+            naming("UWSGI_FILE", &format!("{}{zero}.py", path("evil"))),
             naming("UWSGI_FILE", &format!("{site}/app.py\n")),
             naming("UWSGI_FILE", &huge),
             naming("UWSGI_SCRIPT", &path("evil.py")),
