@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | any value | no zero byte, no line break | |
 //! | a module | identifiers with dots between them | lies in `UWSGI_CHDIR` or `UWSGI_PYHOME` |
+//! | a callable | the same, perhaps with `()` | has no dots |
 //! | a file, a directory | | is there, and lies below a root when all links are followed |
 //! | `UWSGI_SETENV` | `NAME=VALUE`, an identifier | none of what the loader or Python obey |
 //!
@@ -51,8 +52,11 @@ fn shown(value: &[u8]) -> String {
 pub fn approve(site: &Site<'_>, roots: &[PathBuf]) -> Result<(), Denied> {
     let named = Named::of(site);
     named.plain(site)?;
-    if let Some((variable, module)) = named.module {
-        is_module(variable, module)?;
+    if let Place::Module(module) = named.place {
+        is_module(named.variable, module)?;
+    }
+    if let Some((variable, name)) = named.callable {
+        is_callable(variable, name, !roots.is_empty())?;
     }
     site.environment().try_for_each(|pair| may_set(pair, !roots.is_empty()))?;
     match roots {
@@ -63,34 +67,40 @@ pub fn approve(site: &Site<'_>, roots: &[PathBuf]) -> Result<(), Denied> {
 
 /// What a request names, and by which variable.
 struct Named<'a> {
-    module: Option<(&'static str, &'a [u8])>,
-    file: Option<(&'static str, &'a [u8])>,
+    variable: &'static str,
+    place: Place<'a>,
+    /// The one behind a colon, or `UWSGI_CALLABLE`.
+    callable: Option<(&'static str, &'a [u8])>,
+}
+
+#[derive(Clone, Copy)]
+enum Place<'a> {
+    Module(&'a [u8]),
+    File(&'a [u8]),
 }
 
 impl<'a> Named<'a> {
     fn of(site: &Site<'a>) -> Self {
-        let (mut module, mut file) = (None, None);
-        match site.source {
-            Source::Module(name) => module = Some(("UWSGI_MODULE", name)),
-            Source::File(path) => file = Some(("UWSGI_FILE", path)),
-            Source::Script(path) if is_file(path) => file = Some(("UWSGI_SCRIPT", path)),
+        let callable = site.callable.map(|name| ("UWSGI_CALLABLE", name));
+        let (variable, place, inner) = match site.source {
+            Source::Module(name) => ("UWSGI_MODULE", Place::Module(name), None),
+            Source::File(path) => ("UWSGI_FILE", Place::File(path), None),
             Source::Script(text) => {
-                let end = text.iter().position(|byte| *byte == b':').unwrap_or(text.len());
-                module = Some(("UWSGI_SCRIPT", &text[..end]));
+                let (place, name) = split(text);
+                let place = match is_file(place, site.chdir) {
+                    true => Place::File(place),
+                    false => Place::Module(place),
+                };
+                ("UWSGI_SCRIPT", place, name.map(|name| ("UWSGI_SCRIPT", name)))
             }
-        }
-        Self { module, file }
+        };
+        Self { variable, place, callable: callable.or(inner) }
     }
 
     /// Nothing that ends a text early in a system call, or a line in the log.
     fn plain(&self, site: &Site<'_>) -> Result<(), Denied> {
-        let source = match site.source {
-            Source::Module(_) => "UWSGI_MODULE",
-            Source::File(_) => "UWSGI_FILE",
-            Source::Script(_) => "UWSGI_SCRIPT",
-        };
         let values = [
-            (source, Some(site.source.text())),
+            (self.variable, Some(site.source.text())),
             ("UWSGI_CALLABLE", site.callable),
             ("UWSGI_PYHOME", site.home),
             ("UWSGI_CHDIR", site.chdir),
@@ -115,24 +125,58 @@ impl<'a> Named<'a> {
         };
         let chdir = below("UWSGI_CHDIR", site.chdir)?;
         let home = below("UWSGI_PYHOME", site.home)?;
-        if let Some((variable, path)) = self.file {
-            roots.file(variable, path, chdir.as_deref())?;
+        let variable = self.variable;
+        match self.place {
+            Place::File(path) => roots.file(variable, path, chdir.as_deref())?,
+            Place::Module(module) => {
+                roots.module(variable, module, chdir.as_deref(), home.as_deref())?;
+            }
         }
         if let Some(path) = site.touch_reload() {
             roots.perhaps_file("UWSGI_TOUCH_RELOAD", path, chdir.as_deref())?;
         }
-        match self.module {
-            Some((variable, module)) => {
-                roots.module(variable, module, chdir.as_deref(), home.as_deref())
-            }
-            None => Ok(()),
-        }
+        Ok(())
     }
 }
 
-/// Whether `UWSGI_SCRIPT` is a file and no module.
-fn is_file(text: &[u8]) -> bool {
-    text.contains(&b'/') || FILE_ENDINGS.iter().any(|ending| text.ends_with(ending))
+/// `UWSGI_SCRIPT` in parts, as whoever loads it takes it apart: a colon in a path begins no callable.
+fn split(text: &[u8]) -> (&[u8], Option<&[u8]>) {
+    let Some(colon) = text.iter().rposition(|byte| *byte == b':') else { return (text, None) };
+    let name = &text[colon + 1..];
+    match name.contains(&b'/') || ends_as_file(name) {
+        true => (text, None),
+        false => (&text[..colon], Some(name)),
+    }
+}
+
+fn ends_as_file(name: &[u8]) -> bool {
+    FILE_ENDINGS.iter().any(|ending| name.ends_with(ending))
+}
+
+/// Whether that is a file and no module. `shop.wsgi` is either: the file where there is one.
+fn is_file(place: &[u8], chdir: Option<&[u8]>) -> bool {
+    if place.contains(&b'/') || !place.ends_with(b".wsgi") {
+        return place.contains(&b'/') || ends_as_file(place);
+    }
+    let folder = Path::new(OsStr::from_bytes(chdir.unwrap_or_default()));
+    folder.join(OsStr::from_bytes(place)).is_file()
+}
+
+/// A name in a module, perhaps of a factory: `app`, `make()`. Of other modules that it has imported everything would be
+/// within reach by names with dots, so that there are none where there are roots.
+fn is_callable(variable: &'static str, name: &[u8], rooted: bool) -> Result<(), Denied> {
+    let text = std::str::from_utf8(name).unwrap_or_default();
+    let text = text.strip_suffix("()").unwrap_or(text);
+    match rooted {
+        _ if !text.split('.').all(is_identifier) => {
+            denied(variable, name, "is no callable; accepted: names such as app and make_app()")
+        }
+        true if text.contains('.') => {
+            let why = "leads out of its module, and dynamic-apps-root is given; accepted: names without dots";
+            denied(variable, name, why)
+        }
+        _ => Ok(()),
+    }
 }
 
 fn is_module(variable: &'static str, name: &[u8]) -> Result<(), Denied> {

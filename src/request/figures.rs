@@ -28,10 +28,10 @@ impl Figures {
     /// The host and mount point of a request that an application of the configuration has answered; `None` without
     /// `vhost`. A host that the mount point names is all that counts: clients may ask for it under other names.
     fn place<'a>(&'a self, vars: VarsView<'a>, app: Option<u16>) -> Option<(&'a [u8], &'a str)> {
-        let mount = self.mounts.get(usize::from(app?))?;
         if !self.rules.by_host {
             return None;
         }
+        let mount = self.mounts.get(usize::from(app?))?;
         match mount.split_once('|') {
             Some((host, mount)) => Some((host.as_bytes(), mount)),
             None => Some((site::named_host(vars, self.rules), mount)),

@@ -265,7 +265,10 @@ fn paths_outside_of_the_roots_are_refused() {
         let huge = format!("{site}/{}", "x/".repeat(1_000));
         // SCGI ends its texts with zero bytes.
         let zero = if speech == Speech::Scgi { "\r" } else { "\0" };
-        for request in [
+        let attacks = [
+            naming("UWSGI_SCRIPT", &format!("{}:application", path("evil.py"))),
+            naming("UWSGI_SCRIPT", "link.py:application").var("UWSGI_CHDIR", &site),
+            naming("UWSGI_SCRIPT", "app:os.abort()").var("UWSGI_CHDIR", &site),
             naming("UWSGI_FILE", &path("evil.py")),
             naming("UWSGI_FILE", &format!("{site}/../../evil.py")),
             naming("UWSGI_FILE", &format!("//{site}//..//..//evil.py")),
@@ -300,14 +303,15 @@ fn paths_outside_of_the_roots_are_refused() {
             naming("UWSGI_MODULE", "app")
                 .var("UWSGI_CHDIR", &site)
                 .var("UWSGI_SETENV", "PYTHONPATH=/x"),
-        ] {
-            let answer = speech.ask(server.connect(), &request);
+        ];
+        for request in &attacks {
+            let answer = speech.ask(server.connect(), request);
             assert_eq!(answer.status, 403, "{:?}: {answer:?}", request.vars);
         }
         let marks = ["imported", "root/site/imported"];
         assert!(marks.iter().all(|mark| !server.path(mark).exists()), "something was imported");
         server.wait_for("an application is not loaded: UWSGI_FILE=<*>: does not lie below dynamic-apps-root; accepted: <*>");
-        eventually("all are counted", || stats(&server)["dynamic_refused"] == 28);
+        eventually("all are counted", || stats(&server)["dynamic_refused"] == attacks.len());
         let good = naming("UWSGI_FILE", &path("root/site/app.py"));
         assert_eq!(speech.ask(server.connect(), &good).status, 200, "{}", server.log.text());
     }

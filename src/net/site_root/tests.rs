@@ -1,5 +1,6 @@
 use std::os::unix::fs::symlink;
 
+use proptest::prelude::*;
 use uwsgi_plugin_api::SiteRules;
 use uwsgi_protocol::Vars;
 
@@ -56,7 +57,11 @@ fn what_lies_below_a_root_is_approved() {
         &[("UWSGI_FILE", "app.py"), CHDIR, ("UWSGI_TOUCH_RELOAD", "later")],
         &[("UWSGI_MODULE", "app"), CHDIR, ("UWSGI_TOUCH_RELOAD", "@/root/site/app.py")],
         &[("UWSGI_MODULE", "package.inner"), CHDIR],
+        &[("UWSGI_SCRIPT", "@/root/site/app.py:make()")],
+        &[("UWSGI_SCRIPT", "app.py:application"), CHDIR],
         &[("UWSGI_SCRIPT", "shop.wsgi:make"), HOME],
+        &[("UWSGI_SCRIPT", "shop.wsgi"), HOME],
+        &[("UWSGI_MODULE", "app"), CHDIR, ("UWSGI_CALLABLE", "make_app()")],
         &[("UWSGI_SCRIPT", "app:application"), CHDIR, HOME, ("UWSGI_SETENV", "A_1=x=y z")],
     ] {
         assert_eq!(place.asked(pairs, Some("root")), Ok(()), "{pairs:?}");
@@ -88,6 +93,16 @@ fn what_lies_elsewhere_is_not() {
         (&[("UWSGI_FILE", &huge)], "UWSGI_FILE=\"x/x/"),
         (&[("UWSGI_SCRIPT", "@/secret.py")], "UWSGI_SCRIPT=\""),
         (&[("UWSGI_SCRIPT", "secret.py")], "is no absolute path"),
+        (&[("UWSGI_SCRIPT", "@/secret.py:app")], "does not lie below"),
+        (&[("UWSGI_SCRIPT", "link.py:app"), CHDIR], "does not lie below"),
+        (
+            &[("UWSGI_SCRIPT", "app:os.system"), CHDIR],
+            "UWSGI_SCRIPT=\"os.system\": leads out of its module",
+        ),
+        (
+            &[("UWSGI_MODULE", "app"), CHDIR, ("UWSGI_CALLABLE", "os.abort()")],
+            "leads out of its module",
+        ),
         (&[("UWSGI_SCRIPT", "os:system")], "is no module there"),
         (
             &[("UWSGI_MODULE", "os"), ("UWSGI_CALLABLE", "system")],
@@ -144,6 +159,10 @@ fn what_is_never_right_is_refused_without_roots() {
         &[("UWSGI_MODULE", "os:system")],
         &[("UWSGI_SCRIPT", "a b:c")],
         &[("UWSGI_SCRIPT", ":app")],
+        &[("UWSGI_SCRIPT", "a:b:c")],
+        &[("UWSGI_SCRIPT", "a:b(1)")],
+        &[("UWSGI_MODULE", "app"), ("UWSGI_CALLABLE", "__import__('os')")],
+        &[("UWSGI_MODULE", "app"), ("UWSGI_CALLABLE", "a.")],
         &[("UWSGI_SCRIPT", "a\n[pid: 1]")],
         &[("UWSGI_FILE", "/x\0y")],
         &[("UWSGI_FILE", "/x\ry")],
@@ -178,4 +197,49 @@ fn a_root_that_is_not_there_holds_nothing() {
     let place = Place::new();
     let error = place.asked(&[("UWSGI_FILE", "@/root/site/app.py")], Some("none")).unwrap_err();
     assert!(error.contains("does not lie below"), "{error}");
+}
+
+/// Pieces of paths that go up, over links, in circles, or nowhere.
+const PIECES: [&str; 11] =
+    ["..", ".", "", "root", "root-not", "site", "up", "app.py", "link.py", "secret.py", "package"];
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    /// What is approved is opened by the same name; the kernel says where that lies.
+    #[test]
+    fn no_path_leads_out_of_a_root(
+        pieces in prop::collection::vec(prop::sample::select(&PIECES[..]), 1..9),
+        chdir in prop::option::of(prop::collection::vec(prop::sample::select(&PIECES[..]), 0..5)),
+    ) {
+        thread_local!(static PLACE: Place = Place::new());
+        PLACE.with(|place| {
+            let below = |pieces: &[&str]| format!("@/{}", pieces.join("/"));
+            let folder = chdir.map(|pieces| below(&pieces));
+            let file = match folder {
+                Some(_) => pieces.join("/"),
+                None => below(&pieces),
+            };
+            prop_assume!(!file.is_empty(), "names nothing");
+            let mut pairs = vec![("UWSGI_FILE", &*file)];
+            pairs.extend(folder.as_deref().map(|folder| ("UWSGI_CHDIR", folder)));
+            let base = place.dir.path();
+            let real = |name: &str| name.replace('@', base.to_str().unwrap());
+            let path = Path::new(&folder.as_deref().map(real).unwrap_or_default()).join(real(&file));
+            let opened = path.is_file().then(|| std::fs::File::open(&path).unwrap());
+            let found = opened.map(|file| {
+                let number = std::os::fd::AsRawFd::as_raw_fd(&file);
+                std::fs::read_link(format!("/proc/self/fd/{number}")).unwrap()
+            });
+            let root = base.canonicalize().unwrap().join("root");
+            let inside = |path: &Path| path.starts_with(&root);
+            let folder_inside = folder.as_deref().is_none_or(|folder| {
+                Path::new(&real(folder)).canonicalize().is_ok_and(|path| inside(&path) && path.is_dir())
+            });
+            let expected = folder_inside && found.as_deref().is_some_and(inside);
+            let approved = place.asked(&pairs, Some("root"));
+            prop_assert_eq!(approved.is_ok(), expected, "{:?}: {:?}", pairs, approved);
+            Ok(())
+        })?;
+    }
 }
