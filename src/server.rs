@@ -1,6 +1,8 @@
 //! From a checked configuration to a running server: the boot order (behaviour note 3.1), one step a line.
 
+mod exposure;
 mod log_way;
+mod sites;
 mod sockets;
 
 use std::collections::HashSet;
@@ -13,6 +15,7 @@ use std::sync::atomic::Ordering;
 use uwsgi_plugin_api::{Host, Listener, PluginError, Settings};
 
 use self::log_way::{keep_log, log_channel, open_log};
+use self::sites::{Boards, figures, find_loaders};
 use self::sockets::{Named, bind, bind_silently, named, open_sockets, watch_sockets};
 use crate::config::model::hooks::Phase;
 use crate::config::{Config, Snapshot};
@@ -31,7 +34,7 @@ use crate::net::reactor::Listening;
 use crate::net::rescue::Rescue;
 use crate::options;
 use crate::plugin::Registry;
-use crate::shm::Board;
+use crate::shm::{Board, SitesBoard};
 use crate::supervisor::signals::{Dialect, SignalTable};
 use crate::sys::handover::Origin;
 use crate::sys::machine::Machine;
@@ -56,6 +59,8 @@ pub enum ServeError {
     Page(#[from] PageError),
     #[error(transparent)]
     Mime(#[from] MimeError),
+    #[error("{0}")]
+    Loaders(String),
     #[error("{0}")]
     Plugin(#[from] PluginError),
     #[error("cannot {action}: {source}")]
@@ -117,7 +122,7 @@ fn beside(mut config: Config, parent: Pid) -> (Config, Succession) {
 
 /// A start.
 fn first(
-    config: Config,
+    mut config: Config,
     plugins: Registry,
     origin: Origin,
     (succession, mut passed): (Option<Succession>, Passed),
@@ -131,6 +136,7 @@ fn first(
     let mut vacuum = Vacuum::new(process::current());
     write_pidfile(&config, "pidfile", config.runtime.pidfile.as_deref(), &mut vacuum)?;
     apply_environment(&config)?;
+    find_loaders(&mut config)?;
     // A master beside another one is a child of that, and inside already.
     let image = if succession.is_some() { Image::Generation } else { Image::First };
     let sockets = open_sockets(&config, inheritance, image)?;
@@ -144,19 +150,22 @@ fn first(
     let config = Arc::new(config);
     let (listeners, endpoints) = named(sockets);
     let board = board(&config)?;
+    let figures = figures(&config, &mut passed)?;
     let rescue = rescue(&config, &mut passed)?;
     let mut shared = match &rescue {
         Some(rescue) => rescue.descriptors().map_err(failed("share a socket pair"))?,
         None => Vec::new(),
     };
     shared.extend(log_channel(&config, &mut passed)?);
+    shared.push(figures.named_descriptor().map_err(failed("share memory"))?);
     // Those that are written later too; sockets belong to the other master as long as there is one.
     let mut leftovers = match &succession {
         None => vacuum.clone(),
         Some(_) => Vacuum::new(process::current()),
     };
     watch_pidfiles(&config, &mut leftovers);
-    let generation = generation(&config, &plugins, (&board, &listeners), (rescue, leftovers))?;
+    let boards = (&board, &figures);
+    let generation = generation(&config, &plugins, (boards, &listeners), (rescue, leftovers))?;
     if !config.processes.master {
         let status = master::run_without_master(generation);
         // At the exit, nothing stops.
@@ -167,7 +176,7 @@ fn first(
         first: Some(generation),
         shared,
         succession,
-        ..context(&config, origin, vacuum, (listeners, endpoints))
+        ..context(&config, origin, vacuum, (listeners, endpoints, figures))
     };
     Ok(master::run(context))
 }
@@ -191,6 +200,7 @@ fn next_generation(
     let machine = Machine::detect();
     say(banner::starting(&machine));
     apply_environment(&config)?;
+    find_loaders(&mut config)?;
     let sockets = open_sockets(&config, inheritance, Image::Generation)?;
     limit_memory(&config)?;
     let root = nix::unistd::geteuid().is_root();
@@ -204,13 +214,15 @@ fn next_generation(
     let (listeners, endpoints) = named(sockets);
     let board = board(&config)?;
     board.header().master_pid.store(post.master.as_raw(), Ordering::Relaxed);
+    let figures = figures(&config, &mut shared)?;
     let rescue = rescue(&config, &mut shared)?;
     let names = listeners.iter().map(|(name, listening)| (name.as_str(), listening.fd.as_fd()));
     let others = endpoints.iter().map(|(name, endpoint)| (name.as_str(), endpoint.fd.as_fd()));
     master::introduce(&post.channel, &board, names.chain(others), sources)
         .map_err(failed("speak to the master"))?;
     drop(endpoints); // the master's alone
-    let generation = generation(&config, &plugins, (&board, &listeners), (rescue, vacuum))?;
+    let boards = (&board, &figures);
+    let generation = generation(&config, &plugins, (boards, &listeners), (rescue, vacuum))?;
     Ok(master::run_mold(generation, post))
 }
 
@@ -240,9 +252,13 @@ fn next_master(
     for (option, path) in files.pidfiles.iter().chain(&files.safe_pidfiles) {
         write_pidfile(&config, option, Some(path), &mut vacuum)?;
     }
-    let sockets = named(sockets);
+    let (listeners, endpoints) = named(sockets);
+    let figures = figures(&config, &mut shared)?;
+    let own = figures.named_descriptor().map_err(failed("share memory"))?;
     let shared = shared.into_iter().map(|(name, fd)| (name, Arc::new(fd)));
-    let shared = shared.chain(channel.map(Channel::descriptors).into_iter().flatten()).collect();
+    let shared = shared.chain(channel.map(Channel::descriptors).into_iter().flatten());
+    let shared = shared.chain([own]).collect();
+    let sockets = (listeners, endpoints, figures);
     let context =
         MasterContext { shared, succession, ..context(&Arc::new(config), origin, vacuum, sockets) };
     Ok(master::resume(context, handover))
@@ -252,7 +268,7 @@ fn context(
     config: &Arc<Config>,
     origin: Origin,
     vacuum: Vacuum,
-    (sockets, endpoints): (Named<Listening>, Named<EndpointListener>),
+    (sockets, endpoints, figures): (Named<Listening>, Named<EndpointListener>, Arc<SitesBoard>),
 ) -> MasterContext {
     let served = sockets.iter().map(|(_, listening)| listening.clone()).collect();
     let answered = endpoints.iter().map(|(_, endpoint)| endpoint.clone()).collect();
@@ -267,6 +283,7 @@ fn context(
         served,
         endpoints: answered,
         shared: Vec::new(),
+        figures,
         origin,
         process_names: config.runtime.names.clone(),
         succession: None,
@@ -324,7 +341,7 @@ fn rescue(config: &Config, shared: &mut Passed) -> Result<Option<Rescue>, ServeE
 fn generation(
     config: &Arc<Config>,
     plugins: &Registry,
-    (board, listeners): (&Arc<Board>, &[(String, Listening)]),
+    ((board, figures), listeners): (Boards<'_>, &[(String, Listening)]),
     (rescue, vacuum): (Option<Rescue>, Vacuum),
 ) -> Result<Loading, ServeError> {
     let listeners: Vec<Listening> =
@@ -342,7 +359,13 @@ fn generation(
         false => Vacuum::new(process::current()),
     };
     let read = (Pages::read(&config.errors.pages)?, StaticFiles::new(&config.files)?.map(Arc::new));
-    let hooks = around_forks((config, board), plugins, &host, (listeners, read), (rescue, &vacuum));
+    let hooks = around_forks(
+        (config, board, figures),
+        plugins,
+        &host,
+        (listeners, read),
+        (rescue, &vacuum),
+    );
     Ok(Loading { hooks, board: board.clone(), process_names, no_orphans, vacuum })
 }
 
@@ -422,7 +445,7 @@ fn start_plugins(
 }
 
 fn around_forks(
-    (config, board): (&Arc<Config>, &Arc<Board>),
+    (config, board, figures): (&Arc<Config>, &Arc<Board>, &Arc<SitesBoard>),
     plugins: &Registry,
     host: &Arc<ServerHost>,
     (listeners, (pages, files)): (Vec<Listening>, (Pages, Option<Arc<StaticFiles>>)),
@@ -438,6 +461,7 @@ fn around_forks(
     };
     let (config, board, plugins, host) =
         (config.clone(), board.clone(), plugins.clone(), host.clone());
+    let figures = figures.clone();
     Hooks {
         load: Box::new(load),
         before_fork: Box::new(move || before.before_fork()),
@@ -458,6 +482,7 @@ fn around_forks(
                 first_life: birth.first_life,
                 pages: pages.clone(),
                 files: files.clone(),
+                figures: figures.clone(),
                 orphaned: orphaned.clone(),
             })
         }),

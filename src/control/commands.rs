@@ -28,6 +28,9 @@ const fn absent(byte: u8, text: &'static str) -> Row {
     Row { byte, name: "", meaning: Fifo::Absent(text) }
 }
 
+/// The name of the one command whose answer is a text: the table of sites. It changes nothing, so it has no byte.
+pub const SITES: &str = "sites";
+
 const ROWS: &[Row] = &[
     row(b'+', "more", Command::MoreWorkers),
     row(b'-', "fewer", Command::FewerWorkers),
@@ -69,7 +72,8 @@ pub fn of_name(name: &str) -> Option<Command> {
 
 /// All names, for a message.
 pub fn names() -> Vec<&'static str> {
-    ROWS.iter().map(|row| row.name).filter(|name| !name.is_empty()).collect()
+    let names = ROWS.iter().map(|row| row.name).filter(|name| !name.is_empty());
+    names.chain([SITES]).collect()
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Where a master listens for commands that want an answer, and how one is asked.
 
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixStream};
 
@@ -16,6 +16,8 @@ pub fn name(pid: i32) -> String {
 pub(super) enum Answer {
     Done,
     Failed(String),
+    /// What was asked for.
+    Text(String),
 }
 
 /// Gives a command to the master that is process `pid` and waits for the answer, as long as that takes; `None` where
@@ -29,10 +31,15 @@ pub(super) fn ask(pid: i32, command: &str) -> io::Result<Option<Answer>> {
         return Ok(None);
     }
     stream.write_all(format!("{command}\n").as_bytes())?;
-    let mut line = String::new();
-    BufReader::new(stream).read_line(&mut line)?;
+    let (mut line, mut stream) = (String::new(), BufReader::new(stream));
+    stream.read_line(&mut line)?;
     match line.trim_end() {
         "ok" => Ok(Some(Answer::Done)),
+        "text:" => {
+            let mut text = String::new();
+            stream.read_to_string(&mut text)?;
+            Ok(Some(Answer::Text(text)))
+        }
         "" => Ok(Some(Answer::Failed("the instance ended before it had an answer".to_owned()))),
         line => {
             let why = line.strip_prefix("failed: ").unwrap_or(line);

@@ -18,7 +18,11 @@ pub(super) enum ControlError {
     #[error("cannot signal process {pid}: {source}")]
     Kill { pid: i32, source: io::Error },
     #[error("{0}")]
-    ReloadFailed(String),
+    CommandFailed(String),
+    #[error(
+        "process {0} is no master of this program that could be asked: without a master, read stats"
+    )]
+    NoMaster(i32),
     #[error(transparent)]
     Address(#[from] AddressError),
     #[error("{0}")]

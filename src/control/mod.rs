@@ -50,6 +50,7 @@ fn perform(name: &'static str, target: &str, ping_timeout: Duration) -> Result<(
     }
     match name {
         "reload" => pidfile::reload(target),
+        "sites" => pidfile::sites(target, &mut io::stdout().lock()),
         "ping" => remote::ping(target, ping_timeout),
         "signal" => remote::signal(target),
         "connect-and-read" => print::connection(target, &mut io::stdout().lock()),

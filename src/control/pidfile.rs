@@ -4,7 +4,10 @@
 //! called it, or everything in a container. Here only one number is a process, and process 1 only where it runs this
 //! program, as in a container; any other would be the init of the machine.
 
-use super::{ControlError, door};
+use std::io::Write;
+
+use super::commands::SITES;
+use super::{ControlError, door, print};
 use crate::config;
 use crate::sys::process::{Pid, send_signal};
 use crate::sys::signal::Signal;
@@ -23,9 +26,20 @@ pub(super) fn signal(file: &str, signal: Signal) -> Result<(), ControlError> {
 pub(super) fn reload(file: &str) -> Result<(), ControlError> {
     let pid = process(file)?;
     match door::ask(pid, "reload").map_err(ControlError::NoAnswer)? {
-        Some(door::Answer::Done) => Ok(()),
-        Some(door::Answer::Failed(why)) => Err(ControlError::ReloadFailed(why)),
+        Some(door::Answer::Done | door::Answer::Text(_)) => Ok(()),
+        Some(door::Answer::Failed(why)) => Err(ControlError::CommandFailed(why)),
         None => signal(file, Signal::SIGHUP),
+    }
+}
+
+/// Prints the sites of the master whose id is in `file`, as a table.
+pub(super) fn sites(file: &str, output: &mut impl Write) -> Result<(), ControlError> {
+    let pid = process(file)?;
+    match door::ask(pid, SITES).map_err(ControlError::NoAnswer)? {
+        Some(door::Answer::Text(text)) => print::print(text.as_bytes(), output).map(drop),
+        Some(door::Answer::Done) => Ok(()),
+        Some(door::Answer::Failed(why)) => Err(ControlError::CommandFailed(why)),
+        None => Err(ControlError::NoMaster(pid)),
     }
 }
 

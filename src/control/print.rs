@@ -29,7 +29,7 @@ pub(super) fn content(target: &str, output: &mut impl Write) -> Result<(), Contr
 }
 
 /// Writes at once. False where the reader has gone: that is its wish and no error.
-fn print(bytes: &[u8], output: &mut impl Write) -> Result<bool, ControlError> {
+pub(super) fn print(bytes: &[u8], output: &mut impl Write) -> Result<bool, ControlError> {
     let written: io::Result<()> = output.write_all(bytes).and_then(|()| output.flush());
     match written {
         Ok(()) => Ok(true),

@@ -7,6 +7,7 @@ mod contradictions;
 mod paths;
 mod production;
 pub mod report;
+mod sites;
 mod successors;
 
 use uwsgi_plugin_api::settings::{flag_is_true, leading_number};
@@ -80,6 +81,7 @@ pub fn lint(
     contradictions::find(&subject, &mut found);
     paths::find(&subject, &mut found);
     production::find(&subject, &mut found);
+    sites::find(&subject, &mut found);
     successors::find(&subject, &mut found);
     found
 }

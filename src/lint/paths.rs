@@ -14,6 +14,7 @@ const MUST_EXIST: &[&str] = &[
     "python",
     "pythonpath",
     "plugins-dir",
+    "dynamic-apps-root",
     "error-page-403",
     "error-page-404",
     "error-page-500",

@@ -9,6 +9,7 @@ pub mod channel;
 mod number;
 pub mod request_line;
 mod sink;
+pub mod throttle;
 
 use std::fmt;
 use std::sync::OnceLock;

@@ -22,6 +22,8 @@ pub enum Via {
 /// A finished request.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RequestRecord<'a> {
+    /// The host that was asked for, with `vhost`.
+    pub host: Option<&'a [u8]>,
     /// Address space and resident memory in bytes, for `memory-report`.
     pub memory: Option<(u64, u64)>,
     /// Process id of the worker.
@@ -94,6 +96,10 @@ impl Rules {
 /// Appends the line of a request, with its line break. Control characters of what the client sent are
 /// written as `\xNN`, so that nobody writes lines of his own.
 pub fn write(out: &mut Vec<u8>, record: &RequestRecord<'_>) {
+    if let Some(host) = record.host {
+        text(out, b"", host);
+        out.push(b' ');
+    }
     if let Some((address_space, resident)) = record.memory {
         memory(out, b"{address space usage: ", address_space);
         memory(out, b"{rss usage: ", resident);
@@ -232,6 +238,20 @@ mod tests {
             now()
         );
         assert_eq!(written(&record()), expected);
+    }
+
+    /// Seen with uWSGI 2.0.31.
+    #[test]
+    fn the_host_of_vhost_stands_before_all() {
+        let memory = Some((136_986_624, 12_132_352));
+        for (host, expected) in [
+            ("A.example:99", "A.example:99 {address space"),
+            ("", " {address space"),
+            ("a\nb", "a\\x0ab {"),
+        ] {
+            let line = written(&RequestRecord { memory, host: Some(host.as_bytes()), ..record() });
+            assert!(line.starts_with(expected), "{line}");
+        }
     }
 
     #[test]

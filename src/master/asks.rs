@@ -18,7 +18,9 @@ use super::run::Master;
 use crate::control::commands;
 use crate::control::door;
 use crate::log;
+use crate::stats;
 use crate::supervisor::{Command, Event, Report};
+use crate::sys::clock;
 
 /// More commands than this do not wait at the same time.
 const ASKERS_MAX: usize = 64;
@@ -167,6 +169,11 @@ impl Master {
     }
 
     fn obey(&mut self, number: u32, line: &str) {
+        if line == commands::SITES {
+            let figures = self.context.figures.figures();
+            let table = stats::table::sites(&figures, clock::unix_seconds());
+            return self.end_asker(number, &format!("text:\n{table}"));
+        }
         let Some(command) = commands::of_name(line) else {
             let known = commands::names().join(", ");
             return self

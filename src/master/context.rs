@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::config::model::ProcessNames;
 use crate::net::listen::Endpoint;
 use crate::net::reactor::Listening;
-use crate::shm::{Board, PlaceId};
+use crate::shm::{Board, PlaceId, SitesBoard};
 use crate::supervisor::Trial;
 use crate::supervisor::signals::SignalTable;
 use crate::sys::channel::Channel;
@@ -105,6 +105,8 @@ pub struct MasterContext {
     pub endpoints: Vec<EndpointListener>,
     /// Other descriptors that every generation gets, with their names.
     pub shared: Vec<(String, Arc<OwnedFd>)>,
+    /// Where requests of sites are counted.
+    pub figures: Arc<SitesBoard>,
     /// How the process was started: what a new image is.
     pub origin: Origin,
     /// `auto-procname` and its like.

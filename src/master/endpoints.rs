@@ -116,6 +116,7 @@ impl Master {
             workers: self.context.config.processes.workers,
             paused: self.supervisor.is_paused(),
             sockets: self.sockets_shown(),
+            sites: Some(&self.context.figures),
         });
         let style =
             Style { minified: monitoring.stats_minified, no_cores: monitoring.stats_no_cores };

@@ -60,6 +60,8 @@ pub struct Socket {
     pub introduced: Introduced,
     /// For processes of this user alone.
     pub private: bool,
+    /// The address of a TCP socket.
+    pub tcp: Option<SocketAddr>,
     /// The path of a unix socket that has a file, for `vacuum`.
     pub path: Option<PathBuf>,
     /// The start-up line, as uWSGI writes it.
@@ -299,14 +301,15 @@ impl Opened {
         let id = u16::try_from(id).unwrap_or(u16::MAX);
         let modifiers = config.modifiers.of(protocol, router);
         let info = Listener { id, protocol, name, modifiers, static_vars };
-        let path = match self.bound {
-            Bound::Unix(path) => Some(path),
-            _ => None,
+        let (path, tcp) = match self.bound {
+            Bound::Unix(path) => (Some(path), None),
+            Bound::Tcp(address) => (None, Some(address)),
+            Bound::Abstract(_) => (None, None),
         };
         let private = spec.is_some_and(|spec| spec.private);
         let introduced = config.proxy_protocol.of(protocol, router);
         let (fd, reason) = (self.fd, self.reason);
-        Socket { fd, info, introduced, private, path, line, router_line, reason }
+        Socket { fd, info, introduced, private, tcp, path, line, router_line, reason }
     }
 
     /// The address as written, with the port that it got.

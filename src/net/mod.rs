@@ -23,6 +23,8 @@ pub mod pool;
 pub mod reactor;
 mod refuse;
 pub mod rescue;
+pub mod site_peer;
+pub mod site_root;
 pub mod socket_file;
 pub mod spill;
 pub mod systemd;

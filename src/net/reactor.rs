@@ -48,7 +48,7 @@ pub struct Listening {
     /// What all its requests have in common.
     pub info: Arc<Listener>,
     /// Whose connections begin with a header of the PROXY protocol.
-    introduced: Introduced,
+    pub(super) introduced: Introduced,
     /// Connections of other users are refused: it is for gateways.
     pub private: bool,
     /// The same by what a connection turned out to speak, where that is not said beforehand.

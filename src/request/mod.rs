@@ -7,6 +7,7 @@ pub mod cell;
 pub mod dress;
 mod fate;
 mod fault;
+pub mod figures;
 mod file_answer;
 mod gzip;
 mod internal;

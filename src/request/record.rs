@@ -4,7 +4,7 @@ use std::io;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
-use uwsgi_plugin_api::{CoreId, Known, Listener, Outcome, VarsView};
+use uwsgi_plugin_api::{CoreId, Known, Listener, Outcome, Site, VarsView};
 use uwsgi_protocol::http1::ResponseEncoder;
 
 use super::answer::Sent;
@@ -26,6 +26,8 @@ pub(super) struct Record<'a> {
     pub(super) encoder: &'a ResponseEncoder,
     pub(super) sent: &'a Sent,
     pub(super) outcome: &'a Outcome,
+    /// The application that it names, where it may.
+    pub(super) site: Option<&'a Site<'a>>,
     pub(super) begun: &'a Begun,
     pub(super) id: RequestId<'a>,
     pub(super) duration_us: u64,
@@ -36,9 +38,7 @@ pub(super) struct Record<'a> {
 impl Record<'_> {
     /// Updates the core's counters; this thread is their only writer.
     pub(super) fn count(&self, slot: &CoreSlot) {
-        let head =
-            if self.sent.replaced.is_some() { 0 } else { self.encoder.app_head_bytes() as u64 };
-        slot.end(self.duration_us, self.sent.body_bytes + head);
+        slot.end(self.duration_us, self.tx_bytes());
         let add = |yes: bool, counter: fn(&CoreSlot) -> &AtomicU64| {
             if yes {
                 slot.count(counter);
@@ -48,6 +48,7 @@ impl Record<'_> {
         add(self.outcome.exception, |slot| &slot.exceptions);
         add(self.sent.is_static, |slot| &slot.static_requests);
         add(self.sent.error.is_some(), |slot| &slot.write_errors);
+        add(self.outcome.refused, |slot| &slot.refused);
     }
 
     /// Measures this process for the log and the board, where that is asked for.
@@ -76,7 +77,14 @@ impl Record<'_> {
         }
     }
 
-    fn status(&self) -> u16 {
+    /// What was sent of the application's answer.
+    pub(super) fn tx_bytes(&self) -> u64 {
+        let head =
+            if self.sent.replaced.is_some() { 0 } else { self.encoder.app_head_bytes() as u64 };
+        self.sent.body_bytes + head
+    }
+
+    pub(super) fn status(&self) -> u16 {
         match self.sent.replaced {
             Some(status) => status,
             None if self.encoder.started() => self.encoder.status(),
@@ -88,6 +96,18 @@ impl Record<'_> {
         self.vars.get(known).unwrap_or_default()
     }
 
+    /// As the client has named it, where it has; as uWSGI, with its port.
+    fn host(&self) -> &[u8] {
+        let named = self.vars.get(Known::Host).or_else(|| self.vars.get(Known::ServerName));
+        named.unwrap_or_else(|| self.fixed(Known::ServerName))
+    }
+
+    /// A variable that all requests of the socket have in common.
+    fn fixed(&self, known: Known) -> &[u8] {
+        let vars = &self.listener.static_vars;
+        vars.iter().find(|(name, _)| *name == known).map_or(&[], |(_, value)| value)
+    }
+
     fn line(&self) -> RequestRecord<'_> {
         let (shared, own) = (self.shared, self.sent.replaced.is_none());
         let forwarded =
@@ -97,6 +117,7 @@ impl Record<'_> {
             fixed.iter().map(|(name, value)| 4 + name.as_str().len() + value.len()).sum();
         RequestRecord {
             memory: self.memory.map(|usage| (usage.vsz_bytes, usage.rss_bytes)),
+            host: shared.sites.rules.by_host.then(|| self.host()),
             pid: std::process::id(),
             app: self.outcome.app,
             app_requests: shared.board.worker_requests(shared.worker),
@@ -134,8 +155,9 @@ impl Record<'_> {
             let address = text(self.var(Known::RemoteAddr));
             format!("during {method} {uri} ({address}), request {}", self.id)
         };
-        // Of a request that took too long it was said when it was answered.
-        if let Some(status) = self.sent.replaced.filter(|_| !self.sent.cut) {
+        // Of a request that took too long it was said when it was answered, of a refused one a few times a second.
+        let told = self.sent.cut || self.outcome.refused;
+        if let Some(status) = self.sent.replaced.filter(|_| !told) {
             crate::log::line(format_args!("the server answered {status} {}", during()));
         }
         match &self.sent.error {

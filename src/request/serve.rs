@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use uwsgi_plugin_api::{CoreId, Handler, Known, Outcome, Request, Response, WireProtocol};
+use uwsgi_plugin_api::{CoreId, Handler, Known, Outcome, Request, Response, WireProtocol, Wish};
 use uwsgi_protocol::http1::{Form, ResponseEncoder, Rules};
 
 use super::answer::{Answer, Terms};
@@ -26,6 +26,7 @@ use crate::net::connection::{Connection, Step};
 use crate::net::front::Front;
 use crate::net::leaving::Course;
 use crate::net::origin;
+use crate::net::site_peer::Sender;
 use crate::net::table::Wait;
 use crate::shm::CoreSlot;
 use crate::sys::{clock, socket};
@@ -283,7 +284,13 @@ impl Core {
         if parts.head.upgrade {
             body.offers(vars);
         }
-        let site = wish::named(&shared.sites, vars);
+        let site = wish::named(&shared.sites, listener.protocol, vars);
+        let from = Sender {
+            listening: &hub.listeners[usize::from(number)],
+            peer: &peer,
+            socket: parts.fd,
+        };
+        let wish = wish::wish(&shared.sites, from, site.as_ref());
         let mut request = Request {
             vars,
             listener: &listener,
@@ -294,7 +301,7 @@ impl Core {
             ),
             modifier1: parts.head.modifier1,
             modifier2: parts.head.modifier2,
-            wish: wish::wish(&shared.sites, &peer, site.as_ref()),
+            wish,
             core: self.id,
             connection_fd: fd,
             body: &mut body,
@@ -303,7 +310,8 @@ impl Core {
         let outcome = if shared.files.as_deref().is_some_and(is_file) {
             Outcome::default()
         } else {
-            let outcome = call(&mut *self.handlers[handler], &mut request, &mut answer);
+            let mut outcome = call(&mut *self.handlers[handler], &mut request, &mut answer);
+            wish::settle(&wish, &mut outcome, &mut answer);
             answer.send_named(vars, begun.unix_s);
             outcome
         };
@@ -319,7 +327,12 @@ impl Core {
         let (sealed, switched) = (answer.is_sealed(), answer.is_switched());
         let sent = std::mem::take(&mut answer.sent);
         let duration_us = begun.elapsed_us();
+        if outcome.refused {
+            let may = matches!(wish, Wish::Site(_));
+            wish::tell(&shared, from, (site.as_ref(), may), id);
+        }
         let record = Record {
+            site: site.as_ref().filter(|_| matches!(wish, Wish::Site(_))),
             shared: &shared,
             core: self.id,
             vars,
@@ -335,6 +348,7 @@ impl Core {
         };
         record.count(slot);
         record.log(&mut self.line);
+        record.count_site(&mut self.line);
         if !switched {
             shared.stile.called(duration_us.min(u64::from(u32::MAX)) as u32);
         }
@@ -422,12 +436,7 @@ fn call(handler: &mut dyn Handler, request: &mut Request<'_>, answer: &mut Answe
         return Outcome::default();
     }
     match catch_unwind(AssertUnwindSafe(|| handler.handle(request, answer))) {
-        Ok(outcome) => {
-            if outcome.refused {
-                answer.replace(403);
-            }
-            outcome
-        }
+        Ok(outcome) => outcome,
         Err(_) => {
             crate::log::line(format_args!(
                 "a request handler panicked; the request is answered with 500"

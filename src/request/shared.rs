@@ -7,9 +7,11 @@ use std::time::Duration;
 use uwsgi_plugin_api::{Outcome, WorkerId};
 
 use super::cell::Cell;
+use super::figures::Figures;
 use crate::config::model::Logging;
 use crate::config::model::sites::Sites;
 use crate::files::Files;
+use crate::log::throttle::Throttle;
 use crate::net::connection::Connection;
 use crate::net::hub::Hub;
 use crate::net::reactor::Reactor;
@@ -48,6 +50,10 @@ pub struct Shared {
     pub files: Option<Arc<Files>>,
     /// Applications that requests name.
     pub sites: Sites,
+    /// How often refusals of them are told.
+    pub refusals: Throttle,
+    /// Figures of sites, where there may be any.
+    pub figures: Option<Figures>,
     /// `add-header`.
     pub headers: Vec<(String, String)>,
     /// What is logged.

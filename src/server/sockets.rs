@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::{ServeError, failed};
+use super::{ServeError, exposure, failed};
 use crate::config::Config;
 use crate::isolation::{self, Image};
 use crate::log;
@@ -107,6 +107,9 @@ pub(super) fn bind(config: &Config, inheritance: Inheritance) -> Result<Sockets,
         if let Some(line) = &socket.router_line {
             log::line(format_args!("{line}"));
         }
+    }
+    for line in exposure::warnings(config, &sockets.served) {
+        log::line(format_args!("{line}"));
     }
     Ok(sockets)
 }

@@ -143,3 +143,7 @@ unsafe impl Shareable for super::ProcessSlot {}
 unsafe impl Shareable for super::CoreTotals {}
 // SAFETY: as above.
 unsafe impl Shareable for super::CoreSlot {}
+// SAFETY: as above.
+unsafe impl Shareable for super::sites::SitesHeader {}
+// SAFETY: as above.
+unsafe impl Shareable for super::SiteSlot {}

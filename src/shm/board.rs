@@ -14,7 +14,7 @@ use crate::sys::clock;
 
 /// Changed with every change of what lies where; another image of the program does not touch a board of
 /// another layout.
-const LAYOUT: u64 = 0x7577_7367_6900_0003;
+const LAYOUT: u64 = 0x7577_7367_6900_0004;
 
 /// Places for each worker: its process, and the one that boots to replace it or still drains.
 pub const PLACES_PER_WORKER: u16 = 2;

@@ -34,6 +34,8 @@ pub struct CoreSlot {
     pub write_errors: AtomicU64,
     /// Requests that could not be read.
     pub read_errors: AtomicU64,
+    /// Requests whose application was not loaded for them (`dynamic-apps-from`, `dynamic-apps-root`).
+    pub refused: AtomicU64,
     /// Bytes sent.
     pub tx_bytes: AtomicU64,
     /// Time spent in requests, microseconds.
@@ -115,13 +117,14 @@ impl CoreSlot {
         self.avg_rt_us.store(0, Relaxed);
     }
 
-    fn counters(&self) -> [(Total, &AtomicU64); 7] {
+    fn counters(&self) -> [(Total, &AtomicU64); 8] {
         [
             (|totals| &totals.requests, &self.requests),
             (|totals| &totals.exceptions, &self.exceptions),
             (|totals| &totals.static_requests, &self.static_requests),
             (|totals| &totals.write_errors, &self.write_errors),
             (|totals| &totals.read_errors, &self.read_errors),
+            (|totals| &totals.refused, &self.refused),
             (|totals| &totals.tx_bytes, &self.tx_bytes),
             (|totals| &totals.running_us, &self.running_us),
         ]
@@ -141,6 +144,7 @@ pub struct CoreTotals {
     pub static_requests: AtomicU64,
     pub write_errors: AtomicU64,
     pub read_errors: AtomicU64,
+    pub refused: AtomicU64,
     pub tx_bytes: AtomicU64,
     pub running_us: AtomicU64,
 }

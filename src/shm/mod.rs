@@ -11,10 +11,12 @@ mod arena;
 mod board;
 mod core;
 mod seq_bytes;
+mod sites;
 mod worker;
 
 pub use apps::{APPS_COUNTED_MAX, AppCounters, AppList};
 pub use board::{Board, Header, PLACES_PER_WORKER, PlaceId};
 pub use core::{CoreSlot, CoreTotals};
 pub use seq_bytes::{AtomicWord, SeqBytes};
+pub use sites::{Served, SiteFigures, SiteSlot, SitesBoard};
 pub use worker::{ProcessSlot, WorkerSlot};

@@ -9,7 +9,7 @@ use uwsgi_plugin_api::WorkerId;
 
 use super::{App, Core, Instance, Request, Socket, Worker};
 use crate::options::COMPATIBLE_WITH;
-use crate::shm::{Board, CoreSlot, CoreTotals, PlaceId};
+use crate::shm::{Board, CoreSlot, CoreTotals, PlaceId, SitesBoard};
 use crate::sys::process;
 
 /// uWSGI's locks. Nothing here waits for one; who reads the document expects them.
@@ -25,13 +25,15 @@ pub struct Sources<'a> {
     pub paused: bool,
     /// The listening sockets.
     pub sockets: Vec<Socket>,
+    /// Where requests of sites are counted.
+    pub sites: Option<&'a SitesBoard>,
 }
 
 /// Reads everything. Call it in the master.
 pub fn collect(sources: Sources<'_>) -> Instance {
-    let Sources { boards, workers, paused, sockets } = sources;
+    let Sources { boards, workers, paused, sockets, sites } = sources;
     let cwd = std::env::current_dir().unwrap_or_default();
-    Instance {
+    let instance = Instance {
         version: COMPATIBLE_WITH.to_owned(),
         pid: process::current().as_raw(),
         uid: nix::unistd::getuid().as_raw(),
@@ -40,8 +42,11 @@ pub fn collect(sources: Sources<'_>) -> Instance {
         locks: LOCKS.iter().map(|name| ((*name).to_owned(), 0)).collect(),
         sockets,
         workers: (1..=workers).map(|id| worker(boards, WorkerId(id), paused)).collect(),
+        sites: sites.map(SitesBoard::figures).unwrap_or_default(),
         ..Instance::default()
-    }
+    };
+    let refused = instance.workers.iter().map(|worker| worker.dynamic_refused).sum();
+    Instance { dynamic_refused: refused, ..instance }
 }
 
 /// A worker, from the board on which a process serves as it; from the newest one where none does.
@@ -72,7 +77,15 @@ fn worker(boards: &[&Board], id: WorkerId, paused: bool) -> Worker {
         avg_rt: place.map_or(0, |place| average(board.cores_of(place))),
         apps: place.map(|place| apps(board, place)).unwrap_or_default(),
         cores: cores(board, id, place),
+        dynamic_refused: refused(board, id),
     }
+}
+
+/// Of all processes of a worker's number.
+fn refused(board: &Board, id: WorkerId) -> u64 {
+    let totals = board.totals_of(id).iter().map(|total| total.refused.load(Relaxed));
+    let running = board.places_of(id).flat_map(|place| board.cores_of(place));
+    totals.chain(running.map(|core| core.refused.load(Relaxed))).sum()
 }
 
 /// Of the cores that have served something: others would only pull it down.
@@ -156,7 +169,7 @@ mod tests {
     const WORKER: WorkerId = WorkerId(2);
 
     fn sources<'a>(boards: &'a [&'a Board]) -> Sources<'a> {
-        Sources { boards, workers: 2, paused: false, sockets: Vec::new() }
+        Sources { boards, workers: 2, paused: false, sockets: Vec::new(), sites: None }
     }
 
     /// A board with a process of worker 2 at this place, which has served two requests.

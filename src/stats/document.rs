@@ -1,6 +1,8 @@
 //! The document of `stats`: uWSGI's keys in uWSGI's order.
 
 use super::json::Json;
+use crate::shm::SiteFigures;
+
 use super::{App, Core, Cron, Daemon, Instance, Socket, Worker};
 
 /// How the document is written.
@@ -35,6 +37,8 @@ pub fn document(instance: &Instance, style: Style) -> String {
             self::worker(json, worker, style);
         });
         some_list(json, "crons", &instance.crons, cron);
+        some(json, "dynamic_refused", instance.dynamic_refused);
+        some_list(json, "sites", &instance.sites, site);
     })
 }
 
@@ -46,6 +50,13 @@ fn list<T>(json: &mut Json, key: &str, items: &[T], write: impl Fn(&mut Json, &T
 fn some_list<T>(json: &mut Json, key: &str, items: &[T], write: impl Fn(&mut Json, &T)) {
     if !items.is_empty() {
         list(json, key, items, write);
+    }
+}
+
+/// A figure that is absent where it would be 0.
+fn some(json: &mut Json, key: &str, number: u64) {
+    if number > 0 {
+        json.number(key, number);
     }
 }
 
@@ -86,6 +97,7 @@ fn worker(json: &mut Json, worker: &Worker, style: Style) {
     if !style.no_cores {
         list(json, "cores", &worker.cores, core);
     }
+    some(json, "dynamic_refused", worker.dynamic_refused);
 }
 
 fn app(json: &mut Json, app: &App) {
@@ -132,6 +144,17 @@ fn cron(json: &mut Json, cron: &Cron) {
     json.text("legion", "");
     json.number("pid", cron.pid);
     json.number("started_at", cron.started_at);
+}
+
+fn site(json: &mut Json, site: &SiteFigures) {
+    json.text("name", &site.name);
+    json.number("requests", site.requests);
+    json.number("errors", site.errors);
+    json.number("running_time", site.running_us);
+    json.number("avg_rt", site.running_us.checked_div(site.requests).unwrap_or(0));
+    json.number("tx", site.tx_bytes);
+    json.number("last_request", site.last_unix);
+    json.number("rss", site.rss_bytes);
 }
 
 #[cfg(test)]

@@ -11,6 +11,9 @@ pub mod counters;
 mod document;
 mod health;
 mod json;
+pub mod table;
+
+use crate::shm::SiteFigures;
 
 pub use collect::{Sources, collect};
 pub use document::{Style, document};
@@ -39,6 +42,10 @@ pub struct Instance {
     pub workers: Vec<Worker>,
     /// Commands that run by the calendar; the key is absent where there are none.
     pub crons: Vec<Cron>,
+    /// Requests whose application was not loaded for them; the key is absent where there are none.
+    pub dynamic_refused: u64,
+    /// Sites that were asked for; the key is absent where there are none.
+    pub sites: Vec<SiteFigures>,
 }
 
 impl Instance {
@@ -104,6 +111,8 @@ pub struct Worker {
     pub avg_rt: u64,
     pub apps: Vec<App>,
     pub cores: Vec<Core>,
+    /// Requests whose application was not loaded for them; the key is absent where there are none.
+    pub dynamic_refused: u64,
 }
 
 /// An application of a worker; its counters are of the present process.

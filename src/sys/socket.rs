@@ -72,6 +72,77 @@ pub fn peer_is_this_user(socket: BorrowedFd<'_>) -> bool {
     peer.is_ok_and(|peer| peer.uid() == 0 || peer.uid() == geteuid().as_raw())
 }
 
+/// Who made the connection at the other end of a unix socket, as the kernel noted it then.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Credentials {
+    /// Effective user.
+    pub user: u32,
+    /// Effective group.
+    pub group: u32,
+    /// Further groups.
+    pub groups: Vec<u32>,
+}
+
+/// Of Linux since 4.13; the libc crate does not have it. Another number on SPARC.
+const SO_PEERGROUPS: libc::c_int = 59;
+
+/// The credentials of a unix socket's peer.
+///
+/// # Errors
+/// As getsockopt(2). Where the kernel cannot tell the further groups (before Linux 4.13) there are none.
+pub fn peer_credentials(socket: BorrowedFd<'_>) -> io::Result<Credentials> {
+    let peer = getsockopt(&socket, PeerCredentials)?;
+    let groups = peer_groups(socket).unwrap_or_default();
+    Ok(Credentials { user: peer.uid(), group: peer.gid(), groups })
+}
+
+fn peer_groups(socket: BorrowedFd<'_>) -> io::Result<Vec<u32>> {
+    // Enough for most; the kernel says how many there are where it is not.
+    let mut groups = vec![0_u32; 64];
+    loop {
+        let mut bytes = libc::socklen_t::try_from(mem::size_of_val(&groups[..]))
+            .map_err(|_| io::ErrorKind::OutOfMemory)?;
+        // SAFETY: the pointer and the length describe `groups`, which is borrowed for writing.
+        let result = unsafe {
+            libc::getsockopt(
+                socket.as_raw_fd(),
+                libc::SOL_SOCKET,
+                SO_PEERGROUPS,
+                groups.as_mut_ptr().cast(),
+                &mut bytes,
+            )
+        };
+        let count = bytes as usize / mem::size_of::<u32>();
+        if result == 0 {
+            groups.truncate(count);
+            return Ok(groups);
+        }
+        let error = io::Error::last_os_error();
+        if error.raw_os_error() != Some(libc::ERANGE) || count <= groups.len() {
+            return Err(error);
+        }
+        groups.resize(count, 0);
+    }
+}
+
+/// The address of the other end, as the kernel has it.
+///
+/// # Errors
+/// As getpeername(2): the peer is gone.
+pub fn peer(socket: BorrowedFd<'_>) -> io::Result<PeerAddress> {
+    let mut storage = MaybeUninit::<libc::sockaddr_storage>::zeroed();
+    let mut length = mem::size_of::<libc::sockaddr_storage>() as libc::socklen_t;
+    // SAFETY: `storage` and `length` are valid for writes, and `length` holds the size of `storage`.
+    let result =
+        unsafe { libc::getpeername(socket.as_raw_fd(), storage.as_mut_ptr().cast(), &mut length) };
+    if result < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the storage was zeroed, so every byte is initialised, whatever the kernel wrote.
+    let storage = unsafe { storage.assume_init() };
+    Ok(peer_address(&storage))
+}
+
 fn peer_address(storage: &libc::sockaddr_storage) -> PeerAddress {
     let pointer: *const libc::sockaddr_storage = storage;
     match i32::from(storage.ss_family) {

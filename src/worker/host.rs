@@ -9,9 +9,11 @@ use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use uwsgi_plugin_api::{CoreId, Host, WorkerId, WorkerStatus};
+use uwsgi_plugin_api::{CoreId, Host, Site, WorkerId, WorkerStatus};
 
 use crate::config::Config;
+use crate::log::throttle::Throttle;
+use crate::net::site_root;
 use crate::request::shared::Shared;
 use crate::shm::{Board, PlaceId};
 use crate::sys::{clock, memory, title};
@@ -25,6 +27,8 @@ pub struct ServerHost {
     worker: AtomicU16,
     place: AtomicU16,
     shared: OnceLock<Arc<Shared>>,
+    /// How often it is told what was wrong with an application that a request named.
+    refusals: Throttle,
 }
 
 impl ServerHost {
@@ -43,6 +47,7 @@ impl ServerHost {
             worker: AtomicU16::new(0),
             place: AtomicU16::new(0),
             shared: OnceLock::new(),
+            refusals: Throttle::default(),
         }
     }
 
@@ -98,6 +103,18 @@ impl Host for ServerHost {
 
     fn buffer_size(&self) -> usize {
         self.config.limits.head_bytes_max
+    }
+
+    fn approve(&self, site: &Site<'_>) -> Result<(), String> {
+        let Err(denied) = site_root::approve(site, &self.config.sites.roots) else { return Ok(()) };
+        if let Some(left_out) = self.refusals.admits(clock::unix_seconds()) {
+            let more = match left_out {
+                0 => String::new(),
+                count => format!(" ({count} more of these lines are left out)"),
+            };
+            crate::log::line(format_args!("an application is not loaded: {denied}{more}"));
+        }
+        Err(denied.to_string())
     }
 
     fn websockets(&self) -> uwsgi_plugin_api::websocket::Terms {

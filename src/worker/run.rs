@@ -20,6 +20,7 @@ use crate::errors::{Errors, Pages};
 use crate::files::Files;
 use crate::hooks::{self, Stop};
 use crate::isolation;
+use crate::log::throttle::Throttle;
 use crate::net::connection::Bounds;
 use crate::net::decode;
 use crate::net::front::Fronts;
@@ -30,9 +31,10 @@ use crate::net::turnstile::Turnstile;
 use crate::net::upload::Policy;
 use crate::plugin::Registry;
 use crate::request::cell::Cell;
+use crate::request::figures::Figures;
 use crate::request::serve::Core;
 use crate::request::shared::{Routes, Shared};
-use crate::shm::{Board, PlaceId};
+use crate::shm::{Board, PlaceId, SitesBoard};
 use crate::supervisor::Trial;
 use crate::sys::channel::Channel;
 use crate::sys::process;
@@ -68,6 +70,8 @@ pub struct Boot {
     pub pages: Pages,
     /// Static files, where there are any.
     pub files: Option<Arc<Files>>,
+    /// Where requests of sites are counted.
+    pub figures: Arc<SitesBoard>,
     /// What is to be done when the master was killed.
     pub orphaned: Arc<dyn Fn() + Send + Sync>,
 }
@@ -194,6 +198,7 @@ fn serve(boot: Boot) -> io::Result<i32> {
         orphaned,
         pages,
         files,
+        figures,
         ..
     } = boot;
     let signals = control::Signals::install()?;
@@ -219,7 +224,9 @@ fn serve(boot: Boot) -> io::Result<i32> {
         channel.clone(),
     );
     let shared = Arc::new(Shared {
+        figures: Figures::new(&config.sites, figures, &plugins.apps()),
         sites: config.sites.clone(),
+        refusals: Throttle::default(),
         worker,
         hub,
         stile,

@@ -46,6 +46,8 @@ mod scaling;
 mod scgi;
 mod shared_hosting;
 mod signals;
+mod site_figures;
+mod site_safety;
 mod sites;
 mod slow;
 mod slow_clients;

@@ -152,3 +152,26 @@ fn an_option_is_explained_by_name_alias_and_letter() {
         assert!(text.contains("Number of worker processes"), "{word}: {text}");
     }
 }
+
+#[test]
+fn who_lets_others_load_applications_is_told_with_a_caret() {
+    let text = "\
+[uwsgi]
+socket = /run/app.sock
+chmod-socket = 666
+dynamic-apps-from = unix, 10.0.0.0/8, user:no_such_user
+";
+    let (found, status) = uwsgi(&["check", "app.ini"], text);
+    assert_eq!(status, 2, "{found}");
+    for expected in [
+        "app.ini:3:16: warning: chmod-socket: every local user may write to the socket and so have any Python code loaded",
+        "chmod-socket = 666\n",
+        "app.ini:4:21: error: dynamic-apps-from: user:no_such_user is no user of this machine; accepted: ",
+        "app.ini:4:21: warning: dynamic-apps-from: peers of other machines may have any Python code loaded",
+    ] {
+        assert!(found.contains(expected), "{expected:?} is missing in {found}");
+    }
+    let safe = text.replace(", 10.0.0.0/8, user:no_such_user", "\ndynamic-apps-root = /");
+    let (found, _) = uwsgi(&["check", "app.ini"], &safe);
+    assert!(!found.contains("Python code"), "{found}");
+}

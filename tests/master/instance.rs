@@ -18,7 +18,7 @@ use uwsgi::master::{
     self, Birth, Files, Hooks, Loading, MasterContext, MoldPost, Role, Vacuum, vacuum,
 };
 use uwsgi::options::Registry;
-use uwsgi::shm::{Board, PlaceId};
+use uwsgi::shm::{Board, PlaceId, SitesBoard};
 use uwsgi::supervisor::signals::{Dialect, SignalTable};
 use uwsgi::sys::channel::Channel;
 use uwsgi::sys::clock;
@@ -57,6 +57,7 @@ fn serve(arguments: &[String]) -> i32 {
         first,
         listeners: listeners.clone(),
         shared: Vec::new(),
+        figures: SitesBoard::new(1).unwrap(),
         origin: origin.clone(),
         process_names: process_names(has("names")),
         succession: None,

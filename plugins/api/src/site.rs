@@ -131,7 +131,7 @@ impl<'a> Site<'a> {
 
 /// The host of a request where hosts tell sites apart, as it came; empty where they do not, or there is none. Mount points
 /// of the form `host|/path` are compared with what the client says; see [`mounted_host`].
-fn named_host(vars: VarsView<'_>, rules: SiteRules) -> &[u8] {
+pub fn named_host(vars: VarsView<'_>, rules: SiteRules) -> &[u8] {
     if !rules.by_host {
         return &[];
     }

@@ -11,6 +11,7 @@ mod isolation;
 mod jobs;
 mod life_cycle;
 mod limits;
+mod loaders;
 mod monitoring;
 mod processes;
 mod proxies;

@@ -40,8 +40,14 @@ pub(super) fn trusted(values: &mut Values<'_>) -> Option<Arc<Trusted>> {
     Some(Arc::new(Trusted { peers, headers }))
 }
 
+/// An address or a network.
+pub(super) fn network(word: &str) -> Option<IpNet> {
+    let address = || word.parse::<IpAddr>().ok().map(IpNet::from);
+    word.parse().ok().or_else(address)
+}
+
 /// Addresses and networks, separated by commas, and `unix`; `None` where the option is not there.
-pub(super) fn peers(values: &mut Values<'_>, name: &str) -> Option<Peers> {
+fn peers(values: &mut Values<'_>, name: &str) -> Option<Peers> {
     let directives = values.all(name).to_vec();
     if directives.is_empty() {
         return None;
@@ -49,8 +55,7 @@ pub(super) fn peers(values: &mut Values<'_>, name: &str) -> Option<Peers> {
     let mut peers = Peers::default();
     for directive in directives {
         for word in directive.text().split(',').map(str::trim) {
-            let address = || word.parse::<IpAddr>().ok().map(IpNet::from);
-            match word.parse().ok().or_else(address) {
+            match network(word) {
                 Some(network) => peers.networks.push(network),
                 None if word == "unix" => peers.local = true,
                 None => values.error(

@@ -2,10 +2,8 @@
 
 use uwsgi_plugin_api::SiteRules;
 
-use super::proxies::peers;
-use crate::config::model::sites::{
-    AppIsolation, SITES_MAX_DEFAULT, SiteOption, Sites, local_peers,
-};
+use super::loaders::loaders;
+use crate::config::model::sites::{AppIsolation, SITES_MAX_DEFAULT, SiteOption, Sites};
 use crate::config::values::Values;
 
 pub(super) fn sites(values: &mut Values<'_>) -> Sites {
@@ -17,7 +15,7 @@ pub(super) fn sites(values: &mut Values<'_>) -> Sites {
         },
         isolation: isolation(values),
         dynamic: values.last("dynamic-apps").is_none() || values.flag("dynamic-apps"),
-        from: peers(values, "dynamic-apps-from").unwrap_or_else(local_peers),
+        from: loaders(values),
         roots: roots(values),
         sites_max: sites_max(values),
         options: options(values),

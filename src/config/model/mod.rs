@@ -7,6 +7,7 @@ mod http;
 pub mod isolation;
 pub mod jobs;
 mod life_cycle;
+pub mod loaders;
 mod monitoring;
 pub mod proxies;
 mod scaling;

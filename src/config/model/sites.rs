@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use ipnet::IpNet;
 use uwsgi_plugin_api::SiteRules;
 
+use super::loaders::Loaders;
 use super::proxies::Peers;
 
 /// Most sites of an instance where nothing else is said.
@@ -32,7 +33,7 @@ pub struct Sites {
     /// `dynamic-apps`: requests may name applications.
     pub dynamic: bool,
     /// `dynamic-apps-from`: peers whose requests may.
-    pub from: Peers,
+    pub from: Loaders,
     /// `dynamic-apps-root`: directories that everything has to lie below; empty for anywhere.
     pub roots: Vec<PathBuf>,
     /// `max-sites`: of the whole instance.

@@ -32,7 +32,7 @@ const LISTS: &[&str] = &["dump-options", "python-version"];
 
 /// Options that command another instance; their value says which.
 const COMMANDS: &[&str] =
-    &["reload", "stop", "pause", "connect-and-read", "extract", "signal", "ping"];
+    &["reload", "stop", "pause", "connect-and-read", "extract", "signal", "ping", "sites"];
 
 impl Reader<'_> {
     /// Notes the question, where `name` is one. The first counts.

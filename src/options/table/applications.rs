@@ -12,7 +12,7 @@ pub(super) const ROWS: &[OptionRow] = &chapter(
         flag("vhost-host", "As vhost, by the Host header only.").implies(&["vhost"]).reload(Workers),
         flag("dynamic-apps", "Load applications that requests name by UWSGI_SCRIPT and its like, where their peers may: on unless it is false.").extra().reload(Workers),
         list("dynamic-apps-from", "PEER[,PEER]",
-            "Who may have applications loaded: addresses, networks, unix for all unix sockets. Default: 127.0.0.0/8, ::1 and unix.").extra().reload(Workers),
+            "Who may have applications loaded: addresses, networks, unix for all unix sockets, user:NAME and group:NAME for processes that come by one. Default: 127.0.0.0/8, ::1 and unix.").extra().reload(Workers),
         list("dynamic-apps-root", "DIR",
             "Applications that requests name, their virtualenvs and directories have to lie below this one, or another that is given so.").extra().reload(Workers),
         integer("max-apps", "N", "Most applications of a worker (default 64).").reload(Workers),

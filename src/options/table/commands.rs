@@ -23,6 +23,7 @@ pub(super) const ROWS: &[OptionRow] = &chapter(
         text("stop", "PIDFILE", "Send SIGINT to the process of this pid file, which stops the instance, and exit.").immediate(),
         text("pause", "PIDFILE", "Send SIGTSTP to the process of this pid file and exit. uWSGI pauses at it, or goes on; this server ignores it.")
             .aliases(&["suspend", "resume"]).immediate(),
+        text("sites", "PIDFILE", "Print what the instance of this pid file has done for each of its sites, as a table, and exit.").extra().immediate(),
         text("ping", "ADDRESS", "Ask another uWSGI server whether it lives, by its uwsgi socket, and exit with 0 if it does."),
         integer("ping-timeout", "SECONDS", "Longest wait for the answer to ping (default 3)."),
         text("signal", "ADDRESS,N", "Send uwsgi signal N to the server at this address, and exit with 0 where it was taken.").immediate(),

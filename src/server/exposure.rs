@@ -1,0 +1,62 @@
+//! What is said loudly at the start: that others may have code run as this user.
+//!
+//! An instance that serves one application on a public address is told nothing here: by default only peers of this machine
+//! may name applications, and its requests are refused where they do. It is told of one thing, in one line, where every
+//! local user may write to its unix socket: such a user is a peer of this machine. Naming who may, or roots, ends that.
+
+use std::os::unix::fs::MetadataExt;
+
+use uwsgi_plugin_api::WireProtocol;
+
+use crate::config::Config;
+use crate::net::listen::Socket;
+
+/// Writable for everybody, of a file's mode.
+const OTHERS_WRITE: u32 = 0o002;
+
+/// The lines for these sockets.
+pub(super) fn warnings(config: &Config, sockets: &[Socket]) -> Vec<String> {
+    let sites = &config.sites;
+    if !sites.dynamic {
+        return Vec::new();
+    }
+    let missing = sites.roots.iter().filter(|root| !root.is_dir());
+    let missing = missing.map(|root| {
+        let root = root.display();
+        format!("WARNING: dynamic-apps-root {root}: there is no such directory; nothing is loaded from below it")
+    });
+    let open = sockets.iter().filter(|socket| sites.roots.is_empty() && names_applications(socket));
+    missing.chain(open.filter_map(|socket| warning(config, socket))).collect()
+}
+
+/// Whether requests by a socket have variables of their peers' choice.
+fn names_applications(socket: &Socket) -> bool {
+    !socket.private && !matches!(socket.info.protocol, WireProtocol::Http | WireProtocol::Raw)
+}
+
+fn warning(config: &Config, socket: &Socket) -> Option<String> {
+    let from = &config.sites.from;
+    let name = &socket.info.name;
+    match &socket.tcp {
+        Some(address) if from.reach_beyond_machine() && !address.ip().is_loopback() => {
+            Some(format!(
+                "WARNING: {name}: peers of other machines may have any Python code loaded and run as this user (dynamic-apps-from); \
+             accepted: fewer peers, dynamic-apps-root = DIR, dynamic-apps = false"
+            ))
+        }
+        Some(_) => None,
+        None if from.peers.local && everybody_writes(socket) => Some(format!(
+            "WARNING: {name}: every local user may write to this socket and so have any Python code loaded and run as this user; \
+             accepted: chmod-socket = 660, dynamic-apps-from = user:NAME, dynamic-apps-root = DIR, dynamic-apps = false"
+        )),
+        None => None,
+    }
+}
+
+/// An abstract socket has no permissions at all.
+fn everybody_writes(socket: &Socket) -> bool {
+    match &socket.path {
+        Some(path) => path.metadata().is_ok_and(|file| file.mode() & OTHERS_WRITE != 0),
+        None => true,
+    }
+}
