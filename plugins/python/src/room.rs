@@ -1,0 +1,98 @@
+//! An interpreter of its own for an application, and what exists once in each.
+//!
+//! Every object here belongs to that interpreter, so it is made, used and dropped inside of it.
+
+use std::cell::RefCell;
+use std::mem::ManuallyDrop;
+use std::sync::Arc;
+
+use uwsgi_plugin_api::CoreId;
+
+use crate::ffi::{Interpreter, Kept, Py};
+use crate::wsgi::Parts;
+use crate::{Running, Shared, embed, module};
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Room {
+    interpreter: Interpreter,
+    /// Left to the process where the room is dropped and not ended: they may only go inside of their interpreter.
+    things: ManuallyDrop<Kept<Things>>,
+}
+
+/// The objects of a room.
+#[derive(Debug)]
+pub(crate) struct Things {
+    pub(crate) running: Running,
+    /// Of the request threads, by core, while they are elsewhere.
+    parts: RefCell<Vec<Option<Parts>>>,
+}
+
+impl Things {
+    /// What a core has here; it brings it back.
+    pub(crate) fn take_parts(&self, core: CoreId) -> Option<Parts> {
+        self.parts.borrow_mut().get_mut(usize::from(core.0)).and_then(Option::take)
+    }
+
+    /// Brings it back.
+    pub(crate) fn put_parts(&self, core: CoreId, parts: Option<Parts>) {
+        let mut all = self.parts.borrow_mut();
+        let place = usize::from(core.0);
+        if all.len() <= place {
+            all.resize_with(place + 1, || None);
+        }
+        all[place] = parts;
+    }
+}
+
+impl Room {
+    /// A new interpreter with all but a path of its own.
+    ///
+    /// # Errors
+    /// What the log is told.
+    pub(crate) fn new(py: Py<'_>, shared: &Shared) -> Result<Arc<Self>, String> {
+        let interpreter = Interpreter::new(py).ok_or("Python makes no further interpreter")?;
+        let room = Self { interpreter, things: ManuallyDrop::new(Kept::new()) };
+        let made = room.interpreter.enter(py, |py| {
+            let uwsgi =
+                |py: Py<'_>| module::install(py, &shared.host, &shared.settings, &shared.host_name);
+            let running = embed::set_up_further(py, uwsgi).and_then(|boot| Running::new(py, boot));
+            let running = running.map_err(|raised| raised.describe(py))?;
+            room.things.set(py, Things { running, parts: RefCell::default() });
+            Ok::<_, String>(())
+        });
+        made.map_err(|why| format!("an interpreter could not be set up: {why}"))?;
+        Ok(Arc::new(room))
+    }
+
+    /// Runs `work` in the interpreter; `None` where it was not set up.
+    pub(crate) fn enter<R: Send>(
+        &self,
+        py: Py<'_>,
+        work: impl FnOnce(Py<'_>, &Things) -> R,
+    ) -> Option<R> {
+        self.interpreter.enter(py, |py| self.things.get(py).map(|things| work(py, things)))
+    }
+
+    /// As [`Room::enter`], for a thread that does not hold the lock.
+    pub(crate) fn visit<R: Send>(&self, work: impl FnOnce(Py<'_>, &Things) -> R) -> Option<R> {
+        self.interpreter.visit(|py| self.things.get(py).map(|things| work(py, things)))
+    }
+
+    /// Ends the interpreter, which nobody uses any more. Where that is not safe it is left alone until the process ends,
+    /// and the result says why.
+    pub(crate) fn end(mut self, py: Py<'_>, shared: &Shared) -> Result<(), String> {
+        let why = self.enter(py, |py, things| {
+            shared.boot_of(py, &things.running, "run_exit_functions", &[]);
+            let why = shared.boot_of(py, &things.running, "prepare_end", &[])?;
+            (!why.borrowed().is_none()).then(|| why.borrowed().text(py))
+        });
+        if let Some(why) = why.flatten() {
+            return Err(why);
+        }
+        let Self { interpreter, things } = &mut self;
+        interpreter.enter(py, |py| drop(things.take(py)));
+        self.interpreter.end(py);
+        Ok(())
+    }
+}
