@@ -18,6 +18,7 @@ mod load;
 mod module;
 mod names;
 mod options;
+mod pace;
 mod raw;
 mod respond;
 mod room;
@@ -64,6 +65,8 @@ struct Shared {
     configured: AtomicUsize,
     /// What was loaded before the fork, where something is to be loaded after it.
     half: Kept<RefCell<Option<(Apps, Rest)>>>,
+    /// For threads that wait for the main interpreter's, where there are others.
+    pace: OnceLock<Option<Arc<pace::Pace>>>,
     /// Applications that requests name.
     sites: sites::Sites,
     /// Its request threads.
@@ -263,6 +266,7 @@ impl Plugin for PythonPlugin {
             apps: Kept::new(),
             configured: AtomicUsize::new(0),
             half: Kept::new(),
+            pace: OnceLock::new(),
             sites: sites::Sites::default(),
             marks: interrupt::Marks::default(),
             loaded: parking_lot::Mutex::new(None),

@@ -4,11 +4,12 @@
 
 use std::cell::RefCell;
 use std::mem::ManuallyDrop;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use uwsgi_plugin_api::CoreId;
 
-use crate::ffi::{Interpreter, Kept, Py};
+use crate::ffi::{self, Interpreter, Kept, Py};
+use crate::pace::Pace;
 use crate::wsgi::Parts;
 use crate::{Running, Shared, embed, module};
 
@@ -18,6 +19,9 @@ pub(crate) struct Room {
     interpreter: Interpreter,
     /// Left to the process where the room is dropped and not ended: they may only go inside of their interpreter.
     things: ManuallyDrop<Kept<Things>>,
+    pace: Option<Pace>,
+    /// That of the main interpreter, whose threads would keep those waiting that are here.
+    main_pace: Option<Arc<Pace>>,
 }
 
 /// The objects of a room.
@@ -52,7 +56,8 @@ impl Room {
     /// What the log is told.
     pub(crate) fn new(py: Py<'_>, shared: &Shared) -> Result<Arc<Self>, String> {
         let interpreter = Interpreter::new(py).ok_or("Python makes no further interpreter")?;
-        let room = Self { interpreter, things: ManuallyDrop::new(Kept::new()) };
+        let things = ManuallyDrop::new(Kept::new());
+        let room = Self { interpreter, things, pace: None, main_pace: main_pace(shared) };
         let made = room.interpreter.enter(py, |py| {
             let uwsgi =
                 |py: Py<'_>| module::install(py, &shared.host, &shared.settings, &shared.host_name);
@@ -62,7 +67,15 @@ impl Room {
             Ok::<_, String>(())
         });
         made.map_err(|why| format!("an interpreter could not be set up: {why}"))?;
-        Ok(Arc::new(room))
+        Ok(Arc::new_cyclic(|own: &Weak<Self>| {
+            let own = Weak::clone(own);
+            let pace = room.main_pace.is_some().then(|| {
+                Pace::start(move || {
+                    own.upgrade().is_some_and(|room| room.interpreter.visit(|_| true))
+                })
+            });
+            Self { pace: pace.and_then(|pace| noted(shared, pace)), ..room }
+        }))
     }
 
     /// Runs `work` in the interpreter; `None` where it was not set up.
@@ -71,6 +84,8 @@ impl Room {
         py: Py<'_>,
         work: impl FnOnce(Py<'_>, &Things) -> R,
     ) -> Option<R> {
+        let paces = [self.pace.as_ref(), self.main_pace.as_deref()];
+        let _running = paces.map(|pace| pace.map(Pace::run));
         self.interpreter.enter(py, |py| self.things.get(py).map(|things| work(py, things)))
     }
 
@@ -90,9 +105,31 @@ impl Room {
         if let Some(why) = why.flatten() {
             return Err(why);
         }
-        let Self { interpreter, things } = &mut self;
+        let Self { interpreter, things, .. } = &mut self;
         interpreter.enter(py, |py| drop(things.take(py)));
         self.interpreter.end(py);
         Ok(())
     }
+}
+
+/// The main interpreter's, where one is needed.
+fn main_pace(shared: &Shared) -> Option<Arc<Pace>> {
+    if ffi::waiters_ask_all() || shared.host.threads() == 1 {
+        return None;
+    }
+    let start = || {
+        let pace = Pace::start(|| {
+            ffi::with(|_| ());
+            true
+        });
+        noted(shared, pace).map(Arc::new)
+    };
+    shared.pace.get_or_init(start).clone()
+}
+
+fn noted(shared: &Shared, pace: std::io::Result<Pace>) -> Option<Pace> {
+    pace.inspect_err(|error| {
+        shared.host.log(&format!("applications that compute keep others waiting: {error}"));
+    })
+    .ok()
 }

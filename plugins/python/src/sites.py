@@ -259,6 +259,8 @@ def prepare_end():
     if threading is not None:
         # It is for the thread that imported the module, which may be another one.
         threading._shutdown = lambda: None
+        # What 3.13 keeps there for each thread that it did not start needs the module when it goes.
+        threading.__dict__.pop("_thread_local_info", None)
     return None
 
 

@@ -138,6 +138,11 @@ impl Interpreter {
     }
 }
 
+/// Whether a thread that waits for the GIL asks those of all interpreters for it, not only those of its own.
+pub(crate) fn waiters_ask_all() -> bool {
+    minor_version() >= 13
+}
+
 /// Whether this thread has states in interpreters other than the main one.
 pub(super) fn has_states() -> bool {
     STATES.with_borrow(|own| !own.is_empty())

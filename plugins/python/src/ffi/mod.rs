@@ -31,7 +31,7 @@ pub(crate) use gil::{
     with,
 };
 pub(crate) use init::{Start, start};
-pub(crate) use interpreter::Interpreter;
+pub(crate) use interpreter::{Interpreter, waiters_ask_all};
 pub(crate) use native::{Class, Function, Method, Methods, Payload, add_functions};
 pub(crate) use object::{Object, Ref};
 pub(crate) use system::{

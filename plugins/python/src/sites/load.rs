@@ -199,27 +199,33 @@ fn discard(py: Py<'_>, shared: &Shared, room: Arc<Room>) -> Option<Arc<Room>> {
     if why.flatten() != Some(false) {
         return Some(room);
     }
-    if let Ok(room) = Arc::try_unwrap(room) {
-        let _ = room.end(py, shared); // it was just seen that it can be ended
+    match Arc::try_unwrap(room) {
+        Ok(room) => {
+            let _ = room.end(py, shared); // it was just seen that it can be ended
+            None
+        }
+        Err(room) => Some(room), // someone looks into it: the next try has it
     }
-    None
 }
 
-/// Ends what was loaded anew, in its old form.
-pub(super) fn end(py: Py<'_>, shared: &Shared, app: SiteApp) {
-    let SiteApp { mut callable, room, .. } = app;
-    let Some(room) = room else {
-        drop(callable.take(py));
-        return;
+/// Ends what was loaded anew, in its old form; it comes back where someone still looks into its interpreter.
+pub(super) fn end(py: Py<'_>, shared: &Shared, mut app: SiteApp) -> Option<SiteApp> {
+    let Some(room) = app.room.take() else {
+        drop(app.callable.take(py));
+        return None;
     };
-    room.enter(py, |py, _| drop(callable.take(py)));
-    let Ok(room) = Arc::try_unwrap(room) else { return };
+    room.enter(py, |py, _| drop(app.callable.take(py)));
+    let room = match Arc::try_unwrap(room) {
+        Ok(room) => room,
+        Err(room) => return Some(SiteApp { room: Some(room), ..app }),
+    };
     if let Err(why) = room.end(py, shared) {
         shared.host.log(&format!(
             "the old interpreter of app {} stays in memory until this worker ends: {why}",
             app.number
         ));
     }
+    None
 }
 
 fn kind<'a>(site: &Site<'a>) -> (&'static str, &'a [u8]) {

@@ -231,7 +231,10 @@ impl Sites {
             self.has_retired.store(!retired.is_empty(), Ordering::Relaxed);
         }
         for app in free {
-            load::end(py, shared, app);
+            if let Some(app) = load::end(py, shared, app) {
+                self.retired.lock().push(Arc::new(app));
+                self.has_retired.store(true, Ordering::Relaxed);
+            }
         }
     }
 
