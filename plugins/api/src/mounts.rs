@@ -112,7 +112,7 @@ impl Mounts {
         let Some(bar) = bar else { return (None, point) };
         let mut host = Vec::new();
         crate::site::put_host(&point[..bar], &mut host);
-        (Some(host.into()).filter(|host: &Box<[u8]>| !host.is_empty()), &point[bar + 1..])
+        ((!host.is_empty()).then(|| host.into()), &point[bar + 1..])
     }
 
     /// Whether this application answers what no mount point matches.
