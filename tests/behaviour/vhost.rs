@@ -536,13 +536,9 @@ def application(environ, start_response):
     server.wait_for("worker 1 buried after <*>");
     assert_eq!(server.stop().code(), Some(0));
     let log = server.log.text();
-    for sign in [
-        "Fatal Python error",
-        "killed by signal",
-        "Exception ignored",
-        "stays in memory",
-        "DAMN",
-    ] {
+    for sign in
+        ["Fatal Python error", "killed by signal", "Exception ignored", "stays in memory", "DAMN"]
+    {
         assert!(!log.contains(sign), "{log}");
     }
 }

@@ -94,22 +94,44 @@ impl Room {
         self.interpreter.visit(|py| self.things.get(py).map(|things| work(py, things)))
     }
 
-    /// Ends the interpreter, which nobody uses any more. Where that is not safe it is left alone until the process ends,
-    /// and the result says why.
-    pub(crate) fn end(mut self, py: Py<'_>, shared: &Shared) -> Result<(), String> {
-        let why = self.enter(py, |py, things| {
+    /// Ends the interpreter, which nobody uses any more.
+    pub(crate) fn end(mut self, py: Py<'_>, shared: &Shared) -> Remains {
+        let says = |py: Py<'_>, things: &Things, function: &str| {
+            let answer = shared.boot_of(py, &things.running, function, &[]);
+            answer.is_some_and(|answer| answer.borrowed().address() == py.boolean(true).address())
+        };
+        let remains = self.enter(py, |py, things| {
             shared.boot_of(py, &things.running, "run_exit_functions", &[]);
-            let why = shared.boot_of(py, &things.running, "prepare_end", &[])?;
-            (!why.borrowed().is_none()).then(|| why.borrowed().text(py))
+            if says(py, things, "has_threads") {
+                return Remains::Threads;
+            }
+            if says(py, things, "prepare_end") {
+                return Remains::Nothing;
+            }
+            shared.boot_of(py, &things.running, "purge", &[]);
+            Remains::Empty(None)
         });
-        if let Some(why) = why.flatten() {
-            return Err(why);
+        match remains {
+            Some(Remains::Nothing) => {
+                let Self { interpreter, things, .. } = &mut self;
+                interpreter.enter(py, |py| drop(things.take(py)));
+                self.interpreter.end(py);
+                Remains::Nothing
+            }
+            Some(Remains::Empty(_)) => Remains::Empty(Some(Arc::new(self))),
+            Some(Remains::Threads) | None => Remains::Threads,
         }
-        let Self { interpreter, things, .. } = &mut self;
-        interpreter.enter(py, |py| drop(things.take(py)));
-        self.interpreter.end(py);
-        Ok(())
     }
+}
+
+/// What is left of an interpreter that was to be ended.
+#[derive(Debug)]
+pub(crate) enum Remains {
+    Nothing,
+    /// To end it is not safe; nothing of the application is in it any more, so another one can be loaded there.
+    Empty(Option<Arc<Room>>),
+    /// Threads of the application run in it, so it stays as it is.
+    Threads,
 }
 
 /// The main interpreter's, where one is needed.

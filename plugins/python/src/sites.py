@@ -246,32 +246,38 @@ def foreign_extensions():
     return sorted(names)
 
 
-def prepare_end():
-    """Why this interpreter cannot be ended; None where it can."""
+def has_threads():
+    """Whether threads of the application still run."""
     import _thread
 
-    if _thread._count() > 0:
-        return "threads of the application still run"
-    foreign = foreign_extensions()
-    if foreign:
-        return "extension modules may not survive it (%s)" % ", ".join(foreign[:3])
+    return _thread._count() > 0
+
+
+def prepare_end():
+    """Whether this interpreter can be ended: where not, the process might crash."""
+    # Strings that interpreters share are freed with the first of them (python/cpython#116510).
+    if has_threads() or foreign_extensions() or (3, 12) <= sys.version_info < (3, 13, 1):
+        return False
     threading = sys.modules.get("threading")
     if threading is not None:
         # It is for the thread that imported the module, which may be another one.
         threading._shutdown = lambda: None
         # What 3.13 keeps there for each thread that it did not start needs the module when it goes.
         threading.__dict__.pop("_thread_local_info", None)
-    return None
+    return True
 
 
 def purge():
-    """Forgets what was imported for an application, but for packages with extension modules, which cannot be loaded twice."""
+    """Forgets what was loaded for an application, but for packages with extension modules, which cannot be loaded twice."""
     foreign = set(foreign_extensions())
     library = os.path.dirname(os.__file__) + os.sep
     for name, module in list(sys.modules.items()):
         file = module_file(module)
-        if file is None or name.partition(".")[0] in foreign:
+        if file is None or file == HERE or name.partition(".")[0] in foreign:
             continue
         if "site-packages" in file or "dist-packages" in file or not file.startswith(library):
-            if file != HERE:
-                del sys.modules[name]
+            del sys.modules[name]
+    import uwsgi
+
+    for hook in ("post_fork_hook", "atexit"):
+        uwsgi.__dict__.pop(hook, None)

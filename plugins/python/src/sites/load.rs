@@ -14,7 +14,7 @@ use super::{SiteApp, path};
 use crate::embed::{self, call};
 use crate::ffi::{Kept, Object, Py, Raised};
 use crate::load::report_failure;
-use crate::room::Room;
+use crate::room::{Remains, Room};
 use crate::{Running, Shared, directory};
 
 /// What is there of a site that is loaded again.
@@ -22,7 +22,7 @@ use crate::{Running, Shared, directory};
 pub(super) struct Earlier {
     /// Its number, where it serves.
     pub(super) number: Option<u16>,
-    /// The interpreter of a try that failed.
+    /// An interpreter of it that could not be ended, with nothing in it.
     pub(super) room: Option<Arc<Room>>,
 }
 
@@ -73,6 +73,7 @@ pub(super) fn load(
         directory,
         touched: Mutex::new(touched),
         renewing: AtomicBool::new(false),
+        spare: Mutex::new(None),
     };
     Ok((app, LoadedApp { modifier1: 0, mountpoint, startup_seconds: seconds }))
 }
@@ -188,28 +189,29 @@ fn failed_files(py: Py<'_>, shared: &Shared, running: &Running) -> Vec<PathBuf> 
 /// Ends an interpreter in which nothing could be loaded. Where that is not safe, the next try has it: what cannot be ended
 /// must not become more with each.
 fn discard(py: Py<'_>, shared: &Shared, room: Arc<Room>) -> Option<Arc<Room>> {
-    let why = room.enter(py, |py, things| {
-        let why = shared.boot_of(py, &things.running, "prepare_end", &[])?;
-        let lives = !why.borrowed().is_none();
-        if lives {
-            shared.boot_of(py, &things.running, "purge", &[]);
-        }
-        Some(lives)
-    });
-    if why.flatten() != Some(false) {
-        return Some(room);
-    }
     match Arc::try_unwrap(room) {
-        Ok(room) => {
-            let _ = room.end(py, shared); // it was just seen that it can be ended
-            None
-        }
-        Err(room) => Some(room), // someone looks into it: the next try has it
+        Ok(room) => match room.end(py, shared) {
+            Remains::Empty(room) => room,
+            Remains::Nothing => None,
+            Remains::Threads => {
+                shared.host.log("threads of an application that could not be loaded go on running");
+                None
+            }
+        },
+        Err(room) => Some(room), // someone looks into it
     }
 }
 
-/// Ends what was loaded anew, in its old form; it comes back where someone still looks into its interpreter.
-pub(super) fn end(py: Py<'_>, shared: &Shared, mut app: SiteApp) -> Option<SiteApp> {
+/// Ends what was loaded anew as `successor`, in its old form; it comes back where someone still looks into its interpreter.
+pub(super) fn end(
+    py: Py<'_>,
+    shared: &Shared,
+    mut app: SiteApp,
+    successor: &SiteApp,
+) -> Option<SiteApp> {
+    if let Some(spare) = app.spare.get_mut().take() {
+        successor.spare.lock().get_or_insert(spare);
+    }
     let Some(room) = app.room.take() else {
         drop(app.callable.take(py));
         return None;
@@ -219,11 +221,13 @@ pub(super) fn end(py: Py<'_>, shared: &Shared, mut app: SiteApp) -> Option<SiteA
         Ok(room) => room,
         Err(room) => return Some(SiteApp { room: Some(room), ..app }),
     };
-    if let Err(why) = room.end(py, shared) {
-        shared.host.log(&format!(
-            "the old interpreter of app {} stays in memory until this worker ends: {why}",
+    match room.end(py, shared) {
+        Remains::Nothing => {}
+        Remains::Empty(room) => *successor.spare.lock() = room,
+        Remains::Threads => shared.host.log(&format!(
+            "the old interpreter of app {} stays in memory until this worker ends: threads of the application still run in it",
             app.number
-        ));
+        )),
     }
     None
 }

@@ -36,7 +36,7 @@ pub(crate) struct Sites {
     /// A load is over.
     loaded: Condvar,
     /// What was loaded anew and may still be in use in its old form.
-    retired: Mutex<Vec<Arc<SiteApp>>>,
+    retired: Mutex<Vec<Retired>>,
     has_retired: AtomicBool,
 }
 
@@ -68,6 +68,15 @@ pub(crate) struct SiteApp {
     touched: Mutex<Option<Look>>,
     /// A thread loads it anew.
     renewing: AtomicBool,
+    /// An interpreter of an earlier form that could not be ended: the next form has it.
+    spare: Mutex<Option<Arc<Room>>>,
+}
+
+/// What was loaded anew, in its old form.
+#[derive(Debug)]
+struct Retired {
+    app: Arc<SiteApp>,
+    successor: Arc<SiteApp>,
 }
 
 /// What became of the search for a site.
@@ -190,8 +199,10 @@ impl Sites {
         shared.host.log(&format!("[uwsgi-python-reloader] {} has been touched", site.name()));
         let renewed = match shared.host.approve(site) {
             Ok(()) => {
-                let earlier = Earlier { number: Some(old.number), room: None };
-                load::load(py, shared, site, earlier).ok()
+                let room = old.spare.lock().take();
+                let earlier = Earlier { number: Some(old.number), room };
+                let renewed = load::load(py, shared, site, earlier);
+                renewed.map_err(|failure| *old.spare.lock() = failure.room).ok()
             }
             Err(why) => {
                 shared.host.log(&why);
@@ -209,7 +220,7 @@ impl Sites {
         known.note(shared, app.number, info);
         known.by_key.insert(key.into(), Entry::Loaded(Arc::clone(&app)));
         drop(known);
-        self.retired.lock().push(old);
+        self.retired.lock().push(Retired { app: old, successor: Arc::clone(&app) });
         self.has_retired.store(true, Ordering::Relaxed);
         app
     }
@@ -222,17 +233,17 @@ impl Sites {
         let mut free = Vec::new();
         {
             let mut retired = self.retired.lock();
-            for app in std::mem::take(&mut *retired) {
+            for Retired { app, successor } in std::mem::take(&mut *retired) {
                 match Arc::try_unwrap(app) {
-                    Ok(app) => free.push(app),
-                    Err(app) => retired.push(app),
+                    Ok(app) => free.push((app, successor)),
+                    Err(app) => retired.push(Retired { app, successor }),
                 }
             }
             self.has_retired.store(!retired.is_empty(), Ordering::Relaxed);
         }
-        for app in free {
-            if let Some(app) = load::end(py, shared, app) {
-                self.retired.lock().push(Arc::new(app));
+        for (app, successor) in free {
+            if let Some(app) = load::end(py, shared, app, &successor) {
+                self.retired.lock().push(Retired { app: Arc::new(app), successor });
                 self.has_retired.store(true, Ordering::Relaxed);
             }
         }
