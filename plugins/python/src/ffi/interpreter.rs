@@ -26,6 +26,9 @@ pub(crate) struct Interpreter(Arc<Inner>);
 struct Inner {
     raw: *mut c_void,
     ended: AtomicBool,
+    /// The one that Python made with it. Python 3.11 has a place for it in the interpreter, which it cannot fill again where
+    /// all states are gone, so this one stays until the end.
+    first: State,
     /// Of all threads.
     states: Mutex<Vec<State>>,
 }
@@ -63,7 +66,7 @@ impl Interpreter {
             return None;
         }
         let states = Mutex::new(vec![state]);
-        let inner = Arc::new(Inner { raw, ended: AtomicBool::new(false), states });
+        let inner = Arc::new(Inner { raw, ended: AtomicBool::new(false), first: state, states });
         STATES.with_borrow_mut(|own| own.push((Arc::clone(&inner), state)));
         Some(Self(inner))
     }
@@ -151,7 +154,7 @@ pub(super) fn has_states() -> bool {
 /// Deletes this thread's states in all interpreters but the main one.
 pub(super) fn leave_all(_py: Py<'_>) {
     for (inner, state) in STATES.take() {
-        if inner.ended.load(Ordering::Relaxed) {
+        if inner.ended.load(Ordering::Relaxed) || state == inner.first {
             continue;
         }
         inner.states.lock().retain(|other| *other != state);
