@@ -413,6 +413,7 @@ _uwsgi_names='
 --wsgi-accept-buffer
 --wsgi-accept-buffers
 --optimize
+--single-interpreter
 --python-version
 --py-autoreload
 --py-auto-reload

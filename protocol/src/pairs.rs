@@ -12,6 +12,9 @@ pub(crate) enum Repeated {
     Never,
 }
 
+/// The variable that is a list: front ends send it once for each of an application's environment variables.
+const LISTED: &[u8] = b"UWSGI_SETENV";
+
 /// The pairs of one request so far.
 pub(crate) struct PairStore<'a> {
     head: &'a [u8],
@@ -67,6 +70,7 @@ impl<'a> PairStore<'a> {
         let (first, last) = (usize::from(name[0]), usize::from(name[name.len() - 1]));
         let bit = 1 << ((name.len() * 7 + first + last * 3) % 64);
         if self.unknown & bit != 0
+            && !(name == LISTED && self.repeated == Repeated::Equal)
             && let Some(position) = self.position(name, vars)
         {
             return self.repeat(position, None, name, value, vars);

@@ -85,6 +85,11 @@ impl Registry {
         })
     }
 
+    /// Loads what cannot be loaded before the fork; how many applications could not be loaded.
+    pub fn load_rest(&self) -> usize {
+        self.plugins.iter().map(|plugin| plugin.load_rest().failed).sum()
+    }
+
     /// The applications of all plugins that are loaded in this process.
     pub fn apps(&self) -> Vec<LoadedApp> {
         self.plugins.iter().flat_map(|plugin| plugin.apps()).collect()

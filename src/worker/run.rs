@@ -84,10 +84,14 @@ pub fn run(boot: Boot) -> i32 {
     if let Err(stop) = hooks::run(Phase::PostFork, &boot.config.hooks) {
         return end_instance(stop, boot.channel.as_ref());
     }
+    // Later its generation is the one that serves.
+    let first = boot.config.life_cycle.replaces && boot.first_life;
+    let must_load = boot.trial != Trial::None || first;
+    if boot.plugins.load_rest() > 0 && must_load {
+        crate::log::line(format_args!("{NOT_IN_PLACE}"));
+        return exit_code::NOT_LOADED;
+    }
     if boot.config.processes.lazy_apps {
-        // Later its generation is the one that serves.
-        let first = boot.config.life_cycle.replaces && boot.first_life;
-        let must_load = boot.trial != Trial::None || first;
         match load_apps(&boot.config, &boot.plugins, must_load) {
             Ok(()) => {}
             Err(Unloaded::Status(status)) => return status,
@@ -161,6 +165,9 @@ pub fn load_apps(config: &Config, plugins: &Registry, must_load: bool) -> Result
     hooks::run(Phase::PostApp, &config.hooks).map_err(Unloaded::Hook)
 }
 
+const NOT_IN_PLACE: &str =
+    "an application does not load: it does not take the place of what serves";
+
 fn load(config: &Config, plugins: &Registry, must_load: bool) -> Result<(), i32> {
     match plugins.load() {
         Ok(report) if report.apps == 0 && config.processes.need_app => {
@@ -170,9 +177,7 @@ fn load(config: &Config, plugins: &Registry, must_load: bool) -> Result<(), i32>
             Err(exit_code::NO_APP)
         }
         Ok(report) if report.failed > 0 && must_load => {
-            crate::log::line(format_args!(
-                "an application does not load: it does not take the place of what serves"
-            ));
+            crate::log::line(format_args!("{NOT_IN_PLACE}"));
             Err(exit_code::NOT_LOADED)
         }
         Ok(_) => Ok(()),

@@ -59,5 +59,6 @@ mod touch;
 mod trusted_proxies;
 mod uwsgi_module;
 mod uwsgitop;
+mod vhost;
 mod websocket;
 mod wsgi;

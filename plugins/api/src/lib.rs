@@ -18,7 +18,7 @@ pub mod websocket;
 
 pub use gateway::{Cargo, Gateway, Post};
 pub use host::{Host, WorkerStatus};
-pub use mounts::{Chosen, MountRules, Mounts};
+pub use mounts::{Asked, Chosen, MountRules, Mounts};
 pub use option::{Argument, OptionKind, OptionRow, Reload, Status};
 pub use plugin::{Handler, LoadReport, LoadedApp, Outcome, Plugin, PluginError};
 pub use request::{Body, BodyError, CoreId, Fill, Listener, Request, WireProtocol, Wish, WorkerId};

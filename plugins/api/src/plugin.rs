@@ -86,6 +86,11 @@ pub trait Plugin: Send + Sync {
     /// # Errors
     /// [`PluginError`] where nothing can be served at all.
     fn load(&self) -> Result<LoadReport, PluginError>;
+    /// Loads what cannot be loaded before the fork, in each worker, before it is ready. Nothing where [`Plugin::load`] ran in
+    /// this process. Asked for once.
+    fn load_rest(&self) -> LoadReport {
+        LoadReport::default()
+    }
     /// The applications that are loaded in this process, by number.
     fn apps(&self) -> Vec<LoadedApp> {
         Vec::new()

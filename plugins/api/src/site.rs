@@ -161,6 +161,12 @@ pub fn put_host(host: &[u8], out: &mut Vec<u8>) {
     }
 }
 
+/// Whether a host as it came is this one, which [`put_host`] wrote.
+pub fn is_host(host: &[u8], written: &[u8]) -> bool {
+    let host = without_port(host);
+    host.strip_suffix(b".").unwrap_or(host).eq_ignore_ascii_case(written)
+}
+
 fn without_port(host: &[u8]) -> &[u8] {
     let Some(colon) = host.iter().rposition(|byte| *byte == b':') else { return host };
     // An IPv6 address is written in brackets (RFC 3986, 3.2.2).
@@ -246,6 +252,7 @@ mod tests {
             let mut out = Vec::new();
             put_host(host.as_bytes(), &mut out);
             assert_eq!(String::from_utf8_lossy(&out), expected, "{host}");
+            assert!(is_host(host.as_bytes(), &out) && !is_host(b"other", &out), "{host}");
         }
     }
 

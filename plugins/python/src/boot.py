@@ -19,7 +19,8 @@ def set_path(directories, log):
     for pattern in directories:
         for directory in matching(pattern):
             sys.path.insert(0, directory)
-            log("added %s to pythonpath." % directory)
+            if log is not None:
+                log("added %s to pythonpath." % directory)
 
 
 def matching(pattern):
@@ -164,12 +165,14 @@ failed_files = []
 
 def remember_failed_files(source, value):
     """For py-autoreload: what may be changed so that it loads the next time."""
-    files = [split_source(source)[0], getattr(value, "filename", None)]
+    place = split_source(source)[0]
+    files = [place, module_file(sys.modules.get(place)), getattr(value, "filename", None)]
     traceback = value.__traceback__
     while traceback is not None:
         files.append(traceback.tb_frame.f_code.co_filename)
         traceback = traceback.tb_next
-    failed_files.extend(file for file in files if isinstance(file, str) and os.path.isfile(file))
+    files = [file for file in files if isinstance(file, str) and os.path.isfile(file)]
+    failed_files.extend(os.path.abspath(file) for file in files)
     del failed_files[FAILED_FILES_MAX:]
 
 
@@ -207,6 +210,7 @@ def print_exception(value):
         sys.excepthook(type(value), value, value.__traceback__)
     except BaseException:
         sys.__excepthook__(type(value), value, value.__traceback__)
+    explain_refusal(value)
 
 
 def format_exception(value):

@@ -9,11 +9,12 @@ use crate::find::{self, Interpreter, Surroundings};
 use crate::module;
 use crate::options::Options;
 
-const BOOT: &std::ffi::CStr =
-    match std::ffi::CStr::from_bytes_with_nul(concat!(include_str!("boot.py"), "\0").as_bytes()) {
-        Ok(text) => text,
-        Err(_) => panic!("boot.py holds a NUL"),
-    };
+const BOOT: &std::ffi::CStr = match std::ffi::CStr::from_bytes_with_nul(
+    concat!(include_str!("boot.py"), include_str!("sites.py"), "\0").as_bytes(),
+) {
+    Ok(text) => text,
+    Err(_) => panic!("boot.py holds a NUL"),
+};
 
 /// Finds, loads and starts the interpreter. `uwsgi` makes the module of this name, `finish` is given that of
 /// `boot.py`.
@@ -49,9 +50,7 @@ fn set_up(
     interpreter: &Interpreter,
     uwsgi: impl FnOnce(Py<'_>) -> Result<(), Raised>,
 ) -> Result<Object, Raised> {
-    let boot = py.run_module(c"_uwsgi_rs", c"<uwsgi-rs>", BOOT)?;
-    call(py, &boot, "open_stdio", &[])?;
-    py.set_sys(c"argv", py.list(vec![py.text("uwsgi")?])?.borrowed())?;
+    let boot = run_boot(py)?;
     host.log(&format!("Python main interpreter initialized at 0x{:x}", py.interpreter_address()));
     let facts = call(py, &boot, "describe", &[])?;
     let fact =
@@ -65,15 +64,54 @@ fn set_up(
         interpreter.named_by,
     ));
     uwsgi(py)?;
-    let directories = options
-        .pythonpath
-        .iter()
-        .map(|directory| py.path(directory.as_bytes()))
-        .collect::<Result<Vec<_>, _>>()?;
-    let log = module::log_function(py)?;
-    call(py, &boot, "set_path", &[py.list(directories)?.borrowed(), log.borrowed()])?;
+    set_path(py, &boot, options, module::log_function(py)?.borrowed())?;
     arm_stack_dump(py, &boot)?;
     Ok(boot)
+}
+
+/// Runs `boot.py` in the current interpreter, and sets up what every application expects.
+fn run_boot(py: Py<'_>) -> Result<Object, Raised> {
+    let boot = py.run_module(c"_uwsgi_rs", c"<uwsgi-rs>", BOOT)?;
+    call(py, &boot, "open_stdio", &[])?;
+    py.set_sys(c"argv", py.list(vec![py.text("uwsgi")?])?.borrowed())?;
+    Ok(boot)
+}
+
+/// As the start, for an interpreter that is not the main one. Its path is as Python makes it.
+///
+/// # Errors
+/// What Python raises.
+pub(crate) fn set_up_further(
+    py: Py<'_>,
+    uwsgi: impl FnOnce(Py<'_>) -> Result<(), Raised>,
+) -> Result<Object, Raised> {
+    let boot = run_boot(py)?;
+    boot.borrowed().set_attribute(py, "isolated", py.boolean(true))?;
+    uwsgi(py)?;
+    Ok(boot)
+}
+
+/// Puts the configured directories in front of the path; `log` is told of each.
+///
+/// # Errors
+/// What Python raises.
+pub(crate) fn set_path(
+    py: Py<'_>,
+    boot: &Object,
+    options: &Options,
+    log: ffi::Ref<'_>,
+) -> Result<(), Raised> {
+    let directories = directories(py, options)?;
+    call(py, boot, "set_path", &[directories.borrowed(), log]).map(drop)
+}
+
+/// The values of pythonpath as a list.
+///
+/// # Errors
+/// `MemoryError`.
+pub(crate) fn directories(py: Py<'_>, options: &Options) -> Result<Object, Raised> {
+    let directories = options.pythonpath.iter().map(|directory| py.path(directory.as_bytes()));
+    py.list(directories.collect::<Result<Vec<_>, _>>()?)
 }
 
 /// Makes a signal print the Python stack of the thread that gets it, again where the handler was lost.

@@ -23,6 +23,7 @@ pub(crate) struct Facts {
 }
 
 /// Builds environs on one thread.
+#[derive(Debug)]
 pub(crate) struct Environs {
     facts: Facts,
     file_wrapper: Option<Object>,
@@ -34,6 +35,7 @@ pub(crate) struct Environs {
     keys: Keys,
 }
 
+#[derive(Debug)]
 struct Keys {
     input: Object,
     terminated: Object,

@@ -2,7 +2,8 @@
 //!
 //! Two ways lead into a thread. Python's main thread, which serves core 0, gets a signal: its handler raises, even out
 //! of a system call that waits. Other threads get an asynchronous exception, which they see at their next step of
-//! Python code; one that waits in the system or in C sees it when it comes back.
+//! Python code; one that waits in the system or in C sees it when it comes back. So it is for all threads in an interpreter
+//! that is not the main one: Python runs handlers of signals in the main one only.
 //!
 //! Everything here happens with the GIL. Whoever holds it while another thread serves a request knows that this
 //! thread is inside of its request, and that it passes [`Mark::leave`] before the next one.
@@ -15,7 +16,8 @@ use uwsgi_plugin_api::CoreId;
 
 use crate::embed::call;
 use crate::ffi::{self, Function, Ident, Object, Py, Raised, Ref};
-use crate::module;
+use crate::room::Room;
+use crate::{Running, Shared, module};
 
 /// The exception waits for the main thread's signal handler.
 static MAIN_IS_DUE: AtomicBool = AtomicBool::new(false);
@@ -30,6 +32,8 @@ pub(crate) struct Mark {
     main: bool,
     /// An exception was raised in its request.
     interrupted: AtomicBool,
+    /// The interpreter that its request runs in, where that is not the main one. Written with the GIL.
+    room: Mutex<Option<Arc<Room>>>,
 }
 
 /// The request threads of this process.
@@ -44,6 +48,7 @@ impl Marks {
             python: ffi::this_thread(py),
             main: core.0 == 0,
             interrupted: AtomicBool::new(false),
+            room: Mutex::new(None),
         });
         let mut marks = self.0.lock();
         // A fork leaves marks of threads behind that do not exist here; this one may have the number of one.
@@ -56,25 +61,65 @@ impl Marks {
         self.0.lock().iter().find(|mark| mark.kernel == kernel).cloned()
     }
 
-    /// Raises an exception of this class in the request of a thread, unless `still_runs` says no.
+    /// Raises `uwsgi.RequestTimeout` in the request of a thread, unless `still_runs` says no. For a thread without the GIL.
     pub(crate) fn interrupt(
         &self,
-        py: Py<'_>,
+        shared: &Shared,
         kernel: i32,
-        class: Ref<'_>,
         still_runs: &dyn Fn() -> bool,
     ) -> bool {
-        let Some(mark) = self.of(kernel).filter(|_| still_runs()) else { return false };
-        mark.interrupted.store(true, Ordering::Relaxed);
-        if mark.main {
-            MAIN_IS_DUE.store(true, Ordering::Relaxed);
-            return ffi::send_to_thread(kernel, ffi::interrupt_signal());
+        let Some(mark) = self.of(kernel) else { return false };
+        let room = mark.room.lock().clone();
+        match &room {
+            Some(room) => room
+                .visit(|py, things| mark.interrupt(py, Some(room), &things.running, still_runs))
+                .unwrap_or_default(),
+            None => ffi::keep(|py| {
+                let running = shared.running.get(py);
+                running.is_some_and(|running| mark.interrupt(py, None, running, still_runs))
+            }),
         }
-        ffi::raise_in(py, mark.python, class)
     }
 }
 
 impl Mark {
+    /// With the GIL, in the interpreter that the request was seen in: `room`, or the main one.
+    fn interrupt(
+        &self,
+        py: Py<'_>,
+        room: Option<&Arc<Room>>,
+        running: &Running,
+        still_runs: &dyn Fn() -> bool,
+    ) -> bool {
+        let there = match (room, &*self.room.lock()) {
+            (None, None) => true,
+            (Some(seen), Some(now)) => Arc::ptr_eq(seen, now),
+            _ => false,
+        };
+        if !there || !still_runs() {
+            return false;
+        }
+        self.interrupted.store(true, Ordering::Relaxed);
+        if self.main && room.is_none() {
+            MAIN_IS_DUE.store(true, Ordering::Relaxed);
+            return ffi::send_to_thread(self.kernel, ffi::interrupt_signal());
+        }
+        ffi::raise_in(py, self.python, running.timeout.borrowed())
+    }
+
+    /// The request runs in this interpreter, the current one, until [`Mark::leave_room`].
+    pub(crate) fn enter(&self, room: &Arc<Room>) {
+        *self.room.lock() = Some(Arc::clone(room));
+    }
+
+    /// The request is over, and the interpreter is still the current one.
+    pub(crate) fn leave_room(&self, py: Py<'_>) {
+        *self.room.lock() = None;
+        if self.interrupted.swap(false, Ordering::Relaxed) {
+            ffi::withdraw(py, self.python);
+        }
+    }
+
     /// The request is over: what it has not seen yet must not reach the next one.
     #[inline]
     pub(crate) fn leave(&self, py: Py<'_>) {

@@ -1,10 +1,12 @@
 //! Python (WSGI) plugin: any CPython from 3.9 on, found and loaded at run time.
 //!
-//! One interpreter serves all applications of a process; isolation is by process. The folder `ffi` holds all
-//! contact with libpython, everything else is safe Rust over it; `boot.py` is what is easier said in Python.
+//! The first application lives in the main interpreter, each further one in its own (`room`), as under uWSGI; with
+//! `single-interpreter` all are in the main one. The folder `ffi` holds all contact with libpython, everything else is safe
+//! Rust over it; `boot.py` and `sites.py` are what is easier said in Python.
 #![deny(unsafe_code)]
 
 mod autoreload;
+mod directory;
 mod embed;
 mod environ;
 mod failure;
@@ -16,14 +18,18 @@ mod load;
 mod module;
 mod names;
 mod options;
+mod pace;
 mod raw;
 mod respond;
+mod room;
 mod shapes;
+mod sites;
 mod start_response;
 mod websocket;
 mod wsgi;
 
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::cell::RefCell;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, mpsc};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -34,8 +40,9 @@ use uwsgi_plugin_api::{
 
 use ffi::{Kept, Object, Py, Raised};
 use find::Surroundings;
-use load::{Apps, Loader};
+use load::{Apps, Loader, Rest};
 use options::Options;
+use room::Room;
 
 pub use options::ARGUMENT;
 
@@ -50,8 +57,18 @@ struct Shared {
     options: Options,
     host: Arc<dyn Host>,
     host_name: Vec<u8>,
+    settings: Settings,
+    /// In the main interpreter.
     running: Kept<Running>,
     apps: Kept<Apps>,
+    /// How many of them there are.
+    configured: AtomicUsize,
+    /// What was loaded before the fork, where something is to be loaded after it.
+    half: Kept<RefCell<Option<(Apps, Rest)>>>,
+    /// For threads that wait for the main interpreter's, where there are others.
+    pace: OnceLock<Option<Arc<pace::Pace>>>,
+    /// Applications that requests name.
+    sites: sites::Sites,
     /// Its request threads.
     marks: interrupt::Marks,
     /// When the applications were loaded; inherited over the fork.
@@ -64,7 +81,8 @@ struct Shared {
     forked: AtomicU32,
 }
 
-/// Python objects that exist once.
+/// Python objects that exist once in each interpreter.
+#[derive(Debug)]
 struct Running {
     boot: Object,
     /// `uwsgi.RequestTimeout`.
@@ -103,7 +121,17 @@ impl PythonPlugin {
 impl Shared {
     /// Runs a function of `boot.py`; an exception is logged.
     fn boot(&self, py: Py<'_>, name: &str, arguments: &[ffi::Ref<'_>]) -> Option<Object> {
-        let running = self.running.get(py)?;
+        self.boot_of(py, self.running.get(py)?, name, arguments)
+    }
+
+    /// As [`Shared::boot`], in the current interpreter, which `running` is of.
+    fn boot_of(
+        &self,
+        py: Py<'_>,
+        running: &Running,
+        name: &str,
+        arguments: &[ffi::Ref<'_>],
+    ) -> Option<Object> {
         match embed::call(py, &running.boot, name, arguments) {
             Ok(value) => Some(value),
             Err(raised) => {
@@ -134,11 +162,63 @@ impl Shared {
             return;
         }
         ffi::with(|py| {
-            if let Ok(name) = py.text("post_fork_hook") {
-                self.boot(py, "run_hook", &[name.borrowed()]);
+            if let Some(running) = self.running.get(py) {
+                self.run_hook(py, running);
+            }
+            for room in self.configured_rooms(py) {
+                room.enter(py, |py, things| self.run_hook(py, &things.running));
             }
         });
         *hooked = process;
+    }
+
+    /// `uwsgi.post_fork_hook` of the current interpreter.
+    fn run_hook(&self, py: Py<'_>, running: &Running) {
+        if let Ok(name) = py.text("post_fork_hook") {
+            self.boot_of(py, running, "run_hook", &[name.borrowed()]);
+        }
+    }
+
+    /// Interpreters of applications of the configuration, but for the main one.
+    fn configured_rooms(&self, py: Py<'_>) -> Vec<Arc<Room>> {
+        let mut rooms: Vec<Arc<Room>> = Vec::new();
+        let apps = self.apps.get(py).map(|apps| apps.callables.as_slice());
+        for room in apps.unwrap_or_default().iter().filter_map(|app| app.room.as_ref()) {
+            if !rooms.iter().any(|known| Arc::ptr_eq(known, room)) {
+                rooms.push(Arc::clone(room));
+            }
+        }
+        rooms
+    }
+
+    /// All interpreters but the main one.
+    fn rooms(&self, py: Py<'_>) -> Vec<Arc<Room>> {
+        let mut rooms = self.configured_rooms(py);
+        rooms.extend(self.sites.rooms());
+        rooms
+    }
+
+    /// From now on these are served.
+    fn serve(&self, py: Py<'_>, apps: Apps) {
+        self.configured.store(apps.callables.len(), Ordering::Relaxed);
+        self.apps.set(py, apps);
+    }
+
+    /// Loads what has to be loaded after the fork.
+    fn load_rest(&self) -> LoadReport {
+        let report = ffi::with(|py| {
+            let half = self.half.get(py).and_then(|half| half.borrow_mut().take());
+            let (mut apps, rest) = half?;
+            let report = rest.load(py, self, &mut apps);
+            self.serve(py, apps);
+            Some(report)
+        });
+        let Some(report) = report else { return LoadReport::default() };
+        *self.loaded.lock() = Some(SystemTime::now());
+        if self.is_forked() {
+            self.run_post_fork_hook();
+        }
+        report
     }
 }
 
@@ -181,8 +261,13 @@ impl Plugin for PythonPlugin {
             options,
             host,
             host_name: load::host_name(),
+            settings: settings.clone(),
             running: Kept::new(),
             apps: Kept::new(),
+            configured: AtomicUsize::new(0),
+            half: Kept::new(),
+            pace: OnceLock::new(),
+            sites: sites::Sites::default(),
             marks: interrupt::Marks::default(),
             loaded: parking_lot::Mutex::new(None),
             frozen: AtomicBool::new(false),
@@ -211,23 +296,41 @@ impl Plugin for PythonPlugin {
         let shared = self.shared()?;
         let report = ffi::with(|py| {
             let Some(running) = shared.running.get(py) else { return Ok(LoadReport::default()) };
-            let loader =
-                Loader { options: &shared.options, host: &shared.host, boot: &running.boot };
-            let (apps, report) =
-                loader.load(py).map_err(|raised| PluginError(raised.describe(py)))?;
-            shared.apps.set(py, apps);
+            let (apps, rest, report) = Loader::new(shared, running)
+                .load(py)
+                .map_err(|raised| PluginError(raised.describe(py)))?;
+            if rest.is_empty() {
+                shared.serve(py, apps);
+            } else {
+                shared.half.set(py, RefCell::new(Some((apps, rest))));
+            }
             Ok::<_, PluginError>(report)
         })?;
         *shared.loaded.lock() = Some(SystemTime::now());
-        if shared.forked.load(Ordering::Relaxed) == std::process::id() {
-            shared.run_post_fork_hook();
+        if !shared.is_forked() {
+            return Ok(report);
         }
-        Ok(report)
+        let rest = shared.load_rest();
+        shared.run_post_fork_hook();
+        Ok(LoadReport { apps: report.apps + rest.apps, failed: report.failed + rest.failed })
+    }
+
+    fn load_rest(&self) -> LoadReport {
+        self.shared().map(|shared| shared.load_rest()).unwrap_or_default()
     }
 
     fn apps(&self) -> Vec<LoadedApp> {
         let Ok(shared) = self.shared() else { return Vec::new() };
-        ffi::with(|py| shared.apps.get(py).map(|apps| apps.infos.clone())).unwrap_or_default()
+        let apps = ffi::with(|py| {
+            let half = shared
+                .half
+                .get(py)
+                .and_then(|half| half.borrow().as_ref().map(|(apps, _)| apps.infos.clone()));
+            half.or_else(|| shared.apps.get(py).map(|apps| apps.infos.clone()))
+        });
+        let mut apps = apps.unwrap_or_default();
+        apps.extend(shared.sites.infos());
+        apps
     }
 
     fn before_fork(&self) {
@@ -273,6 +376,7 @@ impl Plugin for PythonPlugin {
             Ok(shared) => {
                 ffi::let_through(ffi::stack_dump_signal());
                 ffi::let_through(ffi::interrupt_signal());
+                shared.load_rest(); // nothing, where the server asked for it
                 shared.run_post_fork_hook();
                 name_thread(shared, core);
                 let mark = ffi::with(|py| shared.marks.add(py, core));
@@ -294,10 +398,7 @@ impl Plugin for PythonPlugin {
 
     fn interrupt(&self, thread: i32, still_runs: &dyn Fn() -> bool) -> bool {
         let Ok(shared) = self.shared() else { return false };
-        let raised = ffi::keep(|py| {
-            let Some(running) = shared.running.get(py) else { return false };
-            shared.marks.interrupt(py, thread, running.timeout.borrowed(), still_runs)
-        });
+        let raised = shared.marks.interrupt(shared, thread, still_runs);
         ffi::leave_thread();
         raised
     }
@@ -308,7 +409,14 @@ impl Plugin for PythonPlugin {
             shared.host.log("python: a thread does not give the GIL back: exit hooks are not run");
             return;
         }
-        ffi::with(|py| drop(shared.boot(py, "run_exit_functions", &[])));
+        ffi::with(|py| {
+            for room in shared.rooms(py) {
+                room.enter(py, |py, things| {
+                    drop(shared.boot_of(py, &things.running, "run_exit_functions", &[]));
+                });
+            }
+            drop(shared.boot(py, "run_exit_functions", &[]));
+        });
     }
 }
 
@@ -337,15 +445,22 @@ fn signal_is_pending(thread: i32) -> bool {
 
 /// Names of request threads as uWSGI has them; the first one is Python's main thread.
 fn name_thread(shared: &Shared, core: CoreId) {
+    ffi::with(|py| {
+        if let Some(running) = shared.running.get(py) {
+            name_thread_in(py, shared, running, core);
+        }
+    });
+}
+
+/// Names the calling thread in the current interpreter, which `running` is of.
+fn name_thread_in(py: Py<'_>, shared: &Shared, running: &Running, core: CoreId) {
     if core.0 == 0 {
         return;
     }
-    ffi::with(|py| {
-        let name = format!("uWSGIWorker{}Core{core}", shared.host.worker_id());
-        if let Ok(name) = py.text(&name) {
-            shared.boot(py, "name_thread", &[name.borrowed()]);
-        }
-    });
+    let name = format!("uWSGIWorker{}Core{core}", shared.host.worker_id());
+    if let Ok(name) = py.text(&name) {
+        shared.boot_of(py, running, "name_thread", &[name.borrowed()]);
+    }
 }
 
 /// Whether the lock can be had within a bound: exit must not wait for a thread that is stuck in C.

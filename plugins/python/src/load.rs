@@ -6,15 +6,17 @@ use std::time::Instant;
 
 use uwsgi_plugin_api::{Host, LoadReport, LoadedApp, MountRules, Mounts};
 
-use crate::embed::call;
+use crate::embed::{self, call};
 use crate::ffi::{Exception, Object, Py, Raised, Ref};
 use crate::options::Options;
+use crate::room::Room;
+use crate::{Running, Shared};
 
 /// What was loaded.
 #[derive(Debug)]
 pub(crate) struct Apps {
-    /// The callables, by number.
-    pub(crate) callables: Vec<Object>,
+    /// Themselves, by number.
+    pub(crate) callables: Vec<App>,
     /// Which one answers what.
     pub(crate) mounts: Mounts,
     /// What is told of them, by number.
@@ -23,19 +25,41 @@ pub(crate) struct Apps {
     pub(crate) raw: Option<Object>,
 }
 
-/// A loader at work.
-pub(crate) struct Loader<'a> {
-    pub(crate) options: &'a Options,
-    pub(crate) host: &'a Arc<dyn Host>,
-    pub(crate) boot: &'a Object,
+/// An application of the configuration.
+#[derive(Debug)]
+pub(crate) struct App {
+    pub(crate) callable: Object,
+    /// The interpreter that it runs in, where that is not the main one.
+    pub(crate) room: Option<Arc<Room>>,
 }
 
-impl Loader<'_> {
-    /// Runs the imports and loads every application that was asked for. What fails is logged and counted.
+/// Applications that have interpreters of their own. Those do not survive a fork, so these are loaded after it.
+#[derive(Debug, Default)]
+pub(crate) struct Rest {
+    /// Mount points and what is mounted there.
+    mounts: Vec<(String, String)>,
+}
+
+/// A loader at work in the current interpreter.
+pub(crate) struct Loader<'a> {
+    options: &'a Options,
+    host: &'a Arc<dyn Host>,
+    boot: &'a Object,
+    room: Option<Arc<Room>>,
+}
+
+impl<'a> Loader<'a> {
+    pub(crate) fn new(shared: &'a Shared, running: &'a Running) -> Self {
+        Self { options: &shared.options, host: &shared.host, boot: &running.boot, room: None }
+    }
+
+    /// Runs the imports and loads every application that lives in the main interpreter: all of them with
+    /// `single-interpreter`, else those without a mount point, or the first one, and those of the same modules. What fails is
+    /// logged and counted.
     ///
     /// # Errors
     /// What Python raises outside of the user's code, memory errors only.
-    pub(crate) fn load(&self, py: Py<'_>) -> Result<(Apps, LoadReport), Raised> {
+    pub(crate) fn load(&self, py: Py<'_>) -> Result<(Apps, Rest, LoadReport), Raised> {
         let mut apps = Apps {
             callables: Vec::new(),
             infos: Vec::new(),
@@ -44,21 +68,31 @@ impl Loader<'_> {
                 manage_script_name: self.options.manage_script_name,
                 ignore_script_name: self.options.ignore_script_name,
                 no_default: self.options.no_default_app,
+                by_host: self.options.by_host,
             }),
         };
         let mut report = LoadReport::default();
         for name in &self.options.imports {
             let name = py.path(name.as_bytes())?;
             if let Err(raised) = call(py, self.boot, "import_module", &[name.borrowed()]) {
-                self.report(py, raised, name.borrowed())?;
+                report_failure(py, self.host, self.boot, raised, name.borrowed())?;
             }
         }
         for source in &self.options.sources {
             self.load_source(py, source, "", &mut apps, &mut report)?;
         }
+        let mut here: Vec<&str> =
+            self.options.sources.iter().map(|source| module(source)).collect();
+        let mut rest = Rest::default();
         for (point, source) in &self.options.mounts {
-            self.host.log(&format!("mounting {source} on {point}"));
-            self.load_source(py, source, point, &mut apps, &mut report)?;
+            let first = apps.callables.is_empty();
+            if self.options.shares_interpreter || first || here.contains(&module(source)) {
+                self.host.log(&format!("mounting {source} on {point}"));
+                self.load_source(py, source, point, &mut apps, &mut report)?;
+                here.push(module(source));
+            } else {
+                rest.mounts.push((point.clone(), source.clone()));
+            }
         }
         self.load_registered(py, &mut apps, &mut report)?;
         if let Some(file) = &self.options.raw {
@@ -68,7 +102,7 @@ impl Loader<'_> {
         if apps.callables.is_empty() {
             self.host.log("*** no app loaded. going in full dynamic mode ***");
         }
-        Ok((apps, report))
+        Ok((apps, rest, report))
     }
 
     fn load_source(
@@ -90,8 +124,8 @@ impl Loader<'_> {
         match call(py, self.boot, "load", &arguments) {
             Ok(found) => self.add(py, found.borrowed(), begun, apps),
             Err(raised) => {
-                self.report(py, raised, source.borrowed())?;
-                self.note_failure(point, apps, report);
+                report_failure(py, self.host, self.boot, raised, source.borrowed())?;
+                note_failure(self.host, point, apps, report);
                 Ok(())
             }
         }
@@ -108,7 +142,7 @@ impl Loader<'_> {
         match call(py, self.boot, "load_raw", &[file.borrowed(), name.borrowed()]) {
             Ok(found) => Ok(Some(found)),
             Err(raised) => {
-                self.report(py, raised, file.borrowed())?;
+                report_failure(py, self.host, self.boot, raised, file.borrowed())?;
                 report.failed += 1;
                 self.host.log("unable to load the function of python-raw");
                 Ok(None)
@@ -126,8 +160,9 @@ impl Loader<'_> {
         match call(py, self.boot, "registered_applications", &[]) {
             Ok(found) => self.add(py, found.borrowed(), begun, apps),
             Err(raised) => {
-                self.report(py, raised, py.text("uwsgi.applications")?.borrowed())?;
-                self.note_failure("", apps, report);
+                let place = py.text("uwsgi.applications")?;
+                report_failure(py, self.host, self.boot, raised, place.borrowed())?;
+                note_failure(self.host, "", apps, report);
                 Ok(())
             }
         }
@@ -156,7 +191,7 @@ impl Loader<'_> {
                 ));
                 continue;
             }
-            apps.callables.push(app.own(py));
+            apps.callables.push(App { callable: app.own(py), room: self.room.clone() });
             apps.infos.push(LoadedApp {
                 modifier1: 0,
                 mountpoint: point.text(py),
@@ -173,23 +208,89 @@ impl Loader<'_> {
         }
         Ok(())
     }
+}
 
-    fn note_failure(&self, point: &str, apps: &Apps, report: &mut LoadReport) {
-        report.failed += 1;
-        self.host.log(&format!(
-            "unable to load app {} (mountpoint='{point}') (callable not found or import error)",
-            apps.callables.len()
-        ));
+impl Rest {
+    /// Whether there is anything.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.mounts.is_empty()
     }
 
-    /// Prints why loading failed: traceback, search path, what to do.
-    fn report(&self, py: Py<'_>, raised: Raised, source: Ref<'_>) -> Result<(), Raised> {
-        let caught = raised.take(py);
-        if caught.is(py, Exception::SystemExit) {
-            self.host.log(&format!("{} called sys.exit() while it was loaded", source.text(py)));
+    /// Loads each in an interpreter of its own, those of the same module in one.
+    pub(crate) fn load(self, py: Py<'_>, shared: &Shared, apps: &mut Apps) -> LoadReport {
+        let mut report = LoadReport::default();
+        let before = apps.callables.len();
+        let mut rooms: Vec<(String, Arc<Room>)> = Vec::new();
+        for (point, source) in self.mounts {
+            shared.host.log(&format!("mounting {source} on {point}"));
+            let known = rooms.iter().find(|(name, _)| name == module(&source));
+            let room = match known {
+                Some((_, room)) => Ok(Arc::clone(room)),
+                None => make_room(py, shared),
+            };
+            let loaded = room.and_then(|room| {
+                let entered = room.enter(py, |py, things| {
+                    let running = &things.running;
+                    let loader =
+                        Loader { room: Some(Arc::clone(&room)), ..Loader::new(shared, running) };
+                    let loaded = loader.load_source(py, &source, &point, apps, &mut report);
+                    loaded.map_err(|raised| raised.describe(py))
+                });
+                rooms.push((module(&source).to_owned(), room));
+                entered.unwrap_or(Ok(()))
+            });
+            if let Err(why) = loaded {
+                shared.host.log(&why);
+                note_failure(&shared.host, &point, apps, &mut report);
+            }
         }
-        call(py, self.boot, "report_load_failure", &[source, caught.value.borrowed()]).map(drop)
+        report.apps = apps.callables.len() - before;
+        report
     }
+}
+
+fn make_room(py: Py<'_>, shared: &Shared) -> Result<Arc<Room>, String> {
+    let room = Room::new(py, shared)?;
+    let path = room.enter(py, |py, things| {
+        let set = embed::set_path(py, &things.running.boot, &shared.options, py.none());
+        set.map_err(|raised| raised.describe(py))
+    });
+    path.unwrap_or(Ok(()))?;
+    Ok(room)
+}
+
+/// The module or file of a source, without its callable.
+fn module(source: &str) -> &str {
+    match source.rsplit_once(':') {
+        Some((module, callable)) if !callable.contains('/') => module,
+        _ => source,
+    }
+}
+
+fn note_failure(host: &Arc<dyn Host>, point: &str, apps: &Apps, report: &mut LoadReport) {
+    report.failed += 1;
+    host.log(&format!(
+        "unable to load app {} (mountpoint='{point}') (callable not found or import error)",
+        apps.callables.len()
+    ));
+}
+
+/// Prints why loading failed: traceback, search path, what to do.
+///
+/// # Errors
+/// What is raised by that.
+pub(crate) fn report_failure(
+    py: Py<'_>,
+    host: &Arc<dyn Host>,
+    boot: &Object,
+    raised: Raised,
+    source: Ref<'_>,
+) -> Result<(), Raised> {
+    let caught = raised.take(py);
+    if caught.is(py, Exception::SystemExit) {
+        host.log(&format!("{} called sys.exit() while it was loaded", source.text(py)));
+    }
+    call(py, boot, "report_load_failure", &[source, caught.value.borrowed()]).map(drop)
 }
 
 /// This machine's name, as uWSGI shows it.

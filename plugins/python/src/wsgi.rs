@@ -3,30 +3,39 @@
 use std::os::fd::RawFd;
 use std::sync::Arc;
 
-use uwsgi_plugin_api::{CoreId, Handler, Known, Outcome, Request, Response};
+use uwsgi_plugin_api::site::mounted_host;
+use uwsgi_plugin_api::{
+    Asked, Chosen, CoreId, Handler, Known, Outcome, Request, Response, Site, Wish,
+};
 
 use crate::environ::{Environs, Facts};
 use crate::failure::Failures;
 use crate::ffi::{self, Exception, Exchange, Loan, Object, Py, Raised, Ref};
 use crate::input::Input;
 use crate::interrupt::Mark;
-use crate::load::Apps;
 use crate::module::{self, Current};
 use crate::respond::{Delivery, Stop};
+use crate::room::Room;
+use crate::sites::Found;
 use crate::start_response::{StartResponse, Writer};
-use crate::{Running, Shared, raw, websocket};
+use crate::{Running, Shared, directory, raw, websocket};
 
 /// Serves WSGI requests on one thread.
 pub(crate) struct WsgiHandler {
     shared: Arc<Shared>,
     core: CoreId,
     mark: Arc<Mark>,
-    /// `None` once it is dropped: its objects need the GIL.
+    /// In the main interpreter. `None` once it is dropped: its objects need the GIL.
     parts: Option<Parts>,
+    /// The last request was for an application with an interpreter or a directory of its own.
+    astray: bool,
+    /// Keys of sites are written here; its memory is kept.
+    key: Vec<u8>,
 }
 
-/// The Python objects of a thread.
-struct Parts {
+/// The Python objects of a thread in an interpreter.
+#[derive(Debug)]
+pub(crate) struct Parts {
     environs: Environs,
     callables: Callables,
     close: Object,
@@ -34,6 +43,7 @@ struct Parts {
 }
 
 /// The objects that an application is lent, reused while nobody keeps them.
+#[derive(Debug)]
 struct Callables {
     exchange: Arc<Exchange>,
     start_response: Object,
@@ -67,7 +77,7 @@ impl Callables {
 impl WsgiHandler {
     /// For the calling thread, which `mark` is of.
     pub(crate) fn new(shared: Arc<Shared>, core: CoreId, mark: Arc<Mark>) -> Self {
-        Self { shared, core, mark, parts: None }
+        Self { shared, core, mark, parts: None, astray: false, key: Vec::new() }
     }
 }
 
@@ -97,6 +107,7 @@ impl Handler for WsgiHandler {
     fn take(&mut self, core: CoreId, connection: RawFd) -> Outcome {
         module::set_current(Some(Current { core, connection }));
         let outcome = ffi::keep(|py| {
+            self.come_back();
             let outcome = raw::take(py, &self.shared, connection);
             self.mark.leave(py);
             outcome
@@ -128,14 +139,140 @@ impl WsgiHandler {
             return no_application(response);
         };
         let vars = request.vars;
-        let chosen = apps.mounts.choose(
-            vars.get(Known::UwsgiAppid),
-            vars.get(Known::ScriptName),
-            vars.get(Known::PathInfo).unwrap_or_default(),
-        );
-        let Some(chosen) = chosen else { return no_application(response) };
+        let chosen = apps.mounts.choose(Asked {
+            app_id: vars.get(Known::UwsgiAppid),
+            script_name: vars.get(Known::ScriptName),
+            path_info: vars.get(Known::PathInfo).unwrap_or_default(),
+            host: mounted_host(vars, shared.options.site_rules()),
+        });
+        match (chosen, request.wish) {
+            (None, Wish::Nothing) => no_application(response),
+            (Some(Chosen { by_default: true, .. }) | None, Wish::Site(site)) => {
+                self.named(py, site, request, response)
+            }
+            (Some(Chosen { by_default: true, .. }) | None, Wish::Refused) => {
+                Outcome { refused: true, ..Outcome::default() }
+            }
+            (Some(chosen), _) => {
+                let Some(app) = apps.callables.get(usize::from(chosen.app)) else {
+                    return no_application(response);
+                };
+                if self.astray {
+                    self.come_back();
+                }
+                if let Some(room) = &app.room {
+                    return self.in_room(py, room, &app.callable, chosen, (request, response));
+                }
+                let place = Place { shared: &shared, running, core: self.core };
+                place.answer(py, &mut self.parts, &app.callable, chosen, (request, response))
+            }
+        }
+    }
+
+    /// The request of an application that it names itself.
+    fn named(
+        &mut self,
+        py: Py<'_>,
+        site: &Site<'_>,
+        request: &mut Request<'_>,
+        response: &mut dyn Response,
+    ) -> Outcome {
+        let shared = Arc::clone(&self.shared);
+        self.come_back();
+        site.key(&mut self.key);
+        let app = match shared.sites.find(py, &shared, site, &self.key) {
+            Found::Loaded(app) => app,
+            Found::Refused => return Outcome { refused: true, ..Outcome::default() },
+            Found::Failed => {
+                response.abort(); // the log has the reason
+                return Outcome::default();
+            }
+        };
+        let (Some(running), Some(callable)) = (shared.running.get(py), app.callable.get(py)) else {
+            return no_application(response);
+        };
+        self.astray = true;
+        if let Err(error) = directory::go(app.directory.as_deref(), &*shared.host) {
+            let directory = app.directory.as_deref().unwrap_or_else(|| ".".as_ref());
+            module::log_line(&format!("chdir({}): {error}", directory.display()));
+            response.abort();
+            return Outcome { app: Some(app.number), ..Outcome::default() };
+        }
+        let chosen = Chosen { app: app.number, moved: None, by_default: false };
+        let outcome = match &app.room {
+            Some(room) => self.in_room(py, room, callable, chosen, (request, response)),
+            None => {
+                let place = Place { shared: &shared, running, core: self.core };
+                place.answer(py, &mut self.parts, callable, chosen, (request, response))
+            }
+        };
+        drop(app);
+        shared.sites.end_retired(py, &shared);
+        outcome
+    }
+
+    /// Answers in an interpreter that is not the main one.
+    fn in_room(
+        &mut self,
+        py: Py<'_>,
+        room: &Arc<Room>,
+        app: &Object,
+        chosen: Chosen,
+        (request, response): (&mut Request<'_>, &mut dyn Response),
+    ) -> Outcome {
+        self.astray = true;
+        let (shared, core, mark) = (&*self.shared, self.core, &*self.mark);
+        let outcome = room.enter(py, |py, things| {
+            mark.enter(room);
+            let mut parts = things.take_parts(core);
+            if let Some(parts) = &parts {
+                module::set_exchange(&parts.callables.exchange);
+            } else {
+                crate::name_thread_in(py, shared, &things.running, core);
+            }
+            let place = Place { shared, running: &things.running, core };
+            let outcome = place.answer(py, &mut parts, app, chosen, (request, response));
+            things.put_parts(core, parts);
+            mark.leave_room(py);
+            outcome
+        });
+        outcome.unwrap_or_default()
+    }
+
+    /// Back to the main interpreter's objects, and to the server's directory.
+    #[cold]
+    fn come_back(&mut self) {
+        if !std::mem::take(&mut self.astray) {
+            return;
+        }
+        if let Some(parts) = &self.parts {
+            module::set_exchange(&parts.callables.exchange);
+        }
+        if let Err(error) = directory::go(None, &*self.shared.host) {
+            module::log_line(&format!("the server's directory: {error}"));
+        }
+    }
+}
+
+/// An interpreter and a thread, which answer a request.
+struct Place<'a> {
+    shared: &'a Shared,
+    running: &'a Running,
+    core: CoreId,
+}
+
+impl Place<'_> {
+    #[inline]
+    fn answer(
+        &self,
+        py: Py<'_>,
+        parts: &mut Option<Parts>,
+        app: &Object,
+        chosen: Chosen,
+        (request, response): (&mut Request<'_>, &mut dyn Response),
+    ) -> Outcome {
         let outcome = Outcome { app: Some(chosen.app), ..Outcome::default() };
-        let prepared = self.prepare(py, running).and_then(|parts| {
+        let prepared = self.prepare(py, parts).and_then(|parts| {
             let input = parts.callables.input.borrowed();
             let environ = parts.environs.build(py, request, chosen, input)?;
             Ok((parts, environ))
@@ -146,8 +283,9 @@ impl WsgiHandler {
                 let connection = request.connection_fd;
                 let loan = Loan { body: request.body, response, connection };
                 exchange.lend(py, loan, || {
-                    let run = Run { shared: &shared, running, apps, exchange: &exchange };
-                    let outcome = run.application(py, parts, environ, outcome);
+                    let run =
+                        Run { shared: self.shared, running: self.running, exchange: &exchange };
+                    let outcome = run.application(py, parts, (app, environ), outcome);
                     websocket::finish(py, &exchange, outcome.exception);
                     outcome
                 })
@@ -162,16 +300,19 @@ impl WsgiHandler {
 
     /// The objects of this thread, with callables that nobody kept.
     #[inline]
-    fn prepare(&mut self, py: Py<'_>, running: &Running) -> Result<&mut Parts, Raised> {
-        if self.parts.is_none() {
-            self.parts = Some(Parts::new(py, &self.shared, running, self.core)?);
+    fn prepare<'a>(
+        &self,
+        py: Py<'_>,
+        place: &'a mut Option<Parts>,
+    ) -> Result<&'a mut Parts, Raised> {
+        if place.is_none() {
+            *place = Some(Parts::new(py, self.shared, self.running, self.core)?);
         }
-        let parts = self
-            .parts
+        let parts = place
             .as_mut()
             .ok_or_else(|| py.raise(Exception::RuntimeError, "no objects for this thread"))?;
         if !parts.callables.unshared(py) {
-            parts.callables = Callables::new(py, &self.shared, running)?;
+            parts.callables = Callables::new(py, self.shared, self.running)?;
         }
         Ok(parts)
     }
@@ -208,7 +349,6 @@ fn no_application(response: &mut dyn Response) -> Outcome {
 struct Run<'a> {
     shared: &'a Shared,
     running: &'a Running,
-    apps: &'a Apps,
     exchange: &'a Exchange,
 }
 
@@ -222,11 +362,9 @@ impl Run<'_> {
         &self,
         py: Py<'_>,
         parts: &mut Parts,
-        environ: Object,
+        (app, environ): (&Object, Object),
         mut outcome: Outcome,
     ) -> Outcome {
-        let app = outcome.app.and_then(|app| self.apps.callables.get(usize::from(app)));
-        let Some(app) = app else { return outcome };
         let arguments = [environ.borrowed(), parts.callables.start_response.borrowed()];
         match app.borrowed().call(py, &arguments) {
             Ok(result) => self.answer(py, parts, result.borrowed(), &mut outcome),

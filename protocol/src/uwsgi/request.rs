@@ -79,6 +79,8 @@ mod tests {
         assert_eq!(same, Ok((None, owned(&[("PATH_INFO", "/x"), ("K", "v")]))));
         assert_eq!(decoded(&[("PATH_INFO", "/x"), ("PATH_INFO", "/y")]), Err("conflicting_var"));
         assert_eq!(decoded(&[("K", "v"), ("K", "")]), Err("conflicting_var"));
+        let listed = [("UWSGI_SETENV", "A=1"), ("UWSGI_SETENV", "B=2")];
+        assert_eq!(decoded(&listed), Ok((None, owned(&listed))));
     }
 
     #[test]

@@ -17,7 +17,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use uwsgi_plugin_api::WorkerId;
 
 use crate::ffi::{self, Py, Raised};
-use crate::{Shared, embed};
+use crate::{Running, Shared, embed};
 use watch::Watch;
 
 /// The worker that watches.
@@ -184,11 +184,42 @@ fn module_files(
     known: Option<usize>,
 ) -> Result<Option<(usize, Vec<PathBuf>)>, Raised> {
     let Some(running) = shared.running.get(py) else { return Ok(None) };
-    let count = embed::call(py, &running.boot, "module_count", &[])?;
-    let count = usize::try_from(count.borrowed().integer(py)?).unwrap_or_default();
+    let rooms = shared.rooms(py);
+    let mut count = module_count(py, running)?;
+    for room in &rooms {
+        count += room
+            .enter(py, |py, things| {
+                module_count(py, &things.running).or_else(|raised| {
+                    raised.forget(py);
+                    Ok::<_, Raised>(0)
+                })
+            })
+            .unwrap_or(Ok(0))?;
+    }
     if known == Some(count) {
         return Ok(None);
     }
+    let mut paths = files_of(py, shared, running)?;
+    for room in &rooms {
+        let files = room.enter(py, |py, things| {
+            files_of(py, shared, &things.running).unwrap_or_else(|raised| {
+                raised.forget(py);
+                Vec::new()
+            })
+        });
+        paths.extend(files.unwrap_or_default());
+    }
+    Ok(Some((count, paths)))
+}
+
+/// How many modules the current interpreter has.
+fn module_count(py: Py<'_>, running: &Running) -> Result<usize, Raised> {
+    let count = embed::call(py, &running.boot, "module_count", &[])?;
+    Ok(usize::try_from(count.borrowed().integer(py)?).unwrap_or_default())
+}
+
+/// The files of its modules, but for the ignored ones.
+fn files_of(py: Py<'_>, shared: &Shared, running: &Running) -> Result<Vec<PathBuf>, Raised> {
     let ignored = shared.options.autoreload_ignored.iter();
     let ignored = ignored.map(|name| py.path(name.as_bytes())).collect::<Result<Vec<_>, _>>()?;
     let ignored = py.list(ignored)?;
@@ -198,5 +229,5 @@ fn module_files(
     while let Some(file) = iterator.borrowed().next(py)? {
         paths.push(PathBuf::from(OsStr::from_bytes(file.borrowed().bytes(py)?)));
     }
-    Ok(Some((count, paths)))
+    Ok(paths)
 }

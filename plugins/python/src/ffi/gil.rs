@@ -1,12 +1,13 @@
 //! Who may touch Python: the token, the thread states, and the places where the lock is given back.
 //!
-//! A thread has one Python thread state for life, made at its first use. [`Py`] is the proof that this
-//! thread holds the lock; it is only ever lent for the length of a closure.
+//! A thread has one Python thread state for life, made at its first use, and one for each further interpreter
+//! (`interpreter`). [`Py`] is the proof that this thread holds the lock; it is only ever lent for the length of a closure.
 
 use std::cell::Cell;
 use std::marker::PhantomData;
 use std::ptr;
 
+use super::interpreter;
 use super::table::{PyThreadState, installed, table};
 
 /// Proof that this thread holds the GIL.
@@ -160,8 +161,49 @@ pub(super) unsafe fn released<R>(_py: Py<'_>, work: impl FnOnce() -> R) -> R {
     work()
 }
 
-/// Deletes this thread's state; the thread is about to end. The interpreter's first thread keeps its own.
+/// Runs `work` without the lock and takes it again: for waits.
+///
+/// What is `Send` has no Python object in it, and no token.
+pub(crate) fn pause<R: Send>(py: Py<'_>, work: impl FnOnce() -> R + Send) -> R {
+    // SAFETY: see above.
+    unsafe { released(py, work) }
+}
+
+/// Takes the lock with another state of this thread, which does not hold it, for as long as `work` runs.
+///
+/// # Safety
+/// `state` is this thread's own.
+pub(super) unsafe fn visit<R>(state: *mut PyThreadState, work: impl FnOnce(Py<'_>) -> R) -> R {
+    struct Leave;
+    impl Drop for Leave {
+        fn drop(&mut self) {
+            THREAD.with(|thread| {
+                thread.depth.set(thread.depth.get() - 1);
+                thread.detach();
+            });
+        }
+    }
+    THREAD.with(|thread| {
+        // SAFETY: the caller's word.
+        unsafe { (table().PyEval_RestoreThread)(state) };
+        thread.held.set(true);
+        thread.depth.set(thread.depth.get() + 1);
+    });
+    let _leave = Leave;
+    // SAFETY: as in `keep`.
+    work(unsafe { Py::assume() })
+}
+
+/// This thread's state in the main interpreter, null where it has none.
+pub(super) fn main_state() -> *mut PyThreadState {
+    THREAD.with(|thread| thread.state.get())
+}
+
+/// Deletes this thread's states; the thread is about to end. The interpreter's first thread keeps its own.
 pub(crate) fn leave_thread() {
+    if interpreter::has_states() {
+        with(interpreter::leave_all);
+    }
     THREAD.with(|thread| {
         if thread.state.get().is_null() || thread.depth.get() != 0 {
             return;
@@ -202,6 +244,7 @@ pub(crate) fn after_fork_parent() {
 pub(crate) fn after_fork_child() {
     // SAFETY: the lock was taken by `before_fork` of this thread, which is the child's only one.
     keep(|_| unsafe { (table().PyOS_AfterFork_Child)() });
+    interpreter::forget_all();
     THREAD.with(|thread| thread.first.set(true));
     park();
 }

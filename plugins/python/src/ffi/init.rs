@@ -117,15 +117,18 @@ fn wide(path: &Path) -> Result<*const libc::wchar_t, String> {
     if wide.is_null() { Err(refused()) } else { Ok(wide) }
 }
 
-/// Address of the main interpreter's state, for the log lines that show it.
-pub(super) fn interpreter_address() -> usize {
-    // SAFETY: the interpreter runs.
-    unsafe { (table().PyInterpreterState_Main)() as usize }
+/// Second part of the version of the Python that runs: 11 of 3.11.
+pub(super) fn minor_version() -> u32 {
+    // SAFETY: the text is static and terminated.
+    let version = unsafe { CStr::from_ptr((table().Py_GetVersion)()) }.to_string_lossy();
+    let minor = version.split('.').nth(1);
+    minor.and_then(|minor| minor.parse().ok()).unwrap_or_default()
 }
 
 impl Py<'_> {
-    /// Address of the interpreter, as the start-up lines show it.
+    /// Address of the current interpreter, as the start-up lines show it.
     pub(crate) fn interpreter_address(self) -> usize {
-        interpreter_address()
+        // SAFETY: the lock is held.
+        unsafe { (table().PyInterpreterState_Get)() as usize }
     }
 }

@@ -13,6 +13,7 @@ mod error;
 mod exchange;
 mod gil;
 mod init;
+mod interpreter;
 mod library;
 mod make;
 mod native;
@@ -26,9 +27,11 @@ pub(crate) use error::{Caught, Exception, Raised};
 pub(crate) use exchange::{Absent, Exchange, Loan};
 pub(crate) use exchange::{fill, wait};
 pub(crate) use gil::{
-    Py, after_fork_child, after_fork_parent, before_fork, held, keep, leave_thread, park, with,
+    Py, after_fork_child, after_fork_parent, before_fork, held, keep, leave_thread, park, pause,
+    with,
 };
 pub(crate) use init::{Start, start};
+pub(crate) use interpreter::{Interpreter, waiters_ask_all};
 pub(crate) use native::{Class, Function, Method, Methods, Payload, add_functions};
 pub(crate) use object::{Object, Ref};
 pub(crate) use system::{
@@ -64,6 +67,11 @@ impl<T> Kept<T> {
     #[inline]
     pub(crate) fn get(&self, _py: Py<'_>) -> Option<&T> {
         self.0.get().map(|value| &**value)
+    }
+
+    /// Takes the value out, to be dropped where its objects belong.
+    pub(crate) fn take(&mut self, _py: Py<'_>) -> Option<T> {
+        self.0.take().map(ManuallyDrop::into_inner)
     }
 
     /// Sets the value, once; later ones are dropped.

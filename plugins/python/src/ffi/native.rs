@@ -104,10 +104,15 @@ struct Instance<T> {
 }
 
 /// A native type.
-#[derive(Debug)]
 pub(crate) struct Class<T> {
     kind: Object,
     of: PhantomData<T>,
+}
+
+impl<T: Payload> std::fmt::Debug for Class<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Class({:?})", T::NAME)
+    }
 }
 
 impl<T: Payload> Class<T> {

@@ -137,7 +137,14 @@ table! {
         Py_InitializeEx: fn(c_int);
         Py_IsInitialized: fn() -> c_int;
         PyInterpreterState_Main: fn() -> *mut c_void;
+        PyInterpreterState_Get: fn() -> *mut c_void;
+        Py_NewInterpreter: fn() -> State;
+        Py_EndInterpreter: fn(State);
         PyThreadState_New: fn(*mut c_void) -> State;
+        PyThreadState_Get: fn() -> State;
+        PyThreadState_GetInterpreter: fn(State) -> *mut c_void;
+        PyThreadState_Swap: fn(State) -> State;
+        PyThreadState_Delete: fn(State);
         PyThreadState_Clear: fn(State);
         PyThreadState_DeleteCurrent: fn();
         PyThreadState_SetAsyncExc: fn(c_ulong, Obj) -> c_int;

@@ -7,7 +7,7 @@ mod rows;
 
 pub(crate) use monitored::{Description, Monitored};
 pub(crate) use rows::ROWS;
-use uwsgi_plugin_api::Settings;
+use uwsgi_plugin_api::{Settings, SiteRules};
 
 /// Name of the setting under which the server hands over a positional argument that
 /// [`uwsgi_plugin_api::Plugin::claims_argument`] accepted (`app.py`, `pkg.mod:app`).
@@ -33,6 +33,13 @@ pub(crate) struct Options {
     pub(crate) manage_script_name: bool,
     pub(crate) ignore_script_name: bool,
     pub(crate) no_default_app: bool,
+    /// `single-interpreter`, or `app-isolation` other than `interpreter`.
+    pub(crate) shares_interpreter: bool,
+    /// `vhost` and `vhost-host`, rows of the core.
+    pub(crate) by_host: bool,
+    pub(crate) host_header_only: bool,
+    /// `max-apps`, a row of the core.
+    pub(crate) apps_max: usize,
     pub(crate) catch_exceptions: bool,
     pub(crate) file_wrapper: bool,
     /// `disable-write-exception`, a row of the core.
@@ -73,6 +80,11 @@ impl Options {
             manage_script_name: settings.flag("manage-script-name"),
             ignore_script_name: settings.flag("ignore-script-name"),
             no_default_app: settings.flag("no-default-app"),
+            shares_interpreter: settings.flag("single-interpreter")
+                || settings.text("app-isolation").is_some_and(|kind| kind != "interpreter"),
+            by_host: settings.flag("vhost") || settings.flag("vhost-host"),
+            host_header_only: settings.flag("vhost-host"),
+            apps_max: apps_max(settings),
             catch_exceptions: settings.flag("catch-exceptions"),
             forgiving_writes: settings.flag("disable-write-exception"),
             file_wrapper: !settings.flag("wsgi-disable-file-wrapper"),
@@ -85,6 +97,13 @@ impl Options {
     }
 }
 
+/// uWSGI's number of applications where none is given.
+fn apps_max(settings: &Settings) -> usize {
+    const APPS_MAX_DEFAULT: usize = 64;
+    let max = settings.number("max-apps").and_then(|max| usize::try_from(max).ok());
+    max.filter(|max| *max > 0).unwrap_or(APPS_MAX_DEFAULT)
+}
+
 /// A socket without a function could only close its connections.
 fn raw(settings: &Settings) -> Result<Option<String>, String> {
     let ours = settings.number("raw-modifier1").unwrap_or(0) == 0;
@@ -93,6 +112,18 @@ fn raw(settings: &Settings) -> Result<Option<String>, String> {
             "raw-socket = {address}: no function takes its connections; name its file with python-raw"
         )),
         (_, file) => Ok(file.map(str::to_owned)),
+    }
+}
+
+impl Options {
+    /// How sites are told apart.
+    #[inline]
+    pub(crate) fn site_rules(&self) -> SiteRules {
+        SiteRules {
+            by_host: self.by_host,
+            host_header_only: self.host_header_only,
+            ignore_script_name: self.ignore_script_name,
+        }
     }
 }
 
@@ -109,8 +140,11 @@ fn mount(text: &str) -> Result<(String, String), String> {
         .split_once('=')
         .ok_or_else(|| format!("mount = {text}: expected POINT=APP, as in /blog=blog.py"))?;
     let (point, source) = (point.trim(), source.trim());
-    if source.is_empty() || !(point.is_empty() || point.starts_with('/')) {
-        return Err(format!("mount = {text}: expected POINT=APP with a POINT that begins with /"));
+    let path = point.split_once('|').map_or(point, |(_, path)| path);
+    if source.is_empty() || !(path.is_empty() || path.starts_with('/')) {
+        return Err(format!(
+            "mount = {text}: expected POINT=APP with a POINT that is a path from /, or HOST|PATH"
+        ));
     }
     Ok((point.to_owned(), source.to_owned()))
 }
@@ -193,6 +227,9 @@ mod tests {
     fn mounts_are_split_at_the_first_equals_sign() {
         assert_eq!(mount("/x = pkg.mod:app").unwrap(), ("/x".into(), "pkg.mod:app".into()));
         assert_eq!(mount("=app.py").unwrap(), (String::new(), "app.py".into()));
+        assert_eq!(mount("a.example|/x=y").unwrap(), ("a.example|/x".into(), "y".into()));
+        assert_eq!(mount("a.example|=y").unwrap(), ("a.example|".into(), "y".into()));
+        assert!(mount("a.example|x=y").is_err());
         assert!(mount("/x").is_err());
         assert!(mount("x=app.py").is_err());
         assert!(mount("/x=").is_err());

@@ -21,7 +21,7 @@ pub(crate) const ROWS: &[OptionRow] = &chapter(
         list("pythonpath", "DIR",
             "Put this directory, or all that match a pattern, in front of sys.path.").aliases(&["python-path", "pp"]).reload(Workers),
         list("mount", "POINT=APP",
-            "Serve an application (module:callable, file.py or file.wsgi) under this path.").reload(Workers),
+            "Serve an application (module:callable, file.py or file.wsgi) under this path, or with vhost under HOST|PATH.").reload(Workers),
         flag("manage-script-name",
             "Find the application by the longest mount point that PATH_INFO begins with, and move it to SCRIPT_NAME.").reload(Workers),
         flag("ignore-script-name",
@@ -39,8 +39,7 @@ pub(crate) const ROWS: &[OptionRow] = &chapter(
         integer("optimize", "LEVEL",
             "As python's -O (1) and -OO (2).").short('O'),
         flag("single-interpreter",
-            "Run all applications in one interpreter.").short('i').reload(Workers)
-            .no_effect("all applications always share one interpreter"),
+            "Run all applications in one interpreter; else the second and each further one has its own.").short('i').reload(Workers),
         flag("py-call-osafterfork",
             "Tell Python about forks, so that its signal handlers work.").reload(Workers)
             .no_effect("Python is always told about forks"),

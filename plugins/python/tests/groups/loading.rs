@@ -25,10 +25,10 @@ pub fn mounts(python: &Path) {
     for (path, app, text) in [
         ("/", 0, "who '' '/'"),
         ("/x", 0, "who '' '/x'"),
-        ("/one", 1, "uwsgi_file_who '/one' ''"),
-        ("/one/x", 1, "uwsgi_file_who '/one' '/x'"),
+        ("/one", 2, "uwsgi_file_who '/one' ''"),
+        ("/one/x", 2, "uwsgi_file_who '/one' '/x'"),
         ("/onex", 0, "who '' '/onex'"),
-        ("/two/", 2, "second '/two' '/'"),
+        ("/two/", 1, "second '/two' '/'"),
     ] {
         let answer = server.get(path);
         assert_eq!((answer.ok().as_str(), answer.outcome.app), (text, Some(app)), "{path}");
@@ -37,7 +37,8 @@ pub fn mounts(python: &Path) {
     let find = |text: &str| lines.iter().any(|line| line.contains(text));
     assert!(find("WSGI app 0 (mountpoint='') ready in 0 seconds on interpreter 0x"));
     assert!(find("(default app)") && find("mounting who.py on /one"));
-    assert!(find("WSGI app 1 (mountpoint='/one') ready in"));
+    assert!(find("WSGI app 1 (mountpoint='/two') ready in"));
+    assert!(find("WSGI app 2 (mountpoint='/one') ready in"));
 }
 
 pub fn applications(python: &Path) {

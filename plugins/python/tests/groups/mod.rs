@@ -122,7 +122,9 @@ impl Server {
 
     /// Loads.
     pub fn loaded(mut self) -> Self {
-        self.report = self.plugin.load().unwrap();
+        let (first, rest) = (self.plugin.load().unwrap(), self.plugin.load_rest());
+        self.report =
+            LoadReport { apps: first.apps + rest.apps, failed: first.failed + rest.failed };
         self
     }
 
