@@ -111,7 +111,6 @@ fn lines_of_vhost_begin_with_the_host() {
 
 /// needs the loader
 #[test]
-#[ignore = "gap: the Python plugin does not load what requests name"]
 fn sites_that_requests_name_are_counted() {
     ours_only!("it counts no sites");
     const APP: &str = "\

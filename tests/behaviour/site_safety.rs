@@ -250,7 +250,6 @@ fn applications_of_the_configuration_are_for_everybody() {
 
 /// needs the loader: the paths are looked at when the plugin is about to load something.
 #[test]
-#[ignore = "gap: the Python plugin does not load what requests name"]
 fn paths_outside_of_the_roots_are_refused() {
     ours_only!("it loads what anybody names");
     for speech in ALL {

@@ -1,6 +1,7 @@
 //! The two traits of a plugin, by role.
 
 use std::os::fd::RawFd;
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::{CoreId, Host, Listener, OptionRow, Request, Response, Settings, WorkerId};
@@ -70,6 +71,12 @@ pub trait Plugin: Send + Sync {
     fn language_version(&self, _settings: &Settings) -> Option<Result<String, PluginError>> {
         None
     }
+    /// Whether what runs in this process can serve an application from this virtualenv. Where not, the server gives the
+    /// application processes of its own.
+    fn suits(&self, _home: &Path) -> bool {
+        true
+    }
+
     /// Takes its settings and starts what must run before any application is loaded (the interpreter).
     /// `listeners` are final; ports are bound.
     ///

@@ -29,6 +29,7 @@ mod websocket;
 mod wsgi;
 
 use std::cell::RefCell;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, mpsc};
 use std::time::{Duration, Instant, SystemTime};
@@ -248,6 +249,10 @@ impl Plugin for PythonPlugin {
         let version =
             options.and_then(|options| find::version(&options, &Surroundings::of_process()));
         Some(version.map_err(PluginError))
+    }
+
+    fn suits(&self, home: &Path) -> bool {
+        self.shared().is_err() || find::suits(home, ffi::minor_version())
     }
 
     fn start(

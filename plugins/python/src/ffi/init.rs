@@ -118,7 +118,7 @@ fn wide(path: &Path) -> Result<*const libc::wchar_t, String> {
 }
 
 /// Second part of the version of the Python that runs: 11 of 3.11.
-pub(super) fn minor_version() -> u32 {
+pub(crate) fn minor_version() -> u32 {
     // SAFETY: the text is static and terminated.
     let version = unsafe { CStr::from_ptr((table().Py_GetVersion)()) }.to_string_lossy();
     let minor = version.split('.').nth(1);

@@ -30,7 +30,7 @@ pub(crate) use gil::{
     Py, after_fork_child, after_fork_parent, before_fork, held, keep, leave_thread, park, pause,
     with,
 };
-pub(crate) use init::{Start, start};
+pub(crate) use init::{Start, minor_version, start};
 pub(crate) use interpreter::{Interpreter, waiters_ask_all};
 pub(crate) use native::{Class, Function, Method, Methods, Payload, add_functions};
 pub(crate) use object::{Object, Ref};

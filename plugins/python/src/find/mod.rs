@@ -112,6 +112,11 @@ pub(crate) fn find(options: &Options, around: &Surroundings) -> Result<Interpret
     ))
 }
 
+/// Whether this Python can run what lies in a virtualenv; one that does not say what it is for is given a chance.
+pub(crate) fn suits(home: &Path, minor: u32) -> bool {
+    venv::version(home).is_none_or(|version| version == format!("3.{minor}"))
+}
+
 /// The version of the interpreter that would be loaded, with all its parts.
 ///
 /// # Errors

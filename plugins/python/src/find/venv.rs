@@ -51,6 +51,11 @@ pub(super) fn in_folder(
     Some(Interpreter { program, ..found })
 }
 
+/// Version of the Python that a virtualenv was made for, as `3.11`; `None` where that is not said.
+pub(super) fn version(folder: &Path) -> Option<String> {
+    parse(&std::fs::read_to_string(folder.join("pyvenv.cfg")).ok()?).version
+}
+
 fn parse(text: &str) -> Config {
     let mut config = Config::default();
     for (key, value) in text.lines().filter_map(|line| line.split_once('=')) {

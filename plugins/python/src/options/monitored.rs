@@ -24,12 +24,16 @@ pub(crate) struct Description {
 }
 
 impl Monitored {
-    /// Reads the four options.
+    /// Reads the four options. Under `limit-as`, one that has no memory left replaces its worker too: the next request, of
+    /// whichever application, would have none either.
     pub(crate) fn read(settings: &Settings) -> Self {
-        let list = |name| settings.all(name).map(str::to_owned).collect();
+        let list = |name| settings.all(name).map(str::to_owned).collect::<Vec<_>>();
+        let limited = settings.text("limit-as").is_some_and(|limit| limit != "0");
+        let mut types = list("reload-on-exception-type");
+        types.extend(limited.then(|| "MemoryError".to_owned()));
         Self {
             all: settings.flag("reload-on-exception"),
-            types: list("reload-on-exception-type"),
+            types,
             values: list("reload-on-exception-value"),
             representations: list("reload-on-exception-repr"),
         }
@@ -91,6 +95,18 @@ mod tests {
         ] {
             assert_eq!(monitored(option, value).matches(&exception), matches, "{option}={value}");
         }
+    }
+
+    #[test]
+    fn a_worker_without_memory_is_replaced_where_it_is_limited() {
+        let exception = Description {
+            name: "MemoryError".into(),
+            module: "builtins".into(),
+            text: String::new(),
+        };
+        assert!(monitored("limit-as", "128").matches(&exception));
+        assert!(!monitored("limit-as", "0").matches(&exception));
+        assert!(!monitored("threads", "1").matches(&exception));
     }
 
     #[test]
