@@ -10,6 +10,8 @@ mod life_cycle;
 mod monitoring;
 pub mod proxies;
 mod scaling;
+pub mod site_options;
+pub mod site_spec;
 pub mod sites;
 mod timeouts;
 

@@ -39,6 +39,21 @@ pub struct Sites {
     pub sites_max: u16,
     /// `site-option`, in their order.
     pub options: Vec<SiteOption>,
+    /// Options of the instance that the processes of its sites have too ([`super::site_options::INHERITED`]).
+    pub inherited: Vec<(String, String)>,
+    /// The site whose processes these are.
+    pub own: Option<OwnSite>,
+}
+
+/// The one site that an instance is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnSite {
+    /// What tells it from others.
+    pub key: Vec<u8>,
+    /// For people.
+    pub name: String,
+    /// Files whose change may mend it where it does not load.
+    pub suspects: Vec<PathBuf>,
 }
 
 /// An option for the processes of sites.
