@@ -1,6 +1,7 @@
 //! Addresses, listeners, connections, reactor, turnstile, deadlines, buffers.
 
 pub mod address;
+pub mod away;
 pub mod claim;
 pub mod coding;
 pub mod connection;
@@ -24,6 +25,7 @@ pub mod reactor;
 mod refuse;
 pub mod rescue;
 pub mod socket_file;
+pub mod sorting;
 pub mod spill;
 pub mod systemd;
 pub mod table;

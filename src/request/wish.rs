@@ -1,11 +1,10 @@
 //! Whether a request may have the application loaded that it names.
 
-use std::net::IpAddr;
-
 use uwsgi_plugin_api::{Site, VarsView, Wish};
 
 use crate::config::model::sites::Sites;
 use crate::net::peer::Peer;
+use crate::net::sorting::may_load;
 
 /// The application that a request names; `None` where it names none, or nothing is loaded for requests.
 #[inline]
@@ -20,10 +19,4 @@ pub(super) fn wish<'a>(sites: &Sites, peer: &Peer, site: Option<&'a Site<'a>>) -
         true => Wish::Site(site),
         false => Wish::Refused,
     }
-}
-
-fn may_load(sites: &Sites, peer: &Peer) -> bool {
-    let text = std::str::from_utf8(peer.address()).unwrap_or_default();
-    let address = text.parse::<IpAddr>().ok();
-    (address.is_some() || text.is_empty()) && sites.from.contain(address)
 }
