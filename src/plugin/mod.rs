@@ -2,6 +2,8 @@
 //!
 //! `main.rs` is the one place that names the built-in plugins; everything else goes through this registry.
 
+pub mod stand_in;
+
 use std::sync::Arc;
 
 use uwsgi_plugin_api::{

@@ -45,6 +45,7 @@ mod resilience;
 mod scaling;
 mod scgi;
 mod signals;
+mod site_processes;
 mod sites;
 mod slow;
 mod slow_clients;
