@@ -17,10 +17,15 @@ fn main() -> ExitCode {
         }
     };
     let is_first = matches!(role, Role::First | Role::Beside { .. });
-    let status = match cli::parse(std::env::args_os(), &plugins, outside) {
+    let command = match &role {
+        Role::Site(site) => cli::site(&site.0, &plugins),
+        _ => cli::parse(std::env::args_os(), &plugins, outside),
+    };
+    let status = match command {
         cli::Command::Exit(status) => status,
         cli::Command::Serve(config, snapshot) => {
             let fallback = config.runtime.fallback.clone().filter(|_| is_first);
+            let plugins = cli::in_place_of(&role).unwrap_or(plugins);
             server::serve(*config, plugins, role, snapshot).unwrap_or_else(|error| {
                 log::line(format_args!("{error}"));
                 fallback.iter().for_each(|file| cli::fall_back(file));

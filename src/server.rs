@@ -16,7 +16,9 @@ use uwsgi_plugin_api::{Host, Listener, PluginError, Settings};
 
 use self::log_way::{keep_log, log_channel, open_log};
 use self::sites::{Boards, figures, find_loaders};
-use self::sockets::{Named, bind, bind_silently, named, open_sockets, watch_sockets};
+use self::sockets::{
+    Named, Sockets, bind, bind_silently, elsewhere, named, open_sockets, watch_sockets,
+};
 use crate::config::model::hooks::Phase;
 use crate::config::{Config, Snapshot};
 use crate::errors::{PageError, Pages};
@@ -26,7 +28,7 @@ use crate::isolation::{Image, IsolationError};
 use crate::log::{self, LogError, banner, channel::Channel};
 use crate::master::{
     self, EndpointListener, Files, Handover, Hooks, Loading, MasterContext, MoldPost, Passed, Role,
-    Succession, Vacuum, vacuum,
+    SiteOrder, SitePost, Succession, Vacuum, vacuum,
 };
 use crate::net::inherit::Inheritance;
 use crate::net::listen::ListenError;
@@ -84,10 +86,11 @@ pub fn serve(
 ) -> Result<i32, ServeError> {
     let origin = Origin::capture().map_err(failed("find out how this process was started"))?;
     let result = match role {
-        Role::First => first(config, plugins, origin, (None, Passed::new())),
+        Role::First => first(config, plugins, origin, (None, Passed::new(), None)),
+        Role::Site(site) => first(config, plugins, origin, (None, Passed::new(), Some(*site))),
         Role::Beside { parent, shared } => {
             let (config, succession) = beside(config, parent);
-            first(config, plugins, origin, (Some(succession), shared))
+            first(config, plugins, origin, (Some(succession), shared, None))
         }
         Role::Mold { generation: _, master, channel, shared } => {
             let sources = snapshot.map(|snapshot| snapshot.encode()).transpose();
@@ -125,13 +128,19 @@ fn first(
     mut config: Config,
     plugins: Registry,
     origin: Origin,
-    (succession, mut passed): (Option<Succession>, Passed),
+    (succession, mut passed, site): (Option<Succession>, Passed, Option<(SiteOrder, SitePost)>),
 ) -> Result<i32, ServeError> {
     master::ignore_reload_signals(config.processes.die_on_term).map_err(failed("set signals"))?;
     let inheritance = Inheritance::of_process()?;
     hooks::run(Phase::Asap, &config.hooks).map_err(IsolationError::from)?;
     open_log(&config, inheritance.reloaded())?;
     let machine = Machine::detect();
+    // Of a site the master of its instance says what there is to say.
+    let say = |lines| {
+        if site.is_none() {
+            say(lines)
+        }
+    };
     say(banner::starting(&machine));
     let mut vacuum = Vacuum::new(process::current());
     write_pidfile(&config, "pidfile", config.runtime.pidfile.as_deref(), &mut vacuum)?;
@@ -145,16 +154,28 @@ fn first(
     let root = nix::unistd::geteuid().is_root();
     // Limits, directory and user may be others by now.
     say(banner::process(&Machine::detect(), root, config.processes.master));
-    let sockets = sockets.map_or_else(|inheritance| bind(&config, inheritance), Ok)?;
+    let sockets = match site {
+        Some(_) => Sockets::default(),
+        None => sockets.map_or_else(|inheritance| bind(&config, inheritance), Ok)?,
+    };
     watch_sockets(&config, &sockets, &mut vacuum)?;
     let config = Arc::new(config);
     let (listeners, endpoints) = named(sockets);
     let board = board(&config)?;
     let figures = figures(&config, &mut passed)?;
-    let rescue = rescue(&config, &mut passed)?;
+    let of_site = site.map(|(order, post)| -> Result<_, ServeError> {
+        let others = elsewhere(&order.listeners).map_err(failed("open /dev/null"))?;
+        Ok((others, post.rescue, Arc::new(post.leash)))
+    });
+    let (served, rescue, leash) = match of_site.transpose()? {
+        Some((others, rescue, leash)) => (others, Some(rescue), Some(leash)),
+        None => (listeners.clone(), rescue(&config, &mut passed)?, None),
+    };
     let mut shared = match &rescue {
-        Some(rescue) => rescue.descriptors().map_err(failed("share a socket pair"))?,
-        None => Vec::new(),
+        Some(rescue) if leash.is_none() => {
+            rescue.descriptors().map_err(failed("share a socket pair"))?
+        }
+        _ => Vec::new(),
     };
     shared.extend(log_channel(&config, &mut passed)?);
     shared.push(figures.named_descriptor().map_err(failed("share memory"))?);
@@ -165,7 +186,7 @@ fn first(
     };
     watch_pidfiles(&config, &mut leftovers);
     let boards = (&board, &figures);
-    let generation = generation(&config, &plugins, (boards, &listeners), (rescue, leftovers))?;
+    let generation = generation(&config, &plugins, (boards, &served), (rescue, leftovers))?;
     if !config.processes.master {
         let status = master::run_without_master(generation);
         // At the exit, nothing stops.
@@ -176,6 +197,7 @@ fn first(
         first: Some(generation),
         shared,
         succession,
+        leash,
         ..context(&config, origin, vacuum, (listeners, endpoints, figures))
     };
     Ok(master::run(context))
@@ -287,6 +309,7 @@ fn context(
         origin,
         process_names: config.runtime.names.clone(),
         succession: None,
+        leash: None,
         files: files(config),
         vacuum: if config.runtime.vacuum { vacuum } else { Vacuum::new(process::current()) },
         config: config.clone(),
@@ -349,7 +372,7 @@ fn generation(
     let host = Arc::new(ServerHost::new(
         config.clone(),
         board.clone(),
-        listeners.iter().map(|listener| listener.fd.clone()).collect(),
+        listeners.iter().filter(|one| !one.elsewhere).map(|one| one.fd.clone()).collect(),
         flags(plugins),
     ));
     let process_names = config.runtime.names.clone();
@@ -502,13 +525,15 @@ fn load(
         return Err(1);
     }
     let processes = &config.processes;
-    say(banner::serving(&banner::Serving {
-        backlog: config.runtime.backlog,
-        worker_mercy: processes.worker_mercy,
-        mapped_bytes: board.mapped_bytes(),
-        workers: processes.workers,
-        threads: processes.threads,
-    }));
+    if config.sites.own.is_none() {
+        say(banner::serving(&banner::Serving {
+            backlog: config.runtime.backlog,
+            worker_mercy: processes.worker_mercy,
+            mapped_bytes: board.mapped_bytes(),
+            workers: processes.workers,
+            threads: processes.threads,
+        }));
+    }
     if processes.lazy_apps {
         return Ok(());
     }

@@ -115,3 +115,16 @@ fn abbreviations_are_of_options_that_stock_uwsgi_has() {
     });
     assert!(found.is_empty(), "{}", found.join("\n"));
 }
+
+#[test]
+fn options_of_sites_are_rows_and_none_says_where_to_listen() {
+    use uwsgi::config::model::site_options::{INHERITED, accepted};
+    let registry = registry();
+    let all = accepted();
+    for name in all.split(", ") {
+        let row = registry.find(name).unwrap_or_else(|| panic!("{name} is no option"));
+        assert_eq!(row.name, name, "the table has names, not aliases");
+        assert!(uwsgi::config::SOCKETS.iter().all(|(socket, _)| *socket != name), "{name}");
+    }
+    assert!(INHERITED.iter().all(|name| all.contains(name)));
+}

@@ -4,11 +4,13 @@ mod answers;
 mod check;
 mod explain;
 mod gateway;
+mod site;
 
 use std::ffi::OsString;
 use std::sync::Arc;
 
 pub use answers::fall_back;
+pub use site::{in_place_of, site};
 
 use crate::config::{self, Config, Diagnostic, Outside, Reading, Snapshot, Source};
 use crate::net::listen;
@@ -51,6 +53,7 @@ pub fn parse(
     match args.first().and_then(|first| first.to_str()) {
         Some("check") => return Command::Exit(check::run(&args[1..], plugins, &tools)),
         Some("gateway") => return Command::Exit(gateway::run(&args[1..], plugins)),
+        Some("site") => return Command::Exit(site::refuse_alone()),
         Some("explain") => return Command::Exit(explain::run(&args[1..], &tools)),
         _ => {}
     }
@@ -112,6 +115,7 @@ fn beyond_options(config: &Config, plugins: &plugin::Registry) -> Vec<Diagnostic
     });
     let refused = plugins.problems(&config.settings).into_iter();
     let refused = refused.map(|error| Diagnostic::general(error.to_string()));
+    let refused = refused.chain(site::problems(config, plugins));
     addresses.chain(unclaimed).chain(refused).chain(unanswered(config, plugins)).collect()
 }
 

@@ -65,6 +65,8 @@ pub enum Origin {
     File(Spot),
     /// In the profile of this name.
     Profile(&'static str),
+    /// Among the options of a site.
+    Site,
 }
 
 /// An option or placeholder with its value. Order among directives is what decides.
@@ -109,6 +111,7 @@ impl fmt::Display for Origin {
             Self::Environment(name) => write!(f, "environment {name}"),
             Self::File(spot) => write!(f, "{}:{}", spot.file.name, spot.key.line),
             Self::Profile(name) => write!(f, "profile {name}"),
+            Self::Site => f.write_str("options of a site"),
         }
     }
 }

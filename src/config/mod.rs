@@ -59,6 +59,29 @@ pub fn load(
     check(registry, machine, read(registry, source, machine))
 }
 
+/// Checks options that were read by another process, with their values as they are.
+///
+/// # Errors
+/// As [`load`].
+pub fn of_options(
+    registry: &Registry,
+    machine: &Machine,
+    options: &[(String, String)],
+) -> Result<Loaded, Vec<Diagnostic>> {
+    let mut reading = Reading::default();
+    for (name, value) in options {
+        let directive = Directive::new(name.as_str(), Some(value.clone()), Origin::Site);
+        if name == "env" {
+            match read::assignment(&directive) {
+                Ok(variable) => reading.variables.push(variable),
+                Err(problem) => reading.problems.push(problem),
+            }
+        }
+        reading.add(directive);
+    }
+    check(registry, machine, reading)
+}
+
 /// Expands and checks what was read.
 ///
 /// # Errors

@@ -23,6 +23,9 @@ pub use sink::{LogError, raw, redirect, reopen};
 /// What stands in front of a line; nothing before [`configure`].
 static DATE: OnceLock<Date> = OnceLock::new();
 
+/// Whose lines these are; nothing for an instance of its own.
+static WHOSE: OnceLock<String> = OnceLock::new();
+
 #[derive(Debug, PartialEq, Eq)]
 enum Date {
     None,
@@ -43,11 +46,22 @@ pub fn configure(log_date: Option<&str>) {
     });
 }
 
+/// Every line of this process and its children begins with a name from now on, so that those of the sites of an instance
+/// can be told from its own.
+pub fn name(whose: String) {
+    let _ = WHOSE.set(whose);
+}
+
 /// Writes one line, with the date in front where `log-date` asks for it. Errors are of no interest: there is
 /// no other place to tell of them.
 pub fn line(text: fmt::Arguments<'_>) {
     let date = DATE.get().unwrap_or(&Date::None);
-    raw(rendered(date, clock::unix_seconds(), text).as_bytes());
+    let now = clock::unix_seconds();
+    let line = match WHOSE.get() {
+        Some(whose) => rendered(date, now, format_args!("{whose}: {text}")),
+        None => rendered(date, now, text),
+    };
+    raw(line.as_bytes());
 }
 
 fn rendered(date: &Date, now: u64, text: fmt::Arguments<'_>) -> String {

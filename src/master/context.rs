@@ -117,6 +117,8 @@ pub struct MasterContext {
     pub vacuum: Vacuum,
     /// The master that this one was started beside of, while it lives.
     pub succession: Option<Succession>,
+    /// Leads to the master of the instance that this one's site is a part of.
+    pub leash: Option<Arc<Channel>>,
 }
 
 /// Names a process in `ps`, as uWSGI does, where that was asked for.

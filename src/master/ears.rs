@@ -36,6 +36,10 @@ pub(super) enum Source {
     Client(u32),
     /// Files that are watched.
     Files,
+    /// The pair of a site that has no processes.
+    Site(u32),
+    /// The master of the instance, in that of a site.
+    Leash,
     /// A listening socket of the instance, while there are no workers.
     Listener(usize),
 }

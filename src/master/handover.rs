@@ -19,6 +19,8 @@ use super::fifo::Fifos;
 use super::molds::MoldHandle;
 use super::notify::Told;
 use super::run::{Master, now};
+use super::site_order::{SiteOrder, SitePost};
+use super::sites::SavedSites;
 use super::upgrade::Upgrade;
 use super::workers::WorkerHandle;
 use crate::config::{Outside, Snapshot};
@@ -59,6 +61,8 @@ pub enum Role {
         /// Descriptors that every generation gets.
         shared: Passed,
     },
+    /// The processes of a site.
+    Site(Box<(SiteOrder, SitePost)>),
     /// The next image of a master.
     Master {
         /// What the last one left.
@@ -81,6 +85,7 @@ pub struct Handover {
     pub(super) asks: Asks,
     pub(super) answering: Answering,
     pub(super) upgrade: Upgrade,
+    pub(super) sites: SavedSites,
     pub(super) jobs: Vec<String>,
     /// The master that the last image was started beside of.
     parent: Option<Pid>,
@@ -102,7 +107,7 @@ impl Role {
     pub fn take() -> io::Result<(Self, Outside)> {
         let mut role = Self::of_environment()?;
         let outside = match &mut role {
-            Self::First | Self::Beside { .. } => Outside::Open,
+            Self::First | Self::Beside { .. } | Self::Site(_) => Outside::Open,
             Self::Mold { .. } => Outside::Noted,
             Self::Master { handover, .. } => handover.outside()?,
         };
@@ -129,6 +134,7 @@ impl Role {
                     shared: passed,
                 })
             }
+            Some("site") => Ok(Self::Site(Box::new(SiteOrder::take(&mut passed)?))),
             Some("master") => {
                 let handover = Box::new(Handover::read(&mut passed)?);
                 Ok(Self::Master { handover, shared: passed })
@@ -185,6 +191,7 @@ impl Master {
         for line in hands.jobs.save() {
             text.push_str(&format!("job {line}\n"));
         }
+        hands.sites.save(&mut text, &mut passed);
         hands.fifos.save(&mut text, &mut passed);
         hands.asks.save(&mut text, &mut passed);
         hands.answering.save(&mut text, &mut passed);
@@ -256,6 +263,7 @@ impl Handover {
             asks: Asks::default(),
             answering: Answering::default(),
             upgrade: Upgrade::default(),
+            sites: SavedSites::default(),
             jobs: Vec::new(),
             parent: None,
             told: Told::default(),
@@ -300,6 +308,8 @@ impl Handover {
                 self.saved.leaving_molds.push((Generation(generation), Millis(kill_at)));
             }
             Some("worker") => self.take_worker(&mut words, passed)?,
+            Some("site") => self.sites.restore(&mut words, passed),
+            Some("site-listener") => self.sites.restore_listener(&mut words),
             Some("upgrade") => self.upgrade.child = Some(Pid::from_raw(next(&mut words)?)),
             Some("beside") => self.parent = Some(Pid::from_raw(next(&mut words)?)),
             Some("job") => self.jobs.extend(line.strip_prefix("job ").map(str::to_owned)),

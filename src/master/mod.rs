@@ -16,12 +16,16 @@ mod fifo;
 mod handover;
 mod hooks;
 mod jobs;
+mod leash;
 mod listeners;
 mod message;
 mod mold;
 mod molds;
 mod notify;
 mod run;
+mod site_life;
+mod site_order;
+mod sites;
 mod upgrade;
 pub mod vacuum;
 mod workers;
@@ -33,6 +37,7 @@ pub use context::{Birth, EndpointListener, Files, Hooks, Loading, MasterContext,
 pub use handover::{Handover, Passed, Role};
 pub use mold::{introduce, run as run_mold};
 pub use run::{resume, run};
+pub use site_order::{ListenerOrder, SiteOrder, SitePost};
 pub use upgrade::{Succession, beside};
 pub use vacuum::Vacuum;
 

@@ -20,6 +20,7 @@ use super::jobs::Jobs;
 use super::listeners::Queues;
 use super::molds::MoldHandle;
 use super::notify::Notifier;
+use super::sites::Sites;
 use super::upgrade::Upgrade;
 use super::vacuum;
 use super::workers::WorkerHandle;
@@ -82,6 +83,7 @@ pub(super) struct Hands {
     pub(super) answering: Answering,
     pub(super) notifier: Notifier,
     pub(super) jobs: Jobs,
+    pub(super) sites: Sites,
     /// Children that ended while a mold had yet to say who it had forked.
     strangers: HashMap<Pid, Ended>,
 }
@@ -102,6 +104,7 @@ impl Master {
         }
         master.open_doors();
         master.open_endpoints();
+        master.open_leash();
         master.notify_start();
         master.send(Event::Start);
         Ok(master)
@@ -125,6 +128,7 @@ impl Master {
         for (seat, worker) in handover.workers {
             master.keep_worker(seat, worker);
         }
+        master.restore_sites(handover.sites);
         master.hands_mut().notifier.remember(handover.told);
         if master.supervisor.is_asleep() {
             master.watch_listeners(true);
@@ -158,6 +162,7 @@ impl Master {
             answering: Answering::default(),
             notifier: Notifier::from_env(),
             jobs: Jobs::new(context.config.clone(), (&context).into()),
+            sites: (&context).into(),
             strangers: HashMap::new(),
         };
         let hooks = MasterHooks::new(&context.config.hooks, now());
@@ -183,6 +188,7 @@ impl Master {
             }
             if let Some(code) = self.exit
                 && self.hands().jobs.is_quiet()
+                && self.hands().sites.is_quiet()
             {
                 self.take_log_back();
                 log::line(format_args!("{GOODBYE}"));
@@ -197,6 +203,7 @@ impl Master {
                 self.tick();
             }
             self.tick_jobs();
+            self.tick_sites();
             self.look_at_touched();
             self.look_after_clients(now());
             self.hands_mut().notifier.beat(now());
@@ -216,7 +223,7 @@ impl Master {
         let hands = self.hands();
         let jobs = hands.jobs.next_wake();
         let others = [hands.answering.next_wake(), hands.notifier.next_wake(), jobs];
-        let first = [self.supervisor.next_wake(), self.hooks.next_wake()];
+        let first = [self.supervisor.next_wake(), self.hooks.next_wake(), hands.sites.next_wake()];
         others.into_iter().chain(first).flatten().min()
     }
 
@@ -234,14 +241,21 @@ impl Master {
             Source::Endpoint(endpoint) => self.hear_endpoint(endpoint),
             Source::Client(number) => self.hear_client(number),
             Source::Files => self.hear_files(),
+            Source::Site(number) => self.hear_site(number),
+            Source::Leash => self.hear_leash(),
             Source::Listener(_) => self.hear_listener(),
         }
         Ok(())
     }
 
     pub(super) fn send(&mut self, event: Event<'_>) {
+        let event = match event {
+            Event::Command(command) => Event::Command(self.as_of_site(command)),
+            event => event,
+        };
         if matches!(event, Event::Command(Command::Stop)) {
             self.hurry_jobs();
+            self.hurry_sites();
         }
         let mut actions = Vec::new();
         self.supervisor.step(now(), event, &mut actions);
@@ -282,6 +296,10 @@ impl Master {
     fn act(&mut self, action: Action) {
         self.notify(&action);
         match action {
+            Action::StartMold { generation } if self.cannot_load() => {
+                self.later.push(Later::MoldFailed(generation, io::ErrorKind::Unsupported.into()));
+                self.send(Event::Command(Command::GracefulStop));
+            }
             Action::StartMold { generation } => {
                 if let Err(error) = self.start_mold(generation) {
                     self.later.push(Later::MoldFailed(generation, error));
@@ -310,10 +328,14 @@ impl Master {
                 let error = self.reexec();
                 self.send(Event::ReexecFailed { error: &error });
             }
-            Action::Stopping { gracefully } => self.stop_jobs(gracefully),
+            Action::Stopping { gracefully } => {
+                self.stop_jobs(gracefully);
+                self.begin_to_stop_sites(gracefully);
+            }
             Action::Exit { code } => {
                 self.exit = Some(self.hooks.status().unwrap_or(code));
                 self.stop_jobs(false);
+                self.stop_sites();
             }
         }
     }
@@ -358,10 +380,14 @@ impl Master {
         if let Some(generation) = mold.map(|(generation, _)| *generation) {
             self.hear_mold(generation);
             self.forget_mold(generation);
+            let ended = self.as_of_site_mold(ended);
             self.send(Event::MoldEnded { generation, ended });
             return;
         }
         if self.hook_ended(pid, ended) {
+            return;
+        }
+        if self.site_ended(pid, ended) {
             return;
         }
         let Some(seat) = self.supervisor.seat_of(pid) else {
@@ -421,6 +447,8 @@ impl Master {
     fn reopen_logs(&mut self) {
         log::line(format_args!("[{}] logsize: reopening the log", self.pid));
         log::reopen();
+        // Those of sites know no file.
+        self.renew_sites();
         let hands = self.hands_mut();
         for worker in hands.workers.values() {
             worker.tell(ToWorker::ReopenLog);
@@ -477,6 +505,11 @@ impl Master {
 
     pub(super) fn hands_mut(&mut self) -> &mut Hands {
         self.hands.as_mut().expect(EARS)
+    }
+
+    /// A site's applications are loaded once: its next mold would be that of its next instance.
+    fn cannot_load(&self) -> bool {
+        self.context.leash.is_some() && self.context.first.is_none()
     }
 
     /// In a fresh child: nothing of the master's stays open.

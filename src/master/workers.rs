@@ -11,9 +11,9 @@ use super::message::ToMold;
 use super::run::{Master, kill, message};
 use crate::log;
 use crate::supervisor::{Command, Event, Generation, Order, Pid, Seat, Trial};
-use crate::sys::channel::Channel;
+use crate::sys::channel::{Channel, MESSAGE_BYTES_MAX};
 use crate::sys::clock;
-use crate::worker::message::{FromWorker, MESSAGE_BYTES, ToWorker};
+use crate::worker::message::{FromWorker, MESSAGE_BYTES, ToWorker, asked_site};
 
 /// A worker process, as the master reaches it.
 pub(super) struct WorkerHandle {
@@ -93,11 +93,18 @@ impl Master {
 
     /// Takes every message of a worker; forgets its channel when it is closed.
     pub(super) fn hear_worker(&mut self, seat: Seat) {
-        let mut bytes = [0; MESSAGE_BYTES];
+        let asks = self.context.config.sites.separates();
+        let mut bytes = vec![0; if asks { MESSAGE_BYTES_MAX } else { MESSAGE_BYTES }];
         loop {
             let Some(worker) = self.hands_mut().workers.get(&seat) else { return };
             let message = match worker.channel.receive(&mut bytes) {
-                Ok(Some(length)) => FromWorker::decode(&bytes[..length]),
+                Ok(Some(length)) => match asked_site(&bytes[..length]) {
+                    Some(spec) => {
+                        self.grant_site(seat, spec);
+                        continue;
+                    }
+                    None => FromWorker::decode(&bytes[..length]),
+                },
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 // Longer than any of ours: not from our code.
                 Err(error) if error.kind() == io::ErrorKind::InvalidData => None,

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use uwsgi_plugin_api::WireProtocol;
 use uwsgi_protocol::{Reject, Vars, http1};
 
+use super::away::Away;
 use super::decode::{Head, Limits};
 use super::front::Fronts;
 use super::input::Input;
@@ -18,6 +19,7 @@ use super::introduction::Arrival;
 use super::peer::Peer;
 use super::pool::{Pool, READ_BYTES};
 use super::reactor::Listening;
+use super::sorting::Destination;
 use super::spill::{Flushed, Spill};
 use super::table::{Token, Wait};
 use super::upload::{Fault, Policy, Rest, Upload};
@@ -42,6 +44,8 @@ pub struct Bounds {
     pub trusted: Option<Arc<Trusted>>,
     /// What is told where bounds are broken.
     pub errors: Arc<Errors>,
+    /// Requests that are other processes'; `None` where there are none.
+    pub away: Option<Arc<Away>>,
 }
 
 /// What a connection needs next.
@@ -53,6 +57,8 @@ pub enum Step {
     Wait(Wait),
     /// A refusal, then the end.
     Refuse(Reject),
+    /// Another process: the request is its.
+    Away(Destination),
     /// Nothing more: the client is gone or has ended between two requests.
     Close,
 }
@@ -121,6 +127,10 @@ pub struct Connection {
     pub linger_until_ms: Option<u64>,
     /// Monotonic milliseconds until which it may rest between two requests, once it has done so for a while.
     pub idle_until_ms: Option<u64>,
+    /// It was handed to this process for the request that comes first, and for no other.
+    pub(super) handed: bool,
+    /// The present request is another process's, and cannot get there: it is answered with this status.
+    pub denied: Option<u16>,
     /// It is a job although nothing was read: the thread that takes it reads.
     pub(super) unread: bool,
     /// An event said that the client has ended its direction: reads go on until they say so too.
@@ -165,6 +175,8 @@ impl Connection {
             head_deadline_ms,
             linger_until_ms: None,
             idle_until_ms: None,
+            handed: false,
+            denied: None,
             unread: false,
             hung_up: false,
             wants_write: false,
@@ -252,6 +264,12 @@ impl Connection {
                 Phase::Head => match self.decode(listening, bounds, pool) {
                     Ok(Next::Body) => self.phase = Phase::Body,
                     Ok(Next::Again) => continue,
+                    Ok(Next::Away(to)) if self.spill.is_empty() => return Step::Away(to),
+                    // What is still to be sent comes first; the head is found again then.
+                    Ok(Next::Away(_)) => {
+                        self.flush_and_resume();
+                        continue;
+                    }
                     Ok(Next::More) => {}
                     Err(reject) => return Step::Refuse(reject),
                 },
@@ -309,6 +327,7 @@ impl Connection {
             self.spill.push(&answers);
         }
         self.idle_until_ms = None;
+        (self.handed, self.denied) = (false, None);
         self.upload = Upload::default();
         self.head = Head::default();
         self.requests = self.requests.saturating_add(1);

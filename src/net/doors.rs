@@ -53,6 +53,11 @@ impl Doors {
         Self { set, listeners, rescue, shared, state, declines }
     }
 
+    /// The sockets that this process accepts from, with their numbers.
+    fn here(&self) -> impl Iterator<Item = (usize, &Listening)> {
+        self.listeners.iter().enumerate().filter(|(_, listener)| !listener.elsewhere)
+    }
+
     /// Lets work in, unless the doors are shut.
     ///
     /// # Errors
@@ -64,7 +69,7 @@ impl Doors {
         }
         state.open = true;
         self.declines.store(false, Ordering::Relaxed);
-        for (index, listener) in self.listeners.iter().enumerate() {
+        for (index, listener) in self.here() {
             self.set.add(listener.fd.as_fd(), LISTENERS + index, self.shared)?;
         }
         self.set_adopting(&mut state, true)
@@ -77,7 +82,7 @@ impl Doors {
         self.declines.store(false, Ordering::Relaxed);
         let mut left = self.set_adopting(&mut state, false);
         if std::mem::take(&mut state.open) {
-            for listener in &self.listeners {
+            for (_, listener) in self.here() {
                 left = left.and(self.set.remove(listener.fd.as_fd()));
             }
         }
@@ -94,7 +99,8 @@ impl Doors {
     /// worker; also looks again whether a connection waits.
     pub(super) fn rearm(&self, index: usize) {
         let state = self.state.lock();
-        let Some(listener) = self.listeners.get(index).filter(|_| state.open) else { return };
+        let listener = self.listeners.get(index).filter(|one| state.open && !one.elsewhere);
+        let Some(listener) = listener else { return };
         let fd = listener.fd.as_fd();
         let again =
             self.set.remove(fd).and_then(|()| self.set.add(fd, LISTENERS + index, self.shared));
@@ -161,7 +167,7 @@ impl Doors {
 
     /// True where something waits that a wake-up of this worker may have been for.
     pub(super) fn something_waits(&self) -> bool {
-        let fds = self.listeners.iter().map(|listener| listener.fd.as_fd());
+        let fds = self.here().map(|(_, listener)| listener.fd.as_fd());
         let fds = fds.chain(self.rescue.as_ref().map(Rescue::receiver));
         let readable = |fd: BorrowedFd<'_>| {
             let mut one = [PollFd::new(fd, PollFlags::POLLIN)];

@@ -151,7 +151,10 @@ impl Hub {
         }
         if wait == Wait::KeepAlive && self.course_of(connection.listener) == Course::Finishing {
             if connection.requests > 0 {
-                self.close(connection);
+                match self.has_home() {
+                    true => self.go_home(connection),
+                    false => self.close(connection),
+                }
                 return None;
             }
             // Accepted just now: its first request may be on its way, and nobody else would get it.

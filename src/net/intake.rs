@@ -12,6 +12,9 @@ use super::input::Input;
 use super::origin;
 use super::pool::Pool;
 use super::reactor::Listening;
+use super::site_peer::Sender;
+use super::sorting::Destination;
+use super::upload::Upload;
 use crate::sys::socket;
 
 /// What follows a look at the input.
@@ -22,6 +25,8 @@ pub(super) enum Next {
     Body,
     /// Another look.
     Again,
+    /// There is a head, of a request that is another process's. Nothing of its body was touched.
+    Away(Destination),
 }
 
 impl Connection {
@@ -87,6 +92,18 @@ impl Connection {
                     let believed = origin::is_believed(trusted, &self.peer, &mut self.believed);
                     let protocol = listening.form(self.spoken).protocol;
                     origin::amend(trusted, (protocol, believed), self.input.data(), vars);
+                }
+                let request = (listening.form(self.spoken).protocol, vars.view(self.input.data()));
+                let from = Sender { listening, peer: &self.peer, socket: self.fd.as_fd() };
+                if let Some(away) = bounds.away.as_ref().filter(|_| self.denied.is_none())
+                    && let Some(to) = away.sort(request, from)
+                {
+                    if !self.handed {
+                        self.upload = Upload::default();
+                        return Ok(Next::Away(to));
+                    }
+                    // The instance and its site disagree: it would be sent to and fro for ever.
+                    self.denied = Some(500);
                 }
                 if expects_continue && self.input.len() == head.len {
                     self.send_continue();

@@ -78,8 +78,16 @@ impl Hub {
     /// Whether an answer that is made now may leave its connection of a listener open. While the worker pauses it may
     /// not: the client's next connection then waits in the listener's queue.
     pub fn keeps_connections(&self, listener: u16) -> bool {
-        let open = matches!(self.course_of(listener), Course::Serving | Course::HandingOver);
+        let course = self.course_of(listener);
+        let open = matches!(course, Course::Serving | Course::HandingOver)
+            || (course == Course::Finishing && self.has_home());
         open && !self.paused.load(Ordering::Relaxed)
+    }
+
+    /// These are the processes of a site: what rests between two requests can go back to the instance, whatever becomes of
+    /// them.
+    pub(super) fn has_home(&self) -> bool {
+        self.doors.rescue.as_ref().is_some_and(Rescue::leads_home)
     }
 
     /// Goes on to a later stage.
@@ -159,7 +167,8 @@ impl Hub {
 
     /// Takes what waits in a listener's queue, and closes the socket below its descriptor.
     fn empty(&self, index: u16, room: &mut usize, jobs: &mut VecDeque<Box<Connection>>) {
-        let Some(listener) = self.listeners.get(usize::from(index)) else { return };
+        let listener = self.listeners.get(usize::from(index)).filter(|one| !one.elsewhere);
+        let Some(listener) = listener else { return };
         let now_ms = self.now_ms();
         while *room > 0
             && let Ok((fd, address)) = socket::accept(listener.fd.as_fd())
@@ -216,6 +225,8 @@ impl Hub {
                 self.progress(back, now_ms, jobs);
             }
         }
+        // What waits for its way elsewhere, others can wait with.
+        self.deliver(now_ms, jobs);
         if until_room {
             // Only now that all rest: when there is room, they must be found.
             self.doors.await_room(true);

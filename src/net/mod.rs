@@ -1,6 +1,7 @@
 //! Addresses, listeners, connections, reactor, turnstile, deadlines, buffers.
 
 pub mod address;
+pub mod away;
 pub mod claim;
 pub mod coding;
 pub mod connection;
@@ -26,6 +27,7 @@ pub mod rescue;
 pub mod site_peer;
 pub mod site_root;
 pub mod socket_file;
+pub mod sorting;
 pub mod spill;
 pub mod systemd;
 pub mod table;

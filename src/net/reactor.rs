@@ -11,6 +11,7 @@ use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Waker};
 use uwsgi_plugin_api::{Listener, WireProtocol};
 
+use super::away::RETRY_MS;
 use super::connection::{Bounds, Connection, Step};
 use super::decode;
 use super::doors::Doors;
@@ -51,6 +52,8 @@ pub struct Listening {
     pub(super) introduced: Introduced,
     /// Connections of other users are refused: it is for gateways.
     pub private: bool,
+    /// Other processes have the socket; connections that came by it are handed to this one.
+    pub elsewhere: bool,
     /// The same by what a connection turned out to speak, where that is not said beforehand.
     forms: Arc<[Arc<Listener>]>,
 }
@@ -74,7 +77,13 @@ impl Listening {
             }
             Arc::new(form)
         });
-        Self { fd, introduced, private, forms: forms.collect(), info: Arc::new(info) }
+        let (info, forms) = (Arc::new(info.clone()), forms.collect());
+        Self { fd, introduced, private, elsewhere: false, forms, info }
+    }
+
+    /// The same, of a socket that other processes have.
+    pub fn elsewhere(self) -> Self {
+        Self { elsewhere: true, ..self }
     }
 
     /// What requests have in common that come by a connection which speaks this; `None` where nobody knows yet.
@@ -259,14 +268,16 @@ impl Reactor {
         let now_ms = clock::monotonic_ms();
         let until =
             self.hub.table.next_deadline().map_or(SLEEP_MS_MAX, |at| at.saturating_sub(now_ms));
+        let most = if self.hub.holds_some() { RETRY_MS } else { SLEEP_MS_MAX };
         // One more millisecond: epoll must not wake just before the deadline.
-        Duration::from_millis(until.min(SLEEP_MS_MAX) + 1)
+        Duration::from_millis(until.min(most) + 1)
     }
 }
 
 impl Turn<Box<Connection>> for Reactor {
     fn turn(&mut self, block: bool, jobs: &mut VecDeque<Box<Connection>>, rest: &mut dyn FnMut()) {
         self.follow_course(jobs);
+        self.hub.deliver(clock::monotonic_ms(), jobs);
         let block = block && jobs.is_empty();
         let timeout = self.sleep_time(block);
         if block {
@@ -310,7 +321,7 @@ impl Turn<Box<Connection>> for Reactor {
     }
 
     fn is_drained(&self) -> bool {
-        self.hub.table.is_empty()
+        self.hub.table.is_empty() && !self.hub.holds_some()
     }
 }
 
@@ -426,6 +437,10 @@ impl Hub {
                         connection = back;
                         step = self.look_at(&mut connection);
                     }
+                    None => return,
+                },
+                Step::Away(to) => match self.send_away(connection, to, now_ms) {
+                    Some((back, next)) => (connection, step) = (back, next),
                     None => return,
                 },
                 Step::Close => return self.close(connection),

@@ -7,11 +7,10 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use mio::unix::SourceFd;
 use nix::sys::socket::{setsockopt, sockopt};
 use uwsgi_plugin_api::WireProtocol;
 use uwsgi_protocol::http1::Form;
@@ -31,7 +30,7 @@ use crate::sys::socket;
 const QUEUE_BYTES_MAX: usize = 1 << 20;
 
 /// Names of the two ends between images of the program.
-const SEND: &str = "rescue-send";
+pub const SEND: &str = "rescue-send";
 const TAKE: &str = "rescue-take";
 
 /// Both ends, inherited by every worker.
@@ -39,6 +38,8 @@ const TAKE: &str = "rescue-take";
 pub struct Rescue {
     send: Arc<Channel>,
     take: Arc<Channel>,
+    /// Of a site's processes: the sending end of their own pair. What they give away goes to the instance.
+    own: Option<Arc<Channel>>,
 }
 
 impl Rescue {
@@ -55,14 +56,41 @@ impl Rescue {
         let (send, take) = Channel::pair()?;
         // Less room is no harm: what does not fit stays with its worker.
         let _ = setsockopt(&send, sockopt::SndBuf, &bytes);
-        Ok(Self { send: Arc::new(send), take: Arc::new(take) })
+        Ok(Self { send: Arc::new(send), take: Arc::new(take), own: None })
+    }
+
+    /// That of a site's processes: what others send them comes by `take`, whose other end is `own`; what they give away goes
+    /// `home`.
+    pub fn of_site(own: OwnedFd, take: OwnedFd, home: OwnedFd) -> Self {
+        let end = |fd| Arc::new(Channel::from(fd));
+        Self { send: end(home), take: end(take), own: Some(end(own)) }
+    }
+
+    /// Both ends of a new pair, for the processes of a site: where it is sent to, and where it is taken.
+    ///
+    /// # Errors
+    /// As socketpair(2).
+    pub fn pair() -> io::Result<(Channel, Channel)> {
+        let (send, take) = Channel::pair()?;
+        // As above.
+        let _ = setsockopt(&send, sockopt::SndBuf, &QUEUE_BYTES_MAX);
+        Ok((send, take))
+    }
+
+    /// What is given away leaves the processes that take from here.
+    pub(super) fn leads_home(&self) -> bool {
+        self.own.is_some()
+    }
+
+    pub(super) fn send(&self, message: &[u8], fd: BorrowedFd<'_>) -> io::Result<()> {
+        self.send.send_with_fd(message, fd)
     }
 
     /// The pair that another image of the program made, taken out of what it passed on.
     pub fn adopt(passed: &mut HashMap<String, OwnedFd>) -> Option<Self> {
         let send = Channel::from(passed.remove(SEND)?);
         let take = Channel::from(passed.remove(TAKE)?);
-        Some(Self { send: Arc::new(send), take: Arc::new(take) })
+        Some(Self { send: Arc::new(send), take: Arc::new(take), own: None })
     }
 
     /// Both ends with their names, to be passed on.
@@ -90,7 +118,7 @@ impl Rescue {
     /// are awake already: of all its messages, this worker was woken for one.
     pub(super) fn nudge(&self) {
         if let Some(bytes) = Message::Nudge.encode() {
-            let _ = self.send.send(&bytes);
+            let _ = self.own.as_ref().unwrap_or(&self.send).send(&bytes);
         }
     }
 }
@@ -117,7 +145,7 @@ pub(super) struct Kept {
 impl Hub {
     /// Gives a connection that runs no request to another worker; back where that is not possible. Where it never
     /// will be, this worker finishes what it has.
-    pub(super) fn pass_on(&self, mut connection: Box<Connection>) -> Result<(), Kept> {
+    pub(super) fn pass_on(&self, connection: Box<Connection>) -> Result<(), Kept> {
         let has_heirs = !self.is_abandoned(connection.listener) && connection.can_move();
         let Some(rescue) = self.doors.rescue.as_ref().filter(|_| has_heirs) else {
             return Err(Kept { connection, until_room: false });
@@ -127,14 +155,8 @@ impl Hub {
         };
         match rescue.send.send_with_fd(&message, connection.fd()) {
             Ok(()) => {
-                // The copy that is on its way keeps the registration of ours alive.
-                if connection.token.is_some() {
-                    let fd = connection.fd().as_raw_fd();
-                    let _ = self.registry.deregister(&mut SourceFd(&fd));
-                }
-                connection.input.consume(usize::MAX);
-                self.close(connection);
-                if self.is_last() {
+                self.let_go(connection);
+                if self.is_last() && !rescue.leads_home() {
                     // Told so meanwhile: perhaps the queue was looked into before this came there.
                     self.came_late.store(true, Ordering::Release);
                     self.wake();
@@ -153,7 +175,7 @@ impl Hub {
         }
     }
 
-    fn parcel(&self, connection: &Connection) -> Option<Vec<u8>> {
+    pub(super) fn parcel(&self, connection: &Connection) -> Option<Vec<u8>> {
         let info = &self.listeners[connection.listener as usize].info;
         let head_left_ms = connection.head_deadline_ms.saturating_sub(self.now_ms());
         let parcel = Parcel {
@@ -221,6 +243,7 @@ impl Hub {
         let peer = Peer::from_text(parcel.address, parcel.port);
         let mut connection = Connection::new(fd, listener, peer, now_ms + head_left_ms);
         connection.requests = parcel.requests;
+        connection.handed = self.has_home();
         connection.awaits_header = parcel.awaits_header;
         let server_port = Some(parcel.server_port).filter(|port| *port != 0);
         connection.arrival = Arrival { server_port, tls: parcel.tls };

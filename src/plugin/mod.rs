@@ -2,6 +2,9 @@
 //!
 //! `main.rs` is the one place that names the built-in plugins; everything else goes through this registry.
 
+pub mod stand_in;
+
+use std::path::Path;
 use std::sync::Arc;
 
 use uwsgi_plugin_api::{
@@ -93,6 +96,11 @@ impl Registry {
     /// The applications of all plugins that are loaded in this process.
     pub fn apps(&self) -> Vec<LoadedApp> {
         self.plugins.iter().flat_map(|plugin| plugin.apps()).collect()
+    }
+
+    /// Whether what runs in this process can serve an application from this virtualenv.
+    pub fn suit(&self, home: &Path) -> bool {
+        self.plugins.iter().all(|plugin| plugin.suits(home))
     }
 
     /// Before fork, in the forking thread.

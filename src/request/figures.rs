@@ -6,13 +6,15 @@ use uwsgi_plugin_api::site::{self, Site};
 use uwsgi_plugin_api::{LoadedApp, SiteRules, VarsView};
 
 use super::record::Record;
-use crate::config::model::sites::Sites;
+use crate::config::model::sites::{OwnSite, Sites};
 use crate::shm::{Served, SitesBoard};
 
 /// Where requests are counted, and what applications of the configuration are called there.
 pub struct Figures {
     board: Arc<SitesBoard>,
     rules: SiteRules,
+    /// The site whose process this is: all requests are its own.
+    own: Option<OwnSite>,
     /// Mount points by the number of the application.
     mounts: Vec<String>,
 }
@@ -21,8 +23,8 @@ impl Figures {
     /// `None` where there are no sites to be told apart.
     pub fn new(sites: &Sites, board: Arc<SitesBoard>, apps: &[LoadedApp]) -> Option<Self> {
         let mounts = apps.iter().map(|app| app.mountpoint.clone()).collect();
-        let any = sites.dynamic || sites.rules.by_host;
-        any.then_some(Self { board, rules: sites.rules, mounts })
+        let any = sites.dynamic || sites.rules.by_host || sites.own.is_some();
+        any.then(|| Self { board, rules: sites.rules, own: sites.own.clone(), mounts })
     }
 
     /// The host and mount point of a request that an application of the configuration has answered; `None` without
@@ -45,6 +47,9 @@ impl Record<'_> {
         let Some(figures) = &self.shared.figures else { return };
         if self.outcome.refused {
             return;
+        }
+        if let Some(own) = &figures.own {
+            return self.count_as(figures, &own.key, || own.name.clone());
         }
         if let Some(site) = self.site {
             site.key(key);

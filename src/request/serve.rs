@@ -168,7 +168,8 @@ impl Core {
             _ if connection.spill.is_empty() => step,
             // The next answer is sent behind the spill.
             Step::Run => Step::Run,
-            Step::Wait(_) => {
+            // Of what goes away, the head is found again then.
+            Step::Wait(_) | Step::Away(_) => {
                 connection.flush_and_resume();
                 Step::Wait(Wait::Flush)
             }
@@ -239,7 +240,7 @@ impl Core {
             connection.name(made, may_name);
         }
         let hold = connection.next_is_here() && !shared.stile.calls_are_long();
-        let (peer, number) = (connection.peer, connection.listener);
+        let (peer, number, denied) = (connection.peer, connection.listener, connection.denied);
         // Behind a gateway are clients, not a front end that would have removed their headers.
         let private = hub.listeners[usize::from(number)].private;
         let fd = connection.fd().as_raw_fd();
@@ -307,7 +308,10 @@ impl Core {
             body: &mut body,
         };
         let is_file = |files| static_file::answers(files, vars, begun.unix_s, &mut answer);
-        let outcome = if shared.files.as_deref().is_some_and(is_file) {
+        let outcome = if let Some(status) = denied {
+            answer.replace(status);
+            Outcome::default()
+        } else if shared.files.as_deref().is_some_and(is_file) {
             Outcome::default()
         } else {
             let mut outcome = call(&mut *self.handlers[handler], &mut request, &mut answer);

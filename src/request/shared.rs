@@ -17,6 +17,8 @@ use crate::net::hub::Hub;
 use crate::net::reactor::Reactor;
 use crate::net::turnstile::{Held, Turnstile};
 use crate::shm::{Board, PlaceId, ProcessSlot};
+use crate::sys::channel::Channel;
+use crate::sys::clock;
 
 /// The meeting place of a worker's request threads.
 pub type Stile = Turnstile<Box<Connection>, Reactor>;
@@ -87,6 +89,15 @@ impl Shared {
         let Some(_held) = self.stile.hold() else { return };
         let mut jobs = VecDeque::new();
         self.hub.take_abandoned(&mut jobs);
+        jobs.into_iter().for_each(|job| self.stile.push(job));
+    }
+
+    /// The master's answer to the question for a site: what has waited for it goes.
+    pub fn know_site(&self, key: &[u8], channel: Option<Channel>) {
+        self.hub.know_site(key, channel);
+        let Some(_held) = self.stile.hold() else { return };
+        let mut jobs = VecDeque::new();
+        self.hub.deliver(clock::monotonic_ms(), &mut jobs);
         jobs.into_iter().for_each(|job| self.stile.push(job));
     }
 

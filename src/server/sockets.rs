@@ -1,13 +1,19 @@
 //! The listening sockets of an instance, opened by whom and when its options say.
 
+use std::fs::File;
+use std::io;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
 
+use uwsgi_plugin_api::{Known, Listener};
+
 use super::{ServeError, exposure, failed};
 use crate::config::Config;
+use crate::config::model::proxies::Introduced;
 use crate::isolation::{self, Image};
 use crate::log;
-use crate::master::{EndpointListener, Vacuum};
+use crate::master::{EndpointListener, ListenerOrder, Vacuum};
 use crate::net::decode;
 use crate::net::inherit::Inheritance;
 use crate::net::listen::{self, EndpointSocket, Socket};
@@ -58,6 +64,30 @@ pub(super) fn named(sockets: Sockets) -> (Named<Listening>, Named<EndpointListen
     (served.collect(), answered.collect())
 }
 
+/// The listeners of the instance that a site is a part of: connections that came by them are handed to it.
+pub(super) fn elsewhere(listeners: &[ListenerOrder]) -> io::Result<Named<Listening>> {
+    let nothing = Arc::new(OwnedFd::from(File::open("/dev/null")?));
+    let (count, forms) = (listeners.len(), decode::RECOGNIZED.len());
+    let number = |at: usize| u16::try_from(at).unwrap_or(u16::MAX);
+    let one = |(at, order): (usize, &ListenerOrder)| {
+        let known = |name: &str| Known::ALL.iter().find(|known| known.as_str() == name).copied();
+        let vars = order.vars.iter();
+        let info = Listener {
+            id: number(at),
+            protocol: order.protocol,
+            name: order.name.clone(),
+            modifiers: order.modifiers,
+            static_vars: vars
+                .filter_map(|(name, value)| Some((known(name)?, value.clone())))
+                .collect(),
+        };
+        let how = (Introduced::Nobody, order.private);
+        let id = number(count + at * forms);
+        (order.name.clone(), Listening::new(nothing.clone(), info, how, id).elsewhere())
+    };
+    Ok(listeners.iter().enumerate().map(one).collect())
+}
+
 /// Drops privileges and changes the directory. Sockets come after that, as with uWSGI, so that a unix socket
 /// belongs to the user and a relative path to the directory. But where a socket is given an owner, or a port
 /// that only root may bind, sockets come first.
@@ -84,6 +114,7 @@ pub(super) fn open_sockets(
 }
 
 /// All listening sockets.
+#[derive(Default)]
 pub(super) struct Sockets {
     /// By workers.
     pub(super) served: Vec<Socket>,

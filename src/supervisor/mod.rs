@@ -34,6 +34,7 @@ mod scaling;
 pub mod signals;
 #[cfg(test)]
 mod simulation;
+pub mod sites;
 mod stopping;
 #[cfg(test)]
 mod tests;

@@ -165,6 +165,9 @@ impl Supervisor {
             return;
         }
         actions.push(Action::Log(lines::inactive(idle.seconds())));
+        if self.settings.scaling.dies_gently {
+            return self.stop_gracefully(now, actions);
+        }
         if self.settings.scaling.die_on_idle {
             return self.stop(0, now, actions);
         }

@@ -104,6 +104,14 @@ impl Origin {
     }
 }
 
+/// The variables by which a program that is started beside this one is told what it is to be, and what else it must not take
+/// for its own.
+pub fn variables(role: &str, passed: &[(String, RawFd)]) -> Vec<(&'static str, Option<String>)> {
+    let told = [(ROLE, Some(role.to_owned())), (PASSED, Some(encode(passed)))];
+    let other = [SOCKETS, RELOADS, "NOTIFY_SOCKET"].into_iter().chain(ACTIVATION);
+    told.into_iter().chain(other.map(|name| (name, None))).collect()
+}
+
 /// What a new image is given.
 #[derive(Clone, Debug, Default)]
 pub struct Image {

@@ -3,12 +3,13 @@
 #![allow(unsafe_code)]
 
 use std::io;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::Signal;
 use nix::sys::wait::{WaitStatus, waitpid};
@@ -33,6 +34,10 @@ pub struct Program<'a> {
     pub stdin: Input<'a>,
     /// Where its output and errors go, if not where this process's go.
     pub output: Option<BorrowedFd<'a>>,
+    /// Variables that its environment has besides this process's, or has not.
+    pub variables: Vec<(&'a str, Option<String>)>,
+    /// Descriptors that it has too, by the same numbers.
+    pub kept: Vec<BorrowedFd<'a>>,
     /// The kernel kills it when this process ends.
     pub dies_with_us: bool,
     /// It is process 1 of a namespace of its own; a process outside stands for it.
@@ -75,6 +80,8 @@ impl<'a> Program<'a> {
             identity: Identity::default(),
             stdin: Input::Nothing,
             output: None,
+            variables: Vec::new(),
+            kept: Vec::new(),
             dies_with_us: false,
             pid_namespace: false,
         }
@@ -97,11 +104,19 @@ impl Program<'_> {
         if let Some(directory) = self.directory {
             command.current_dir(directory);
         }
+        for (name, value) in &self.variables {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        let kept: Vec<_> = self.kept.iter().map(AsRawFd::as_raw_fd).collect();
         let (identity, parent) = (self.identity.clone(), process::current());
         let (dies_with_us, pid_namespace) = (self.dies_with_us, self.pid_namespace);
         let prepare = move || {
             setsid()?;
             close_on_exec()?;
+            kept.iter().try_for_each(|fd| keep(*fd))?;
             signal::restore_defaults()?;
             let mut keeper = parent;
             if pid_namespace {
@@ -145,6 +160,13 @@ fn close_on_exec() -> io::Result<()> {
         Ok(_) | Err(Errno::ENOSYS | Errno::EINVAL) => Ok(()),
         Err(error) => Err(error.into()),
     }
+}
+
+/// The program has this descriptor.
+fn keep(fd: i32) -> io::Result<()> {
+    // SAFETY: the caller of `start` lends it, and this is a copy of that process.
+    fcntl(unsafe { BorrowedFd::borrow_raw(fd) }, FcntlArg::F_SETFD(FdFlag::empty()))?;
+    Ok(())
 }
 
 /// Only children of the caller are in the new namespace: the caller stays outside, waits for the one that goes on, and ends

@@ -11,8 +11,9 @@ use nix::sys::signal::{Signal, raise};
 use uwsgi_plugin_api::CoreId;
 
 use super::message::exit_code;
-use super::message::{FromWorker, MESSAGE_BYTES, ToWorker};
+use super::message::{FromWorker, MESSAGE_BYTES, ToWorker, answered_site};
 use super::recycle::Ending;
+use super::renewal::Renewal;
 use crate::config::Config;
 use crate::plugin::Registry;
 use crate::request::cell::{Cell, Serial};
@@ -21,7 +22,7 @@ use crate::shm::CoreSlot;
 use crate::stats::counters;
 use crate::supervisor::grades::{self, Given, Grade, Limits};
 use crate::supervisor::{Millis, Running};
-use crate::sys::channel::Channel;
+use crate::sys::channel::{Channel, MESSAGE_BYTES_MAX};
 use crate::sys::signal::SignalPipe;
 use crate::sys::{clock, process};
 
@@ -58,6 +59,10 @@ pub(super) struct Control {
     give_up_at: Option<Instant>,
     /// Grades of requests, where no master counts them.
     given: Given,
+    /// Scratch for messages.
+    buffer: Vec<u8>,
+    /// What has the processes of a site end that has no application, so that it is tried again.
+    renewal: Option<Renewal>,
 }
 
 impl Control {
@@ -69,6 +74,7 @@ impl Control {
         (channel, orphaned): (Option<Arc<Channel>>, Arc<dyn Fn() + Send + Sync>),
     ) -> Self {
         let given = Given::default();
+        let renewal = Renewal::new(&config, &plugins);
         Self {
             config,
             shared,
@@ -79,6 +85,8 @@ impl Control {
             stays: None,
             give_up_at: None,
             given,
+            buffer: Vec::new(),
+            renewal,
         }
     }
 
@@ -105,6 +113,9 @@ impl Control {
                 self.check_own_deadlines();
             }
             self.end_silent();
+            if self.renewal.take_if(|renewal| renewal.is_due()).is_some() {
+                self.tell(FromWorker::StopInstance);
+            }
             if self.give_up_at.is_some_and(|at| at <= Instant::now()) {
                 self.give_up();
             }
@@ -118,7 +129,8 @@ impl Control {
         }
         let left = self.give_up_at.map(|at| at.saturating_duration_since(Instant::now()));
         let own_check = self.channel.is_none().then_some(OWN_CHECK);
-        let pause = [left, own_check, self.until_silent()].into_iter().flatten().min();
+        let renewal = self.renewal.as_ref().map(Renewal::pause);
+        let pause = [left, own_check, self.until_silent(), renewal].into_iter().flatten().min();
         let timeout = pause.map_or(PollTimeout::NONE, |pause| {
             // One more millisecond: not just before the moment.
             PollTimeout::try_from(pause.as_millis() + 1).unwrap_or(PollTimeout::MAX)
@@ -213,8 +225,21 @@ impl Control {
 
     fn take_messages(&mut self) {
         let Some(channel) = &self.channel else { return };
-        let mut buffer = [0; MESSAGE_BYTES];
-        match channel.receive(&mut buffer) {
+        let bytes = match self.shared.hub.bounds.away {
+            Some(_) => MESSAGE_BYTES_MAX,
+            None => MESSAGE_BYTES,
+        };
+        self.buffer.resize(bytes, 0);
+        let buffer = &mut self.buffer[..];
+        let mut received = channel.receive_with_fd(buffer);
+        if let Ok(Some((len, fd))) = &mut received
+            && let Some((key, granted)) = answered_site(&self.buffer[..*len])
+        {
+            let channel = fd.take().filter(|_| granted).map(Channel::from);
+            return self.shared.know_site(key, channel);
+        }
+        let buffer = &self.buffer[..];
+        match received.map(|received| received.map(|(len, _)| len)) {
             Ok(Some(len)) => match ToWorker::decode(&buffer[..len]) {
                 Some(ToWorker::Drain) => {
                     self.drain(exit_code::RECYCLE, true);

@@ -5,10 +5,40 @@
 
 use uwsgi_plugin_api::CoreId;
 
+use crate::config::model::site_spec::SiteSpec;
 pub use crate::supervisor::exit_code;
 
-/// Longest encoded message in bytes.
+/// Longest encoded message in bytes, but those about sites.
 pub const MESSAGE_BYTES: usize = 3;
+
+/// How messages about sites begin.
+const ASK: u8 = b'S';
+const GRANT: u8 = b'G';
+const REFUSE: u8 = b'R';
+
+/// A worker's question for the channel of a site.
+pub fn ask_for_site(spec: &SiteSpec) -> Vec<u8> {
+    [&[ASK][..], &spec.encode()].concat()
+}
+
+/// The site of such a question; `None` for other messages.
+pub fn asked_site(bytes: &[u8]) -> Option<SiteSpec> {
+    SiteSpec::decode(bytes.strip_prefix(&[ASK])?)
+}
+
+/// The master's answer; the channel of one that is granted comes with it.
+pub fn answer_site(key: &[u8], granted: bool) -> Vec<u8> {
+    [&[if granted { GRANT } else { REFUSE }][..], key].concat()
+}
+
+/// The key that an answer is for, and whether it is granted; `None` for other messages.
+pub fn answered_site(bytes: &[u8]) -> Option<(&[u8], bool)> {
+    match bytes {
+        [GRANT, key @ ..] if key.len() >= MESSAGE_BYTES => Some((key, true)),
+        [REFUSE, key @ ..] if key.len() >= MESSAGE_BYTES => Some((key, false)),
+        _ => None,
+    }
+}
 
 /// From the master.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -178,6 +208,23 @@ mod tests {
         for message in [Ready, Draining, Spent, Reload, StopInstance, HookFailed] {
             assert_eq!(FromWorker::decode(&message.encode()), Some(message));
         }
+    }
+
+    #[test]
+    fn questions_for_sites_are_no_other_message() {
+        let spec = SiteSpec { key: b"s\0a\0b".to_vec(), name: "a".into(), ..SiteSpec::default() };
+        let question = ask_for_site(&spec);
+        assert_eq!(
+            (asked_site(&question), FromWorker::decode(&question)),
+            (Some(spec.clone()), None)
+        );
+        for granted in [true, false] {
+            let answer = answer_site(&spec.key, granted);
+            assert_eq!(answered_site(&answer), Some((&spec.key[..], granted)));
+            assert_eq!(ToWorker::decode(&answer), None);
+        }
+        assert_eq!(answered_site(&ToWorker::Drain.encode()), None);
+        assert_eq!(asked_site(b"r"), None);
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod control;
 mod host;
 pub mod message;
 mod recycle;
+mod renewal;
 mod run;
 
 pub use host::ServerHost;

@@ -1,6 +1,7 @@
 //! Boot of a worker and its request threads.
 
 use std::io;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread;
@@ -11,7 +12,7 @@ use uwsgi_protocol::{fastcgi, http1, scgi, uwsgi};
 use super::check;
 use super::control::{self, Control};
 use super::host::ServerHost;
-use super::message::{FromWorker, exit_code};
+use super::message::{FromWorker, ask_for_site, exit_code};
 use super::recycle::{Ending, Reason, Recycling};
 use crate::config::Config;
 use crate::config::model::Check;
@@ -21,6 +22,7 @@ use crate::files::Files;
 use crate::hooks::{self, Stop};
 use crate::isolation;
 use crate::log::throttle::Throttle;
+use crate::net::away::{Ask, Away};
 use crate::net::connection::Bounds;
 use crate::net::decode;
 use crate::net::front::Fronts;
@@ -207,11 +209,12 @@ fn serve(boot: Boot) -> io::Result<i32> {
         ..
     } = boot;
     let signals = control::Signals::install()?;
+    let channel = channel.map(Arc::new);
     let several = config.processes.workers > 1;
     let connections_max = config.limits.connections_max;
     let (reactor, hub) = Reactor::new(
         listeners,
-        bounds(&config, pages),
+        bounds(&config, pages, &plugins, channel.as_ref()),
         times(&config),
         connections_max,
         several,
@@ -220,7 +223,6 @@ fn serve(boot: Boot) -> io::Result<i32> {
     let waker = hub.clone();
     let stile = Arc::new(Turnstile::new(reactor, Box::new(move || waker.wake())));
     let ending = Arc::new(Ending::default());
-    let channel = channel.map(Arc::new);
     let recycling = Recycling::new(
         &config,
         (board.clone(), worker, place),
@@ -323,7 +325,35 @@ fn core(id: CoreId, shared: Arc<Shared>, plugins: &Registry) {
     Core::new(id, shared, handlers).run();
 }
 
-fn bounds(config: &Config, pages: Pages) -> Bounds {
+/// How this worker asks the master for the channel of a site.
+fn ask(channel: Option<&Arc<Channel>>) -> Box<Ask> {
+    let channel = channel.cloned();
+    Box::new(move |spec| match &channel {
+        Some(channel) => channel.send(&ask_for_site(spec)),
+        None => Err(io::ErrorKind::NotConnected.into()),
+    })
+}
+
+/// Without a master nobody starts processes for sites: all stay.
+fn away(
+    config: &Config,
+    plugins: &Registry,
+    channel: Option<&Arc<Channel>>,
+) -> Option<Arc<Away>> {
+    if channel.is_none() && config.sites.own.is_none() {
+        return None;
+    }
+    let plugins = plugins.clone();
+    let suits = move |home: &Path| plugins.suit(home);
+    Away::new(&config.sites, Box::new(suits), ask(channel))
+}
+
+fn bounds(
+    config: &Config,
+    pages: Pages,
+    plugins: &Registry,
+    channel: Option<&Arc<Channel>>,
+) -> Bounds {
     let (limits, http) = (&config.limits, &config.http);
     let (head_bytes_max, vars_max) = (limits.head_bytes_max, limits.vars_max);
     Bounds {
@@ -350,6 +380,7 @@ fn bounds(config: &Config, pages: Pages) -> Bounds {
         fronts: Fronts::new(config),
         trusted: config.trusted.clone(),
         errors: Arc::new(Errors::new(pages, config.errors.request_ids)),
+        away: away(config, plugins, channel),
     }
 }
 

@@ -47,6 +47,7 @@ mod scgi;
 mod shared_hosting;
 mod signals;
 mod site_figures;
+mod site_processes;
 mod site_safety;
 mod sites;
 mod slow;

@@ -25,10 +25,15 @@ struct Shared {
 impl Load {
     /// `clients` threads that ask the first socket of `server` for `target`; a body is good where `wanted` says so.
     pub fn start(server: &Server, target: &str, clients: usize, wanted: fn(&str) -> bool) -> Self {
+        Self::of(server, Request::get(target), clients, wanted)
+    }
+
+    /// The same with a request that says more.
+    pub fn of(server: &Server, request: Request, clients: usize, wanted: fn(&str) -> bool) -> Self {
         let shared = Arc::new(Shared {
             address: server.address(),
             wire: server.wire(),
-            request: Request::get(target).header("Connection", "close"),
+            request: request.header("Connection", "close"),
             wanted,
             answered: AtomicU64::new(0),
             over: AtomicBool::new(false),

@@ -64,7 +64,7 @@ pub fn finish(
         trusted: proxies::trusted(&mut values),
         errors: errors::errors(&mut values),
         files: files::static_files(&mut values),
-        sites: sites::sites(&mut values),
+        sites: sites::sites(&mut values, &reading, registry),
         jobs: jobs::jobs(&mut values, (life_cycle.reload_mercy, processes.worker_mercy)),
         life_cycle,
         scaling: scaling::scaling(&mut values, processes.workers),

@@ -29,6 +29,7 @@ pub(super) fn scaling(values: &mut Values<'_>, workers: u16) -> Scaling {
         cheap: values.flag("cheap"),
         idle: values.positive("idle", SECONDS_MAX).map(seconds),
         die_on_idle: values.flag("die-on-idle"),
+        dies_gently: false,
     }
 }
 

@@ -3,23 +3,37 @@
 use uwsgi_plugin_api::SiteRules;
 
 use super::loaders::loaders;
+use super::settings;
+use crate::config::Reading;
+use crate::config::model::site_options::{INHERITED, accepted, is_for_sites};
 use crate::config::model::sites::{AppIsolation, SITES_MAX_DEFAULT, SiteOption, Sites};
 use crate::config::values::Values;
+use crate::options::Registry;
 
-pub(super) fn sites(values: &mut Values<'_>) -> Sites {
+pub(super) fn sites(values: &mut Values<'_>, reading: &Reading, registry: &Registry) -> Sites {
+    let isolation = isolation(values);
     Sites {
         rules: SiteRules {
             by_host: values.flag("vhost"),
             host_header_only: values.flag("vhost-host"),
             ignore_script_name: values.plugin_flag("ignore-script-name"),
         },
-        isolation: isolation(values),
+        isolation,
         dynamic: values.last("dynamic-apps").is_none() || values.flag("dynamic-apps"),
         from: loaders(values),
         roots: roots(values),
         sites_max: sites_max(values),
-        options: options(values),
+        options: options(values, isolation),
+        inherited: inherited(reading, registry),
+        own: None,
     }
+}
+
+/// What the processes of sites have of this configuration.
+fn inherited(reading: &Reading, registry: &Registry) -> Vec<(String, String)> {
+    let all = settings(reading, registry);
+    let pairs = all.pairs().iter();
+    pairs.filter(|(name, _)| INHERITED.contains(&name.as_str())).cloned().collect()
 }
 
 fn sites_max(values: &mut Values<'_>) -> u16 {
@@ -63,10 +77,23 @@ fn roots(values: &mut Values<'_>) -> Vec<std::path::PathBuf> {
 }
 
 /// `[HOST:]NAME=VALUE`.
-fn options(values: &mut Values<'_>) -> Vec<SiteOption> {
+fn options(values: &mut Values<'_>, isolation: AppIsolation) -> Vec<SiteOption> {
+    let by_host = values.flag("vhost");
     let mut options = Vec::new();
     for directive in values.all("site-option").to_vec() {
         match site_option(directive.text()) {
+            Some(_) if isolation == AppIsolation::Shared => {
+                let text = "no site has processes where all share one interpreter; accepted: app-isolation = process";
+                values.error(directive, text);
+            }
+            Some(option) if option.host.is_some() && !by_host => {
+                values.error(directive, "without vhost no site has a host; accepted: NAME=VALUE");
+            }
+            Some(option) if !is_for_sites(&option.name) => {
+                let (name, accepted) = (&option.name, accepted());
+                let text = format!("{name} is no option of sites; accepted: {accepted}");
+                values.error(directive, text);
+            }
             Some(option) => options.push(option),
             None => values.error(
                 directive,

@@ -11,6 +11,8 @@ pub mod loaders;
 mod monitoring;
 pub mod proxies;
 mod scaling;
+pub mod site_options;
+pub mod site_spec;
 pub mod sites;
 mod timeouts;
 

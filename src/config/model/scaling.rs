@@ -29,6 +29,8 @@ pub struct Scaling {
     pub idle: Option<Duration>,
     /// `die-on-idle`: the instance stops instead.
     pub die_on_idle: bool,
+    /// What it has, it finishes then.
+    pub dies_gently: bool,
 }
 
 /// How the number of workers is found.
@@ -99,6 +101,7 @@ impl Scaling {
             cheap: false,
             idle: None,
             die_on_idle: false,
+            dies_gently: false,
         }
     }
 }

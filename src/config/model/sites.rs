@@ -40,6 +40,28 @@ pub struct Sites {
     pub sites_max: u16,
     /// `site-option`, in their order.
     pub options: Vec<SiteOption>,
+    /// Options of the instance that the processes of its sites have too ([`super::site_options::INHERITED`]).
+    pub inherited: Vec<(String, String)>,
+    /// The site whose processes these are.
+    pub own: Option<OwnSite>,
+}
+
+/// The one site that an instance is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnSite {
+    /// What tells it from others.
+    pub key: Vec<u8>,
+    /// For people.
+    pub name: String,
+    /// Files whose change may mend it where it does not load.
+    pub suspects: Vec<PathBuf>,
+}
+
+impl Sites {
+    /// Whether sites may have processes of their own: all of them, or those that cannot be served here.
+    pub fn separates(&self) -> bool {
+        self.dynamic && self.own.is_none() && self.isolation != AppIsolation::Shared
+    }
 }
 
 /// An option for the processes of sites.

@@ -28,6 +28,7 @@ pub(super) use outside::Window;
 pub use questions::{Inquiry, Question};
 pub use source::Source;
 pub use variables::Variable;
+pub(super) use variables::assignment;
 
 use super::directive::{Directive, Origin};
 use super::format::Format;

@@ -9,7 +9,7 @@ use super::{Diagnostic, Directive, Reader};
 pub type Variable = (String, Option<String>);
 
 /// `NAME=VALUE`.
-fn assignment(directive: &Directive) -> Result<Variable, Diagnostic> {
+pub(in crate::config) fn assignment(directive: &Directive) -> Result<Variable, Diagnostic> {
     match directive.text().split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), Some(value.to_owned()))),
         _ => Err(Diagnostic::error(directive, "accepted: NAME=VALUE")),

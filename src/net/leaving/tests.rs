@@ -11,6 +11,7 @@ use uwsgi_protocol::{fastcgi, http1, scgi, uwsgi};
 use super::*;
 use crate::config::model::proxies::Introduced;
 use crate::errors::{Errors, Pages};
+use crate::net::away::Away;
 use crate::net::connection::Bounds;
 use crate::net::decode;
 use crate::net::front::Fronts;
@@ -32,7 +33,17 @@ pub(in crate::net) struct Worker {
 
 impl Worker {
     pub(in crate::net) fn new(listeners: Vec<Listening>, rescue: Option<&Rescue>) -> Self {
+        Self::with(listeners, rescue, None)
+    }
+
+    /// One whose requests are sorted.
+    pub(in crate::net) fn with(
+        listeners: Vec<Listening>,
+        rescue: Option<&Rescue>,
+        away: Option<Arc<Away>>,
+    ) -> Self {
         let bounds = Bounds {
+            away,
             head: decode::Limits {
                 packet: uwsgi::Limits { block_bytes_max: 65_535, vars_max: 128 },
                 http: http1::Limits::DEFAULT,
@@ -61,7 +72,7 @@ impl Worker {
         Self { reactor, hub, jobs: VecDeque::new() }
     }
 
-    fn look(&mut self) {
+    pub(in crate::net) fn look(&mut self) {
         self.reactor.turn(false, &mut self.jobs, &mut || {});
     }
 
@@ -94,7 +105,7 @@ impl Worker {
         lengths
     }
 
-    fn drain(&mut self, heirs: bool) {
+    pub(in crate::net) fn drain(&mut self, heirs: bool) {
         self.hub.drain(heirs, &mut self.jobs);
         // The course is also followed by the thread that turns the reactor.
         self.look();

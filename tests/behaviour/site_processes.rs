@@ -1,0 +1,535 @@
+//! `app-isolation = process`: sites with processes of their own.
+
+use std::os::unix::fs::PermissionsExt;
+use std::thread;
+
+use nix::sys::signal::Signal;
+
+use crate::support::fastcgi;
+use crate::support::python::{public, version, virtualenv};
+use crate::support::{Answer, Connection, Load, Request, Server, Setup, Wire, eventually, process};
+
+/// An application that says who it is, and does what harms others where they share a process.
+const APP: &str = "\
+import ctypes, os, sys, time
+KEPT = []
+def application(environ, start_response):
+    path = environ['PATH_INFO']
+    if path == '/crash':
+        ctypes.string_at(0)
+    if path == '/hang':
+        time.sleep(60)
+    if path == '/slow':
+        time.sleep(0.5)
+    if path == '/leak':
+        KEPT.append(bytes(bytearray(16 << 20)))
+    body = environ['wsgi.input'].read()
+    start_response('200 OK', [('Content-Type', 'text/plain')])
+    version = '%d.%d' % sys.version_info[:2]
+    facts = [__name__.split('_')[-1], version, os.getppid(), os.getpid(), os.getuid(), len(body), os.environ.get('MARK', '-')]
+    return [' '.join(map(str, facts)).encode()]
+";
+
+fn setup() -> Setup {
+    Setup::new(Wire::Uwsgi)
+        .args(["--socket", "127.0.0.1:0", "--app-isolation", "process"])
+        .master(2)
+        .file("one/one.py", APP)
+        .file("two/two.py", APP)
+}
+
+/// A request for the application `name` in the folder of the same name.
+fn ask(server: &Server, name: &str, target: &str) -> Request {
+    let folder = server.path(name);
+    Request::get(target).var("UWSGI_SCRIPT", name).var("UWSGI_CHDIR", &folder.display().to_string())
+}
+
+/// What the application says of itself.
+#[derive(Debug)]
+struct Facts {
+    name: String,
+    master: i32,
+    worker: i32,
+    uid: u32,
+    length: usize,
+    mark: String,
+}
+
+#[track_caller]
+fn facts(answer: &Answer) -> Facts {
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let text = answer.text();
+    let words: Vec<&str> = text.split(' ').collect();
+    Facts {
+        name: words[0].to_owned(),
+        master: words[2].parse().unwrap(),
+        worker: words[3].parse().unwrap(),
+        uid: words[4].parse().unwrap(),
+        length: words[5].parse().unwrap(),
+        mark: words[6].to_owned(),
+    }
+}
+
+#[track_caller]
+fn get(server: &Server, name: &str) -> Facts {
+    let facts = facts(&server.send(&ask(server, name, "/")));
+    assert_eq!(facts.name, name);
+    facts
+}
+
+fn count(server: &Server, wanted: &str) -> usize {
+    server.log.text().lines().filter(|line| line.contains(wanted)).count()
+}
+
+#[test]
+fn two_versions_answer_side_by_side_under_load() {
+    ours_only!("uWSGI loads what requests name into its workers");
+    let homes = (virtualenv("python3.9"), virtualenv("python3.12"));
+    let (Some(old), Some(new)) = homes else { return println!("skipped: two Pythons are needed") };
+    let server = setup().start();
+    let of = |name: &str, home: &std::path::Path| {
+        ask(&server, name, "/").var("UWSGI_PYHOME", &home.display().to_string())
+    };
+    let loads = [
+        Load::of(&server, of("one", &old), 2, |text| text.starts_with("one 3.9 ")),
+        Load::of(&server, of("two", &new), 2, |text| text.starts_with("two 3.12 ")),
+    ];
+    loads.iter().for_each(|load| load.wait_answers(500));
+    loads.into_iter().for_each(Load::stop_without_failure);
+    assert_eq!(version(&old).as_deref(), Some("3.9"));
+    assert_eq!((count(&server, "site one: started"), count(&server, "site two: started")), (1, 1));
+}
+
+#[test]
+fn the_first_requests_start_it_once_and_none_is_lost() {
+    ours_only!("uWSGI loads what requests name into its workers");
+    let server = setup().start();
+    assert_eq!(count(&server, "site one"), 0);
+    let masters: Vec<i32> = thread::scope(|scope| {
+        let ask = || scope.spawn(|| get(&server, "one").master);
+        let clients: Vec<_> = (0..20).map(|_| ask()).collect();
+        clients.into_iter().map(|client| client.join().unwrap()).collect()
+    });
+    assert!(masters.iter().all(|master| *master == masters[0]), "{masters:?}");
+    assert_eq!(count(&server, "site one: started"), 1);
+    let other = get(&server, "two");
+    assert_ne!(other.master, masters[0]);
+    assert!(process::children(server.pid()).contains(&other.master));
+}
+
+#[test]
+fn an_idle_site_ends_and_comes_back() {
+    ours_only!("uWSGI loads what requests name into its workers");
+    let server = setup().args(["--site-option", "idle=1"]).start();
+    let first = get(&server, "one");
+    server.wait_for("site one: idle, stopped");
+    assert!(!process::alive(first.master) && !process::alive(first.worker));
+    assert_ne!(get(&server, "one").master, first.master);
+}
+
+#[test]
+fn nothing_is_lost_between_idle_and_awake() {
+    ours_only!("uWSGI loads what requests name into its workers");
+    let server = setup().args(["--site-option", "idle=1"]).start();
+    // Requests come at all moments of its end.
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(6);
+    let mut pause_ms = 950;
+    while std::time::Instant::now() < until {
+        get(&server, "one");
+        thread::sleep(std::time::Duration::from_millis(pause_ms));
+        pause_ms += 25;
+    }
+}
+
+#[test]
+fn a_crash_of_one_is_nothing_to_the_other() {
+    ours_only!("uWSGI loads what requests name into its workers");
+    let server = setup().start();
+    get(&server, "one");
+    let load = Load::of(&server, ask(&server, "two", "/"), 2, |text| text.starts_with("two "));
+    load.wait_answers(20);
+    let victims: Vec<i32> = (0..3)
+        .map(|_| {
+            let worker = get(&server, "one").worker;
+            assert_eq!(server.raw(&ask(&server, "one", "/crash")), b"");
+            worker
+        })
+        .collect();
+    load.wait_answers(20);
+    load.stop_without_failure();
+    assert!(victims.iter().all(|pid| !process::alive(*pid)));
+    assert_eq!(count(&server, "site two: started"), 1);
+}
+
+#[test]
+fn one_that_hangs_meets_its_harakiri_alone() {
+    ours_only!("uWSGI loads what requests name into its workers");
+    let server = setup().args(["--harakiri", "1"]).start();
+    let load = Load::of(&server, ask(&server, "two", "/"), 2, |text| text.starts_with("two "));
+    load.wait_answers(20);
+    assert_eq!(server.send(&ask(&server, "one", "/hang")).status, 504);
+    assert_eq!(get(&server, "one").name, "one");
+    load.wait_answers(20);
+    load.stop_without_failure();
+}
+
+#[test]
+fn one_that_leaks_is_replaced_alone() {
+    ours_only!("uWSGI loads what requests name into its workers");
+    let server = setup().args(["--site-option", "reload-on-rss=120"]).start();
+    let load = Load::of(&server, ask(&server, "two", "/"), 2, |text| text.starts_with("two "));
+    load.wait_answers(20);
+    let first = get(&server, "one").worker;
+    for _ in 0..12 {
+        assert_eq!(server.send(&ask(&server, "one", "/leak")).status, 200);
+    }
+    eventually("another worker of the site", || get(&server, "one").worker != first);
+    load.wait_answers(20);
+    load.stop_without_failure();
+    assert_eq!(count(&server, "site two: started"), 1);
+}
+
+#[test]
+fn one_that_is_killed_comes_back() {
+    ours_only!("uWSGI loads what requests name into its workers");
+    let server = setup().start();
+    let first = get(&server, "one");
+    process::send(first.master, Signal::SIGKILL);
+    let second = get(&server, "one");
+    server.wait_for("site one: DIED (<*>");
+    eventually("the orphan's end", || !process::alive(first.worker));
+    assert!(!process::alive(first.master) && second.name == "one");
+    // While it starts.
+    let third = get(&server, "one");
+    process::send(third.master, Signal::SIGKILL);
+    server.log.wait_for_since(0, "site one: DIED (<*>");
+    assert_eq!(get(&server, "one").name, "one");
+}
+
+#[test]
+fn its_master_killed_under_load_costs_no_request() {
+    ours_only!("uWSGI loads what requests name into its workers");
+    let server = setup().start();
+    let load = Load::of(&server, ask(&server, "one", "/"), 4, |text| text.starts_with("one "));
+    for round in 1..=2 {
+        load.wait_answers(50);
+        process::send(get(&server, "one").master, Signal::SIGKILL);
+        eventually("the next instance", || count(&server, "site one: started") > round);
+    }
+    load.wait_answers(50);
+    load.stop_without_failure();
+}
+
+#[test]
+fn a_kept_http_connection_goes_from_site_to_site() {
+    ours_only!("uWSGI loads what requests name into its workers");
+    let setup = Setup::new(Wire::Http)
+        .args(["--http", "127.0.0.1:0", "--app-isolation", "process", "--vhost"])
+        .args(["--http-var", "UWSGI_SCRIPT=one"])
+        .master(2)
+        .file("one.py", APP);
+    let server = setup.start();
+    let mut connection = server.connect();
+    let mut ask = |host: &str| {
+        let request = Request::post("/", vec![b'x'; 1000]).header("Host", host);
+        let facts = facts(&connection.ask(&request));
+        assert_eq!(facts.length, 1000);
+        facts.master
+    };
+    let (a, b) = (ask("a.example"), ask("b.example"));
+    assert_ne!(a, b);
+    for _ in 0..20 {
+        assert_eq!((ask("a.example:80"), ask("B.example")), (a, b));
+    }
+    assert_eq!(count(&server, "started (pid"), 2);
+}
+
+#[test]
+fn pipelined_requests_of_several_sites_are_answered_in_order() {
+    ours_only!("uWSGI loads what requests name into its workers");
+    let setup = Setup::new(Wire::Http)
+        .args(["--http", "127.0.0.1:0", "--app-isolation", "process", "--vhost"])
+        .args(["--http-var", "UWSGI_SCRIPT=one"])
+        .master(2)
+        .file("one.py", APP);
+    let server = setup.start();
+    let mut connection = server.connect();
+    let hosts = ["a", "a", "b", "a", "b", "b"];
+    let requests = hosts.map(|host| Request::get("/").header("Host", host).to_http()).concat();
+    connection.send(requests);
+    let masters = hosts.map(|_| facts(&connection.answer(false)).master);
+    for (host, master) in hosts.iter().zip(masters) {
+        assert_eq!(*host == "a", master == masters[0], "{masters:?}");
+    }
+}
+
+#[test]
+fn a_kept_fastcgi_connection_goes_from_site_to_site_and_home() {
+    ours_only!("uWSGI loads what requests name into its workers");
+    let setup = Setup::new(Wire::Uwsgi)
+        .args(["--fastcgi-socket", "127.0.0.1:0", "--app-isolation", "process"])
+        .args(["--module", "main"])
+        .master(2)
+        .file("main.py", APP)
+        .file("one/one.py", APP)
+        .file("two/two.py", APP);
+    let server = setup.start();
+    let mut connection = server.connect();
+    for id in 1..=10 {
+        for name in ["one", "two", "main"] {
+            let request = match name {
+                "main" => Request::get("/"),
+                _ => Request { body: vec![b'x'; 5000], ..ask(&server, name, "/") },
+            };
+            connection.send(fastcgi::request(&request, id, true));
+            let reply = fastcgi::reply(&mut connection, false);
+            let facts = facts(&reply.answer);
+            assert_eq!((facts.name.as_str(), reply.id), (name, id));
+            assert_eq!(facts.length, request.body.len());
+        }
+    }
+}
+
+#[test]
+fn a_large_upload_reaches_its_site() {
+    ours_only!("uWSGI loads what requests name into its workers");
+    let server = setup().start();
+    for size in [1, 4_000, 100_000, 1 << 20] {
+        let body = vec![b'x'; size];
+        let request = Request { method: "POST".into(), body, ..ask(&server, "one", "/") };
+        assert_eq!(facts(&server.send(&request)).length, size);
+    }
+}
+
+#[test]
+fn a_reload_under_load_loses_nothing() {
+    ours_only!("uWSGI loads what requests name into its workers");
+    let server = setup().start();
+    let before = (get(&server, "one").master, get(&server, "two").master);
+    let loads = [
+        Load::of(&server, ask(&server, "one", "/"), 2, |text| text.starts_with("one ")),
+        Load::of(&server, ask(&server, "two", "/slow"), 2, |text| text.starts_with("two ")),
+    ];
+    loads.iter().for_each(|load| load.wait_answers(2));
+    let mark = server.log.mark();
+    server.signal(Signal::SIGHUP);
+    server.await_reload(mark);
+    eventually("the end of the sites", || !process::alive(before.0) && !process::alive(before.1));
+    loads.iter().for_each(|load| load.wait_answers(4));
+    loads.into_iter().for_each(Load::stop_without_failure);
+    assert_ne!(get(&server, "one").master, before.0);
+}
+
+#[test]
+fn a_site_is_recycled_and_has_several_workers_under_load() {
+    ours_only!("uWSGI loads what requests name into its workers");
+    let options = ["processes=2", "max-requests=30", "threads=2", "min-worker-lifetime=1"];
+    let server = setup().args(options.map(|it| format!("--site-option={it}"))).start();
+    let load = Load::of(&server, ask(&server, "one", "/"), 4, |text| text.starts_with("one "));
+    eventually("recycled workers", || count(&server, "The work of process") >= 4);
+    load.wait_answers(20);
+    load.stop_without_failure();
+    assert_eq!(count(&server, "site one: started"), 1);
+}
+
+#[test]
+fn more_clients_than_a_pair_holds_are_all_served() {
+    ours_only!("uWSGI loads what requests name into its workers");
+    let server = setup().args(["--listen", "1000"]).start();
+    let request = ask(&server, "one", "/").to_packet();
+    // All before its processes can take one.
+    let mut clients: Vec<Connection> = (0..700).map(|_| server.connect()).collect();
+    clients.iter_mut().for_each(|client| client.send(&request));
+    for mut client in clients {
+        let bytes = client.rest();
+        assert_eq!(facts(&Answer::whole(&bytes, false).unwrap()).name, "one");
+    }
+    assert_eq!(count(&server, "site one: started"), 1);
+}
+
+#[test]
+fn one_that_needs_too_much_memory_fails_alone() {
+    ours_only!("uWSGI loads what requests name into its workers");
+    let server = setup().args(["--site-option", "limit-as=600"]).start();
+    let load = Load::of(&server, ask(&server, "two", "/"), 2, |text| text.starts_with("two "));
+    load.wait_answers(20);
+    let failed = (0..60).any(|_| server.send(&ask(&server, "one", "/leak")).status == 500);
+    assert!(failed, "it had all the memory it wanted");
+    load.wait_answers(20);
+    load.stop_without_failure();
+}
+
+#[test]
+fn a_site_has_its_own_user() {
+    ours_only!("uWSGI loads what requests name into its workers");
+    needs!(nix::unistd::geteuid().is_root() && public(), "only root starts others");
+    let setup = setup().public_python().args([
+        "--vhost",
+        "--site-option",
+        "a.example:uid=12345",
+        "--site-option",
+        "gid=23456",
+    ]);
+    let folder = setup.path("");
+    std::fs::set_permissions(&folder, PermissionsExt::from_mode(0o755)).unwrap();
+    let server = setup.start();
+    let of = |host: &str| facts(&server.send(&ask(&server, "one", "/").var("SERVER_NAME", host)));
+    let (a, b) = (of("a.example"), of("b.example"));
+    assert_eq!((a.uid, b.uid), (12345, 0));
+    let gid = process::status_line(a.worker, "Gid").unwrap();
+    assert!(gid.starts_with("23456"), "{gid}");
+}
+
+#[test]
+fn only_root_gives_sites_other_users() {
+    ours_only!("uWSGI has no such option");
+    let (status, log) = setup().args(["--site-option", "uid=1", "--uid", "2"]).run();
+    assert_eq!(status.code(), Some(1));
+    assert!(log.contains("site-option uid=1: only root may"), "{log}");
+}
+
+#[test]
+fn a_stop_ends_all() {
+    ours_only!("uWSGI loads what requests name into its workers");
+    for signal in [Signal::SIGINT, Signal::SIGKILL] {
+        let mut server = setup().start();
+        let pids = ["one", "two"].map(|name| get(&server, name)).map(|it| [it.master, it.worker]);
+        server.signal(signal);
+        server.wait();
+        eventually("the end of the sites", || {
+            pids.concat().iter().all(|pid| !process::alive(*pid))
+        });
+    }
+}
+
+#[test]
+fn a_graceful_stop_finishes_what_sites_run() {
+    ours_only!("uWSGI loads what requests name into its workers");
+    let mut server = setup().fifo().start();
+    let first = get(&server, "one");
+    let mut slow = server.connect();
+    slow.send(ask(&server, "one", "/slow").to_packet());
+    let mut starting = server.connect();
+    starting.send(ask(&server, "two", "/").to_packet());
+    server.wait_for("site two: started <*>");
+    server.fifo("q");
+    for (connection, name) in [(&mut slow, "one "), (&mut starting, "two ")] {
+        let bytes = connection.rest();
+        let answer = Answer::whole(&bytes, false).unwrap();
+        assert!(answer.text().starts_with(name), "{}", answer.text());
+    }
+    server.wait();
+    assert!(!process::alive(first.master) && !process::alive(first.worker));
+}
+
+#[test]
+fn a_broken_site_answers_500_until_it_is_mended() {
+    ours_only!("uWSGI loads what requests name into its workers");
+    let server = setup().file("one/one.py", "import nothing_of_this_name\n").start();
+    let answer = server.send(&ask(&server, "one", "/"));
+    assert_eq!(answer.status, 500);
+    assert!(answer.header("X-Request-Id").is_some(), "{answer:?}");
+    assert_eq!(get(&server, "two").name, "two");
+    std::fs::write(server.path("one/one.py"), APP).unwrap();
+    eventually("the mended site", || server.send(&ask(&server, "one", "/")).status == 200);
+}
+
+#[test]
+fn a_site_without_its_virtualenv_answers_500_at_once() {
+    ours_only!("uWSGI loads what requests name into its workers");
+    let server = setup().args(["--site-option", "idle=2"]).start();
+    let request = || ask(&server, "one", "/").var("UWSGI_PYHOME", "/nonexistent/venv");
+    for _ in 0..3 {
+        let answer = server.send(&request());
+        assert_eq!(answer.status, 500);
+        assert!(answer.header("X-Request-Id").is_some(), "{answer:?}");
+    }
+    server.wait_for("site one: cannot be started, answers 500 (pid <N>)");
+    assert_eq!(get(&server, "two").name, "two");
+}
+
+#[test]
+fn a_site_that_dies_while_it_loads_answers_500() {
+    ours_only!("uWSGI loads what requests name into its workers");
+    let server = setup().file("one/one.py", "import ctypes\nctypes.string_at(0)\n").start();
+    assert_eq!(server.send(&ask(&server, "one", "/")).status, 500);
+    assert_eq!(get(&server, "two").name, "two");
+}
+
+#[test]
+fn there_are_no_more_sites_than_may_be() {
+    ours_only!("uWSGI has no such option");
+    let server = setup().args(["--max-sites", "1"]).start();
+    get(&server, "one");
+    assert_eq!(server.send(&ask(&server, "two", "/")).status, 503);
+    server.wait_for("site two: refused with 503, there are max-sites = 1 already");
+    get(&server, "one");
+}
+
+#[test]
+fn what_names_no_site_stays_in_the_instance() {
+    ours_only!("uWSGI loads what requests name into its workers");
+    let server = setup().args(["--module", "one", "--chdir", "one"]).start();
+    let own = facts(&server.send(&Request::get("/")));
+    assert_eq!(own.master, server.pid());
+    assert_ne!(get(&server, "one").master, server.pid());
+}
+
+#[test]
+fn a_site_gets_its_variables_and_options() {
+    ours_only!("uWSGI loads what requests name into its workers");
+    let server = setup().args(["--site-option", "env=MARK=all"]).start();
+    assert_eq!(get(&server, "one").mark, "all");
+    let request = ask(&server, "two", "/").var("UWSGI_SETENV", "MARK=own@(/etc/hostname)");
+    assert_eq!(facts(&server.send(&request)).mark, "own@(/etc/hostname)");
+}
+
+#[test]
+fn wrong_options_of_sites_are_errors_at_the_start() {
+    ours_only!("uWSGI has no such option");
+    for (option, said) in [
+        ("socket=:1", "socket is no option of sites; accepted: "),
+        ("nonsense=1", "nonsense is no option of sites; accepted: "),
+        ("processes=-1", "processes = -1"),
+        ("uid=no-such-user", "site-option uid=no-such-user: unable to find user no-such-user"),
+        ("a.example:threads=1", "without vhost no site has a host"),
+    ] {
+        let (status, log) = setup().args(["--site-option", option]).run();
+        assert_eq!(status.code(), Some(1), "{option}");
+        assert!(log.contains(said), "{option}: {log}");
+    }
+    let alone = Setup::new(Wire::Uwsgi).args(["-s", "127.0.0.1:0", "--app-isolation", "process"]);
+    let (status, log) = alone.run();
+    assert!(status.code() == Some(1) && log.contains("add master"), "{log}");
+}
+
+#[test]
+fn touching_its_file_starts_a_site_anew() {
+    ours_only!("uWSGI loads what requests name into its workers");
+    let server = setup().file("touched", "").start();
+    let touched = server.path("touched");
+    let request =
+        || ask(&server, "one", "/").var("UWSGI_TOUCH_RELOAD", &touched.display().to_string());
+    let first = facts(&server.send(&request())).master;
+    std::fs::write(&touched, "again").unwrap();
+    eventually("another instance", || facts(&server.send(&request())).master != first);
+}
+
+/// Kept connections rest in a site's process when it ends.
+#[test]
+fn kept_connections_survive_the_end_of_their_site() {
+    ours_only!("uWSGI loads what requests name into its workers");
+    let setup = Setup::new(Wire::Uwsgi)
+        .args(["--fastcgi-socket", "127.0.0.1:0", "--app-isolation", "process"])
+        .args(["--site-option", "idle=1"])
+        .master(2)
+        .file("one/one.py", APP);
+    let server = setup.start();
+    let mut connection: Connection = server.connect();
+    let request = ask(&server, "one", "/");
+    connection.send(fastcgi::request(&request, 1, true));
+    let first = facts(&fastcgi::reply(&mut connection, false).answer).master;
+    server.wait_for("site one: idle, stopped");
+    connection.send(fastcgi::request(&request, 2, true));
+    assert_ne!(facts(&fastcgi::reply(&mut connection, false).answer).master, first);
+}
