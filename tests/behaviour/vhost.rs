@@ -4,13 +4,10 @@ mod interpreters;
 mod mounts;
 mod virtualenvs;
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 use std::thread;
 
-use nix::sys::signal::Signal;
-
-use crate::support::{Answer, Request, Server, Setup, Wire, eventually, process, python};
+use crate::support::{Answer, Request, Server, Setup, Wire, eventually};
 
 /// Says its name, what a module of an equal name says, and where it works.
 const WHO: &str = "\

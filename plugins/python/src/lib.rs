@@ -23,6 +23,7 @@ mod raw;
 mod respond;
 mod room;
 mod shapes;
+mod shared;
 mod sites;
 mod start_response;
 mod websocket;
@@ -43,7 +44,6 @@ use ffi::{Kept, Object, Py, Raised};
 use find::Surroundings;
 use load::{Apps, Loader, Rest};
 use options::Options;
-use room::Room;
 
 pub use options::ARGUMENT;
 
@@ -116,110 +116,6 @@ impl PythonPlugin {
 
     fn shared(&self) -> Result<&Arc<Shared>, PluginError> {
         self.shared.get().ok_or_else(|| PluginError(String::from("python was not started")))
-    }
-}
-
-impl Shared {
-    /// Runs a function of `boot.py`; an exception is logged.
-    fn boot(&self, py: Py<'_>, name: &str, arguments: &[ffi::Ref<'_>]) -> Option<Object> {
-        self.boot_of(py, self.running.get(py)?, name, arguments)
-    }
-
-    /// As [`Shared::boot`], in the current interpreter, which `running` is of.
-    fn boot_of(
-        &self,
-        py: Py<'_>,
-        running: &Running,
-        name: &str,
-        arguments: &[ffi::Ref<'_>],
-    ) -> Option<Object> {
-        match embed::call(py, &running.boot, name, arguments) {
-            Ok(value) => Some(value),
-            Err(raised) => {
-                self.host.log(&format!("python: {name}: {}", raised.describe(py)));
-                None
-            }
-        }
-    }
-
-    /// Sets the signal handlers that a fork may have lost.
-    fn arm(&self, py: Py<'_>, running: &Running) {
-        if let Err(raised) = embed::arm_stack_dump(py, &running.boot) {
-            self.host.log(&format!("python: no stack dumps: {}", raised.describe(py)));
-        }
-        if self.options.interrupts
-            && let Err(raised) = interrupt::arm(py, &running.boot)
-        {
-            interrupt::report(raised, py);
-        }
-    }
-
-    /// `uwsgi.post_fork_hook`, once a process: after its fork and after its applications were loaded.
-    fn run_post_fork_hook(&self) {
-        ffi::park();
-        let mut hooked = self.hooked.lock(); // others wait without the GIL until the hook is done
-        let process = std::process::id();
-        if *hooked == process {
-            return;
-        }
-        ffi::with(|py| {
-            if let Some(running) = self.running.get(py) {
-                self.run_hook(py, running);
-            }
-            for room in self.configured_rooms(py) {
-                room.enter(py, |py, things| self.run_hook(py, &things.running));
-            }
-        });
-        *hooked = process;
-    }
-
-    /// `uwsgi.post_fork_hook` of the current interpreter.
-    fn run_hook(&self, py: Py<'_>, running: &Running) {
-        if let Ok(name) = py.text("post_fork_hook") {
-            self.boot_of(py, running, "run_hook", &[name.borrowed()]);
-        }
-    }
-
-    /// Interpreters of applications of the configuration, but for the main one.
-    fn configured_rooms(&self, py: Py<'_>) -> Vec<Arc<Room>> {
-        let mut rooms: Vec<Arc<Room>> = Vec::new();
-        let apps = self.apps.get(py).map(|apps| apps.callables.as_slice());
-        for room in apps.unwrap_or_default().iter().filter_map(|app| app.room.as_ref()) {
-            if !rooms.iter().any(|known| Arc::ptr_eq(known, room)) {
-                rooms.push(Arc::clone(room));
-            }
-        }
-        rooms
-    }
-
-    /// All interpreters but the main one.
-    fn rooms(&self, py: Py<'_>) -> Vec<Arc<Room>> {
-        let mut rooms = self.configured_rooms(py);
-        rooms.extend(self.sites.rooms());
-        rooms
-    }
-
-    /// From now on these are served.
-    fn serve(&self, py: Py<'_>, apps: Apps) {
-        self.configured.store(apps.callables.len(), Ordering::Relaxed);
-        self.apps.set(py, apps);
-    }
-
-    /// Loads what has to be loaded after the fork.
-    fn load_rest(&self) -> LoadReport {
-        let report = ffi::with(|py| {
-            let half = self.half.get(py).and_then(|half| half.borrow_mut().take());
-            let (mut apps, rest) = half?;
-            let report = rest.load(py, self, &mut apps);
-            self.serve(py, apps);
-            Some(report)
-        });
-        let Some(report) = report else { return LoadReport::default() };
-        *self.loaded.lock() = Some(SystemTime::now());
-        if self.is_forked() {
-            self.run_post_fork_hook();
-        }
-        report
     }
 }
 

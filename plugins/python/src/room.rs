@@ -94,6 +94,13 @@ impl Room {
         self.interpreter.visit(|py| self.things.get(py).map(|things| work(py, things)))
     }
 
+    /// Takes out what was loaded for an application.
+    pub(crate) fn empty(&self, py: Py<'_>, shared: &Shared) {
+        self.enter(py, |py, things| {
+            shared.boot_of(py, &things.running, "purge", &[]);
+        });
+    }
+
     /// Ends the interpreter, which nobody uses any more.
     pub(crate) fn end(mut self, py: Py<'_>, shared: &Shared) -> Remains {
         let says = |py: Py<'_>, things: &Things, function: &str| {
@@ -108,7 +115,6 @@ impl Room {
             if says(py, things, "prepare_end") {
                 return Remains::Nothing;
             }
-            shared.boot_of(py, &things.running, "purge", &[]);
             Remains::Empty(None)
         });
         match remains {
@@ -118,7 +124,10 @@ impl Room {
                 self.interpreter.end(py);
                 Remains::Nothing
             }
-            Some(Remains::Empty(_)) => Remains::Empty(Some(Arc::new(self))),
+            Some(Remains::Empty(_)) => {
+                self.empty(py, shared);
+                Remains::Empty(Some(Arc::new(self)))
+            }
             Some(Remains::Threads) | None => Remains::Threads,
         }
     }

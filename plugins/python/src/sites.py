@@ -277,6 +277,11 @@ def purge():
             continue
         if "site-packages" in file or "dist-packages" in file or not file.startswith(library):
             del sys.modules[name]
+    logging = sys.modules.get("logging")
+    if logging is not None:
+        # Else each load adds its handlers to those of the one before.
+        logging.root.handlers.clear()
+        logging.root.manager.loggerDict.clear()
     import uwsgi
 
     for hook in ("post_fork_hook", "atexit"):

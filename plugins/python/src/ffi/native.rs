@@ -1,10 +1,13 @@
 //! Native types and functions: Python objects whose fields and methods are Rust.
 
+use std::any::TypeId;
 use std::ffi::{CStr, c_int, c_void};
 use std::marker::PhantomData;
 use std::mem::offset_of;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
+
+use parking_lot::Mutex;
 
 use super::error::{Exception, Raised};
 use super::object::{HEAD_SIZE, Object, Ref, check};
@@ -82,6 +85,8 @@ pub(crate) struct Methods<T> {
 }
 
 const METH_FASTCALL: c_int = 0x0080;
+const T_PYSSIZET: c_int = 19;
+const READONLY: c_int = 1;
 
 impl<T: Payload> Methods<T> {
     /// Adds a method.
@@ -116,6 +121,18 @@ impl<T: Payload> std::fmt::Debug for Class<T> {
 }
 
 impl<T: Payload> Class<T> {
+    /// Where instances have their vectorcall entry.
+    const MEMBERS: &'static [PyMemberDef; 2] = &[
+        PyMemberDef {
+            name: c"__vectorcalloffset__".as_ptr(),
+            kind: T_PYSSIZET,
+            offset: offset_of!(Instance<T>, vectorcall) as isize,
+            flags: READONLY,
+            doc: ptr::null(),
+        },
+        PyMemberDef { name: ptr::null(), kind: 0, offset: 0, flags: 0, doc: ptr::null() },
+    ];
+
     /// Makes the type. Its tables live for ever.
     ///
     /// # Errors
@@ -133,25 +150,22 @@ impl<T: Payload> Class<T> {
         const IMMUTABLE: u32 = 1 << 8;
         const HAVE_VECTORCALL: u32 = 1 << 11;
 
-        let mut methods = Methods { rows: Vec::new(), of: PhantomData::<T> };
-        T::methods(&mut methods);
-        methods.rows.push(PyMethodDef {
-            name: ptr::null(),
-            entry: None,
-            flags: 0,
-            doc: ptr::null(),
+        let methods = lasting::<T>(|rows| {
+            let mut methods = Methods { rows: std::mem::take(rows), of: PhantomData::<T> };
+            T::methods(&mut methods);
+            *rows = methods.rows;
         });
         let mut slots = vec![
             slot(SLOT_DEALLOC, deallocate::<T> as *mut c_void),
             slot(SLOT_NEW, refuse_new as *mut c_void),
             slot(SLOT_DOC, T::DOC.as_ptr().cast_mut().cast()),
-            slot(SLOT_METHODS, Vec::leak(methods.rows).as_mut_ptr().cast()),
+            slot(SLOT_METHODS, methods.cast()),
         ];
         let mut flags = IMMUTABLE;
         if T::CALLABLE {
             flags |= HAVE_VECTORCALL;
             slots.push(slot(SLOT_CALL, table().PyVectorcall_Call as *mut c_void));
-            slots.push(slot(SLOT_MEMBERS, Vec::leak(vectorcall_member::<T>()).as_mut_ptr().cast()));
+            slots.push(slot(SLOT_MEMBERS, Self::MEMBERS.as_ptr().cast_mut().cast()));
         }
         if T::ITERATES {
             slots.push(slot(SLOT_ITER, iter_self as *mut c_void));
@@ -165,7 +179,7 @@ impl<T: Payload> Class<T> {
             flags,
             slots: slots.as_mut_ptr(),
         };
-        // SAFETY: the tables are terminated and those that Python keeps were leaked.
+        // SAFETY: the tables are terminated and those that Python keeps live for ever.
         let kind = unsafe { Object::take((table().PyType_FromSpec)(&mut spec))? };
         Ok(Self { kind, of: PhantomData })
     }
@@ -194,36 +208,42 @@ fn slot(slot: c_int, value: *mut c_void) -> PyTypeSlot {
     PyTypeSlot { slot, value }
 }
 
-fn vectorcall_member<T>() -> Vec<PyMemberDef> {
-    const T_PYSSIZET: c_int = 19;
-    const READONLY: c_int = 1;
-    vec![
-        PyMemberDef {
-            name: c"__vectorcalloffset__".as_ptr(),
-            kind: T_PYSSIZET,
-            offset: offset_of!(Instance<T>, vectorcall) as isize,
-            flags: READONLY,
-            doc: ptr::null(),
-        },
-        PyMemberDef { name: ptr::null(), kind: 0, offset: 0, flags: 0, doc: ptr::null() },
-    ]
+/// A table of methods or functions, made once for each `T`: it lives for ever, and all interpreters have it.
+fn lasting<T: 'static>(fill: impl FnOnce(&mut Vec<PyMethodDef>)) -> *mut PyMethodDef {
+    struct Rows(*mut PyMethodDef);
+    // SAFETY: nobody writes the rows after they were made.
+    unsafe impl Send for Rows {}
+    static TABLES: Mutex<Vec<(TypeId, Rows)>> = Mutex::new(Vec::new());
+
+    let mut tables = TABLES.lock();
+    let kind = TypeId::of::<T>();
+    if let Some((_, rows)) = tables.iter().find(|(known, _)| *known == kind) {
+        return rows.0;
+    }
+    let mut rows = Vec::new();
+    fill(&mut rows);
+    rows.push(PyMethodDef { name: ptr::null(), entry: None, flags: 0, doc: ptr::null() });
+    let rows = Vec::leak(rows).as_mut_ptr();
+    tables.push((kind, Rows(rows)));
+    rows
 }
 
 /// Adds functions to a module; their table lives for ever.
 ///
 /// # Errors
 /// `MemoryError`.
-pub(crate) fn add_functions(
+pub(crate) fn add_functions<F: FnOnce(&mut Functions) + 'static>(
     _py: Py<'_>,
     module: Ref<'_>,
-    fill: impl FnOnce(&mut Functions),
+    fill: F,
 ) -> Result<(), Raised> {
-    let mut functions = Functions { rows: Vec::new() };
-    fill(&mut functions);
-    functions.rows.push(PyMethodDef { name: ptr::null(), entry: None, flags: 0, doc: ptr::null() });
-    let rows = Vec::leak(functions.rows);
-    // SAFETY: the table is terminated and leaked.
-    check(unsafe { (table().PyModule_AddFunctions)(module.raw(), rows.as_mut_ptr()) })
+    let rows = lasting::<F>(|rows| {
+        let mut functions = Functions { rows: std::mem::take(rows) };
+        fill(&mut functions);
+        *rows = functions.rows;
+    });
+    // SAFETY: the table is terminated and lives for ever.
+    check(unsafe { (table().PyModule_AddFunctions)(module.raw(), rows) })
 }
 
 /// Rows of functions under construction.

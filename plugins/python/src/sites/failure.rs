@@ -27,7 +27,7 @@ pub(super) fn look(path: &Path) -> Look {
 pub(super) struct Failure {
     at: Instant,
     files: Vec<(PathBuf, Look)>,
-    /// The interpreter of the try, where it could not be ended: the next try has it.
+    /// The interpreter of the try, with nothing in it: the next try has it.
     pub(super) room: Option<Arc<Room>>,
 }
 
@@ -48,7 +48,12 @@ impl Failure {
 
     /// Whether another try would be in vain.
     pub(super) fn lasts(&self) -> bool {
-        self.at.elapsed() < RETRY && self.files.iter().all(|(file, then)| look(file) == *then)
+        self.at.elapsed() < RETRY && !self.changed()
+    }
+
+    /// Whether a file has changed since.
+    pub(super) fn changed(&self) -> bool {
+        self.files.iter().any(|(file, then)| look(file) != *then)
     }
 }
 

@@ -22,8 +22,10 @@ use crate::{Running, Shared, directory};
 pub(super) struct Earlier {
     /// Its number, where it serves.
     pub(super) number: Option<u16>,
-    /// An interpreter of it that could not be ended, with nothing in it.
+    /// An interpreter of it with nothing in it.
     pub(super) room: Option<Arc<Room>>,
+    /// Its files have changed since that was used.
+    pub(super) changed: bool,
 }
 
 /// Loads a site. What fails is logged.
@@ -53,7 +55,10 @@ pub(super) fn load(
     }
     let loaded = match shared.options.shares_interpreter {
         true => load_shared(py, shared, site, earlier.number.is_some()),
-        false => load_apart(py, shared, site, earlier.room),
+        false => {
+            let renewed = |room| if earlier.changed { fresh(py, shared, room) } else { Some(room) };
+            load_apart(py, shared, site, earlier.room.and_then(renewed))
+        }
     };
     let (callable, room, interpreter) = match loaded {
         Ok(loaded) => loaded,
@@ -118,7 +123,11 @@ fn load_apart(py: Py<'_>, shared: &Shared, site: &Site<'_>, earlier: Option<Arc<
     });
     match loaded.unwrap_or_else(|| Err(Vec::new())) {
         Ok((callable, address)) => Ok((callable, Some(room), address)),
-        Err(files) => Err(Unloaded { files, room: discard(py, shared, room) }),
+        Err(files) => {
+            // Each interpreter costs memory that Python does not give back, so tries do not have one each.
+            room.empty(py, shared);
+            Err(Unloaded { files, room: Some(room) })
+        }
     }
 }
 
@@ -186,18 +195,11 @@ fn failed_files(py: Py<'_>, shared: &Shared, running: &Running) -> Vec<PathBuf> 
     (0..files.list_len(py)).filter_map(file).collect()
 }
 
-/// Ends an interpreter in which nothing could be loaded. Where that is not safe, the next try has it: what cannot be ended
-/// must not become more with each.
-fn discard(py: Py<'_>, shared: &Shared, room: Arc<Room>) -> Option<Arc<Room>> {
-    match Arc::try_unwrap(room) {
-        Ok(room) => match room.end(py, shared) {
-            Remains::Empty(room) => room,
-            Remains::Nothing => None,
-            Remains::Threads => {
-                shared.host.log("threads of an application that could not be loaded go on running");
-                None
-            }
-        },
+/// Ends the interpreter of a try; what it is not safe to end comes back, for the next one.
+pub(super) fn fresh(py: Py<'_>, shared: &Shared, room: Arc<Room>) -> Option<Arc<Room>> {
+    match Arc::try_unwrap(room).map(|room| room.end(py, shared)) {
+        Ok(Remains::Empty(room)) => room,
+        Ok(Remains::Nothing | Remains::Threads) => None,
         Err(room) => Some(room), // someone looks into it
     }
 }

@@ -26,6 +26,8 @@ use load::Earlier;
 
 /// Failures that are remembered; the oldest one makes place for the next.
 const FAILURES_MAX: usize = 256;
+/// Interpreters that are kept for the next try.
+const EMPTY_ROOMS_MAX: usize = 16;
 /// Between two lines about a site that is one too many.
 const COMPLAINT_PAUSE: Duration = Duration::from_secs(1);
 
@@ -137,11 +139,13 @@ impl Sites {
             known.complain(shared, site);
             return Step::Take(Found::Failed);
         }
-        let room = match known.by_key.insert(key.into(), Entry::Loading) {
-            Some(Entry::Failed(failure)) => failure.room,
-            _ => None,
-        };
-        Step::Load(Earlier { number: None, room })
+        Step::Load(match known.by_key.insert(key.into(), Entry::Loading) {
+            Some(Entry::Failed(failure)) => {
+                let changed = failure.changed();
+                Earlier { number: None, room: failure.room, changed }
+            }
+            _ => Earlier::default(),
+        })
     }
 
     fn load(
@@ -167,8 +171,14 @@ impl Sites {
             shared.host.log(&why);
             return Found::Refused;
         }
-        let entry = load::load(py, shared, site, earlier);
+        let mut entry = load::load(py, shared, site, earlier);
+        if let Err(failure) = &mut entry
+            && self.known.lock().empty_rooms() >= EMPTY_ROOMS_MAX
+        {
+            failure.room = failure.room.take().and_then(|room| load::fresh(py, shared, room));
+        }
         let mut known = self.known.lock();
+        let mut forgotten = None;
         let found = match entry {
             Ok((app, info)) => {
                 known.note(shared, app.number, info);
@@ -177,12 +187,15 @@ impl Sites {
                 Found::Loaded(app)
             }
             Err(failure) => {
-                known.forget_oldest_failure();
+                forgotten = known.forget_oldest_failure();
                 known.by_key.insert(key.into(), Entry::Failed(failure));
                 Found::Failed
             }
         };
         drop(known);
+        if let Some(room) = forgotten {
+            load::fresh(py, shared, room);
+        }
         drop(undo);
         found
     }
@@ -200,7 +213,7 @@ impl Sites {
         let renewed = match shared.host.approve(site) {
             Ok(()) => {
                 let room = old.spare.lock().take();
-                let earlier = Earlier { number: Some(old.number), room };
+                let earlier = Earlier { number: Some(old.number), room, changed: true };
                 let renewed = load::load(py, shared, site, earlier);
                 renewed.map_err(|failure| *old.spare.lock() = failure.room).ok()
             }
@@ -301,17 +314,25 @@ impl Known {
         }
     }
 
-    fn forget_oldest_failure(&mut self) {
+    /// How many interpreters wait for the next try.
+    fn empty_rooms(&self) -> usize {
+        let failed = |entry: &&Entry| matches!(entry, Entry::Failed(Failure { room: Some(_), .. }));
+        self.by_key.values().filter(failed).count()
+    }
+
+    /// Makes place for a failure; returns the interpreter of the one that is forgotten.
+    fn forget_oldest_failure(&mut self) -> Option<Arc<Room>> {
         let failures = self.by_key.iter().filter_map(|(key, entry)| match entry {
             Entry::Failed(failure) => Some((failure.at(), key)),
             _ => None,
         });
         if failures.clone().count() < FAILURES_MAX {
-            return;
+            return None;
         }
-        let oldest = failures.min_by_key(|(at, _)| *at).map(|(_, key)| key.clone());
-        if let Some(key) = oldest {
-            self.by_key.remove(&key);
+        let oldest = failures.min_by_key(|(at, _)| *at).map(|(_, key)| key.clone())?;
+        match self.by_key.remove(&oldest) {
+            Some(Entry::Failed(failure)) => failure.room,
+            _ => None,
         }
     }
 }
