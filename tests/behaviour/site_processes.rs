@@ -1,13 +1,16 @@
 //! `app-isolation = process`: sites with processes of their own.
 
 use std::os::unix::fs::PermissionsExt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use nix::sys::signal::Signal;
 
 use crate::support::fastcgi;
 use crate::support::python::{public, version, virtualenv};
-use crate::support::{Answer, Connection, Load, Request, Server, Setup, Wire, eventually, process};
+use crate::support::{
+    Address, Answer, Connection, Load, Request, Server, Setup, Wire, eventually, process,
+};
 
 /// An application that says who it is, and does what harms others where they share a process.
 const APP: &str = "\
@@ -532,4 +535,107 @@ fn kept_connections_survive_the_end_of_their_site() {
     server.wait_for("site one: idle, stopped");
     connection.send(fastcgi::request(&request, 2, true));
     assert_ne!(facts(&fastcgi::reply(&mut connection, false).answer).master, first);
+}
+
+/// A worker of the old generation serves what came by a socket that the new one has not got; the site's processes are new.
+#[test]
+fn a_socket_that_a_reload_takes_away_still_leads_to_sites() {
+    ours_only!("uWSGI loads what requests name into its workers");
+    let ini = |sockets: &str| format!("[uwsgi]\n{sockets}app-isolation = process\nmaster = true\n");
+    let setup = Setup::new(Wire::Uwsgi)
+        .file("uwsgi.ini", &ini("socket = one.sock\nsocket = two.sock\n"))
+        .file("one/one.py", APP)
+        .args(["--ini", "uwsgi.ini"]);
+    let server = setup.start();
+    let path = |name: &str| Address::Unix(server.path(name));
+    let packet = ask(&server, "one", "/").to_packet();
+    let mut first = Connection::open(&path("one.sock"));
+    first.send(&packet);
+    assert!(first.rest().starts_with(b"HTTP/1.1 200 "));
+    let mut half = Connection::open(&path("two.sock"));
+    half.send(&packet[..20]);
+    std::fs::write(server.path("uwsgi.ini"), ini("socket = one.sock\n")).unwrap();
+    let mark = server.log.mark();
+    server.signal(Signal::SIGHUP);
+    server.log.wait_for_since(mark, "site one: stopped");
+    half.send(&packet[20..]);
+    assert!(half.rest().starts_with(b"HTTP/1.1 200 "));
+}
+
+/// Clients go on until it is dropped, also by a test that fails.
+struct End<'a>(&'a AtomicBool);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn kept_connections_with_uploads_survive_reloads_and_recycling() {
+    ours_only!("uWSGI loads what requests name into its workers");
+    let options = ["processes=2", "max-requests=20", "min-worker-lifetime=1"];
+    let setup = Setup::new(Wire::Http)
+        .args(["--http", "127.0.0.1:0", "--http-keepalive", "--app-isolation", "process"])
+        .args(["--vhost", "--http-var", "UWSGI_SCRIPT=one", "--threads", "2"])
+        .args(options.map(|it| format!("--site-option={it}")))
+        .master(2)
+        .file("one.py", APP);
+    let server = setup.start();
+    let over = AtomicBool::new(false);
+    let client = |name: &str| {
+        let mut connection = server.connect();
+        let mut served = 0;
+        while !over.load(Ordering::Relaxed) {
+            for (host, size) in [("a", 0), ("b", 100), ("a", 70_000), ("a", 3)] {
+                let request = Request::post("/", vec![b'x'; size]).header("Host", host);
+                let answer = connection.ask(&request);
+                assert_eq!(facts(&answer).length, size, "{name}, request {served}");
+                served += 1;
+                if answer.header("Connection") == Some("close") {
+                    connection = server.connect();
+                }
+            }
+        }
+        served
+    };
+    thread::scope(|scope| {
+        let end = End(&over);
+        let clients: Vec<_> =
+            ["one", "two", "three"].map(|name| scope.spawn(move || client(name))).into();
+        for _ in 0..3 {
+            let mark = server.log.mark();
+            server.signal(Signal::SIGHUP);
+            server.await_reload(mark);
+            server.log.wait_for_since(mark, "site a| one: started (pid <N>)");
+        }
+        drop(end);
+        assert!(clients.into_iter().map(|client| client.join().unwrap()).sum::<usize>() > 100);
+    });
+}
+
+#[test]
+fn logs_are_opened_anew_by_sites_too() {
+    ours_only!("uWSGI loads what requests name into its workers");
+    let setup = Setup::new(Wire::Uwsgi)
+        .args(["--socket", "one.sock", "--app-isolation", "process", "--logto", "log"])
+        .args(["--master", "--master-fifo", "fifo"])
+        .file("one/one.py", APP);
+    let server = setup.launch();
+    let path = Address::Unix(server.path("one.sock"));
+    eventually("the server", || Connection::try_open(&path).is_ok());
+    let get = || {
+        let mut connection = Connection::open(&path);
+        connection.send(ask(&server, "one", "/").to_packet());
+        facts(&Answer::whole(&connection.rest(), false).unwrap()).master
+    };
+    let first = get();
+    std::fs::rename(server.path("log"), server.path("old")).unwrap();
+    server.fifo("l");
+    eventually("the end of the first instance", || !process::alive(first));
+    assert_ne!(get(), first);
+    eventually("its lines in the new file", || {
+        let text = std::fs::read_to_string(server.path("log")).unwrap_or_default();
+        text.contains("site one: WSGI app 0")
+    });
 }
