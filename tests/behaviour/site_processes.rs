@@ -1,13 +1,17 @@
 //! `app-isolation = process`: sites with processes of their own.
 
+mod connections;
+mod failures;
+
 use std::os::unix::fs::PermissionsExt;
 use std::thread;
 
 use nix::sys::signal::Signal;
 
-use crate::support::fastcgi;
 use crate::support::python::{public, version, virtualenv};
-use crate::support::{Answer, Connection, Load, Request, Server, Setup, Wire, eventually, process};
+use crate::support::{
+    Address, Answer, Connection, Load, Request, Server, Setup, Wire, eventually, process,
+};
 
 /// An application that says who it is, and does what harms others where they share a process.
 const APP: &str = "\
@@ -142,166 +146,6 @@ fn nothing_is_lost_between_idle_and_awake() {
 }
 
 #[test]
-fn a_crash_of_one_is_nothing_to_the_other() {
-    ours_only!("uWSGI loads what requests name into its workers");
-    let server = setup().start();
-    get(&server, "one");
-    let load = Load::of(&server, ask(&server, "two", "/"), 2, |text| text.starts_with("two "));
-    load.wait_answers(20);
-    let victims: Vec<i32> = (0..3)
-        .map(|_| {
-            let worker = get(&server, "one").worker;
-            assert_eq!(server.raw(&ask(&server, "one", "/crash")), b"");
-            worker
-        })
-        .collect();
-    load.wait_answers(20);
-    load.stop_without_failure();
-    assert!(victims.iter().all(|pid| !process::alive(*pid)));
-    assert_eq!(count(&server, "site two: started"), 1);
-}
-
-#[test]
-fn one_that_hangs_meets_its_harakiri_alone() {
-    ours_only!("uWSGI loads what requests name into its workers");
-    let server = setup().args(["--harakiri", "1"]).start();
-    let load = Load::of(&server, ask(&server, "two", "/"), 2, |text| text.starts_with("two "));
-    load.wait_answers(20);
-    assert_eq!(server.send(&ask(&server, "one", "/hang")).status, 504);
-    assert_eq!(get(&server, "one").name, "one");
-    load.wait_answers(20);
-    load.stop_without_failure();
-}
-
-#[test]
-fn one_that_leaks_is_replaced_alone() {
-    ours_only!("uWSGI loads what requests name into its workers");
-    let server = setup().args(["--site-option", "reload-on-rss=120"]).start();
-    let load = Load::of(&server, ask(&server, "two", "/"), 2, |text| text.starts_with("two "));
-    load.wait_answers(20);
-    let first = get(&server, "one").worker;
-    for _ in 0..12 {
-        assert_eq!(server.send(&ask(&server, "one", "/leak")).status, 200);
-    }
-    eventually("another worker of the site", || get(&server, "one").worker != first);
-    load.wait_answers(20);
-    load.stop_without_failure();
-    assert_eq!(count(&server, "site two: started"), 1);
-}
-
-#[test]
-fn one_that_is_killed_comes_back() {
-    ours_only!("uWSGI loads what requests name into its workers");
-    let server = setup().start();
-    let first = get(&server, "one");
-    process::send(first.master, Signal::SIGKILL);
-    let second = get(&server, "one");
-    server.wait_for("site one: DIED (<*>");
-    eventually("the orphan's end", || !process::alive(first.worker));
-    assert!(!process::alive(first.master) && second.name == "one");
-    // While it starts.
-    let third = get(&server, "one");
-    process::send(third.master, Signal::SIGKILL);
-    server.log.wait_for_since(0, "site one: DIED (<*>");
-    assert_eq!(get(&server, "one").name, "one");
-}
-
-#[test]
-fn its_master_killed_under_load_costs_no_request() {
-    ours_only!("uWSGI loads what requests name into its workers");
-    let server = setup().start();
-    let load = Load::of(&server, ask(&server, "one", "/"), 4, |text| text.starts_with("one "));
-    for round in 1..=2 {
-        load.wait_answers(50);
-        process::send(get(&server, "one").master, Signal::SIGKILL);
-        eventually("the next instance", || count(&server, "site one: started") > round);
-    }
-    load.wait_answers(50);
-    load.stop_without_failure();
-}
-
-#[test]
-fn a_kept_http_connection_goes_from_site_to_site() {
-    ours_only!("uWSGI loads what requests name into its workers");
-    let setup = Setup::new(Wire::Http)
-        .args(["--http", "127.0.0.1:0", "--app-isolation", "process", "--vhost"])
-        .args(["--http-var", "UWSGI_SCRIPT=one"])
-        .master(2)
-        .file("one.py", APP);
-    let server = setup.start();
-    let mut connection = server.connect();
-    let mut ask = |host: &str| {
-        let request = Request::post("/", vec![b'x'; 1000]).header("Host", host);
-        let facts = facts(&connection.ask(&request));
-        assert_eq!(facts.length, 1000);
-        facts.master
-    };
-    let (a, b) = (ask("a.example"), ask("b.example"));
-    assert_ne!(a, b);
-    for _ in 0..20 {
-        assert_eq!((ask("a.example:80"), ask("B.example")), (a, b));
-    }
-    assert_eq!(count(&server, "started (pid"), 2);
-}
-
-#[test]
-fn pipelined_requests_of_several_sites_are_answered_in_order() {
-    ours_only!("uWSGI loads what requests name into its workers");
-    let setup = Setup::new(Wire::Http)
-        .args(["--http", "127.0.0.1:0", "--app-isolation", "process", "--vhost"])
-        .args(["--http-var", "UWSGI_SCRIPT=one"])
-        .master(2)
-        .file("one.py", APP);
-    let server = setup.start();
-    let mut connection = server.connect();
-    let hosts = ["a", "a", "b", "a", "b", "b"];
-    let requests = hosts.map(|host| Request::get("/").header("Host", host).to_http()).concat();
-    connection.send(requests);
-    let masters = hosts.map(|_| facts(&connection.answer(false)).master);
-    for (host, master) in hosts.iter().zip(masters) {
-        assert_eq!(*host == "a", master == masters[0], "{masters:?}");
-    }
-}
-
-#[test]
-fn a_kept_fastcgi_connection_goes_from_site_to_site_and_home() {
-    ours_only!("uWSGI loads what requests name into its workers");
-    let setup = Setup::new(Wire::Uwsgi)
-        .args(["--fastcgi-socket", "127.0.0.1:0", "--app-isolation", "process"])
-        .args(["--module", "main"])
-        .master(2)
-        .file("main.py", APP)
-        .file("one/one.py", APP)
-        .file("two/two.py", APP);
-    let server = setup.start();
-    let mut connection = server.connect();
-    for id in 1..=10 {
-        for name in ["one", "two", "main"] {
-            let request = match name {
-                "main" => Request::get("/"),
-                _ => Request { body: vec![b'x'; 5000], ..ask(&server, name, "/") },
-            };
-            connection.send(fastcgi::request(&request, id, true));
-            let reply = fastcgi::reply(&mut connection, false);
-            let facts = facts(&reply.answer);
-            assert_eq!((facts.name.as_str(), reply.id), (name, id));
-            assert_eq!(facts.length, request.body.len());
-        }
-    }
-}
-
-#[test]
-fn a_large_upload_reaches_its_site() {
-    ours_only!("uWSGI loads what requests name into its workers");
-    let server = setup().start();
-    for size in [1, 4_000, 100_000, 1 << 20] {
-        let body = vec![b'x'; size];
-        let request = Request { method: "POST".into(), body, ..ask(&server, "one", "/") };
-        assert_eq!(facts(&server.send(&request)).length, size);
-    }
-}
-
-#[test]
 fn a_reload_under_load_loses_nothing() {
     ours_only!("uWSGI loads what requests name into its workers");
     let server = setup().start();
@@ -330,33 +174,6 @@ fn a_site_is_recycled_and_has_several_workers_under_load() {
     load.wait_answers(20);
     load.stop_without_failure();
     assert_eq!(count(&server, "site one: started"), 1);
-}
-
-#[test]
-fn more_clients_than_a_pair_holds_are_all_served() {
-    ours_only!("uWSGI loads what requests name into its workers");
-    let server = setup().args(["--listen", "1000"]).start();
-    let request = ask(&server, "one", "/").to_packet();
-    // All before its processes can take one.
-    let mut clients: Vec<Connection> = (0..700).map(|_| server.connect()).collect();
-    clients.iter_mut().for_each(|client| client.send(&request));
-    for mut client in clients {
-        let bytes = client.rest();
-        assert_eq!(facts(&Answer::whole(&bytes, false).unwrap()).name, "one");
-    }
-    assert_eq!(count(&server, "site one: started"), 1);
-}
-
-#[test]
-fn one_that_needs_too_much_memory_fails_alone() {
-    ours_only!("uWSGI loads what requests name into its workers");
-    let server = setup().args(["--site-option", "limit-as=600"]).start();
-    let load = Load::of(&server, ask(&server, "two", "/"), 2, |text| text.starts_with("two "));
-    load.wait_answers(20);
-    let failed = (0..60).any(|_| server.send(&ask(&server, "one", "/leak")).status == 500);
-    assert!(failed, "it had all the memory it wanted");
-    load.wait_answers(20);
-    load.stop_without_failure();
 }
 
 #[test]
@@ -423,40 +240,6 @@ fn a_graceful_stop_finishes_what_sites_run() {
 }
 
 #[test]
-fn a_broken_site_answers_500_until_it_is_mended() {
-    ours_only!("uWSGI loads what requests name into its workers");
-    let server = setup().file("one/one.py", "import nothing_of_this_name\n").start();
-    let answer = server.send(&ask(&server, "one", "/"));
-    assert_eq!(answer.status, 500);
-    assert!(answer.header("X-Request-Id").is_some(), "{answer:?}");
-    assert_eq!(get(&server, "two").name, "two");
-    std::fs::write(server.path("one/one.py"), APP).unwrap();
-    eventually("the mended site", || server.send(&ask(&server, "one", "/")).status == 200);
-}
-
-#[test]
-fn a_site_without_its_virtualenv_answers_500_at_once() {
-    ours_only!("uWSGI loads what requests name into its workers");
-    let server = setup().args(["--site-option", "idle=2"]).start();
-    let request = || ask(&server, "one", "/").var("UWSGI_PYHOME", "/nonexistent/venv");
-    for _ in 0..3 {
-        let answer = server.send(&request());
-        assert_eq!(answer.status, 500);
-        assert!(answer.header("X-Request-Id").is_some(), "{answer:?}");
-    }
-    server.wait_for("site one: cannot be started, answers 500 (pid <N>)");
-    assert_eq!(get(&server, "two").name, "two");
-}
-
-#[test]
-fn a_site_that_dies_while_it_loads_answers_500() {
-    ours_only!("uWSGI loads what requests name into its workers");
-    let server = setup().file("one/one.py", "import ctypes\nctypes.string_at(0)\n").start();
-    assert_eq!(server.send(&ask(&server, "one", "/")).status, 500);
-    assert_eq!(get(&server, "two").name, "two");
-}
-
-#[test]
 fn there_are_no_more_sites_than_may_be() {
     ours_only!("uWSGI has no such option");
     let server = setup().args(["--max-sites", "1"]).start();
@@ -515,21 +298,28 @@ fn touching_its_file_starts_a_site_anew() {
     eventually("another instance", || facts(&server.send(&request())).master != first);
 }
 
-/// Kept connections rest in a site's process when it ends.
 #[test]
-fn kept_connections_survive_the_end_of_their_site() {
+fn logs_are_opened_anew_by_sites_too() {
     ours_only!("uWSGI loads what requests name into its workers");
     let setup = Setup::new(Wire::Uwsgi)
-        .args(["--fastcgi-socket", "127.0.0.1:0", "--app-isolation", "process"])
-        .args(["--site-option", "idle=1"])
-        .master(2)
+        .args(["--socket", "one.sock", "--app-isolation", "process", "--logto", "log"])
+        .args(["--master", "--master-fifo", "fifo"])
         .file("one/one.py", APP);
-    let server = setup.start();
-    let mut connection: Connection = server.connect();
-    let request = ask(&server, "one", "/");
-    connection.send(fastcgi::request(&request, 1, true));
-    let first = facts(&fastcgi::reply(&mut connection, false).answer).master;
-    server.wait_for("site one: idle, stopped");
-    connection.send(fastcgi::request(&request, 2, true));
-    assert_ne!(facts(&fastcgi::reply(&mut connection, false).answer).master, first);
+    let server = setup.launch();
+    let path = Address::Unix(server.path("one.sock"));
+    eventually("the server", || Connection::try_open(&path).is_ok());
+    let get = || {
+        let mut connection = Connection::open(&path);
+        connection.send(ask(&server, "one", "/").to_packet());
+        facts(&Answer::whole(&connection.rest(), false).unwrap()).master
+    };
+    let first = get();
+    std::fs::rename(server.path("log"), server.path("old")).unwrap();
+    server.fifo("l");
+    eventually("the end of the first instance", || !process::alive(first));
+    assert_ne!(get(), first);
+    eventually("its lines in the new file", || {
+        let text = std::fs::read_to_string(server.path("log")).unwrap_or_default();
+        text.contains("site one: WSGI app 0")
+    });
 }

@@ -1,0 +1,131 @@
+//! Sites that crash, hang, leak, die or do not load: nothing to the others.
+
+use nix::sys::signal::Signal;
+
+use super::{APP, ask, count, get, setup};
+use crate::support::{Load, eventually, process};
+
+#[test]
+fn a_crash_of_one_is_nothing_to_the_other() {
+    ours_only!("uWSGI loads what requests name into its workers");
+    let server = setup().start();
+    get(&server, "one");
+    let load = Load::of(&server, ask(&server, "two", "/"), 2, |text| text.starts_with("two "));
+    load.wait_answers(20);
+    let victims: Vec<i32> = (0..3)
+        .map(|_| {
+            let worker = get(&server, "one").worker;
+            assert_eq!(server.raw(&ask(&server, "one", "/crash")), b"");
+            worker
+        })
+        .collect();
+    load.wait_answers(20);
+    load.stop_without_failure();
+    assert!(victims.iter().all(|pid| !process::alive(*pid)));
+    assert_eq!(count(&server, "site two: started"), 1);
+}
+
+#[test]
+fn one_that_hangs_meets_its_harakiri_alone() {
+    ours_only!("uWSGI loads what requests name into its workers");
+    let server = setup().args(["--harakiri", "1"]).start();
+    let load = Load::of(&server, ask(&server, "two", "/"), 2, |text| text.starts_with("two "));
+    load.wait_answers(20);
+    assert_eq!(server.send(&ask(&server, "one", "/hang")).status, 504);
+    assert_eq!(get(&server, "one").name, "one");
+    load.wait_answers(20);
+    load.stop_without_failure();
+}
+
+#[test]
+fn one_that_leaks_is_replaced_alone() {
+    ours_only!("uWSGI loads what requests name into its workers");
+    let server = setup().args(["--site-option", "reload-on-rss=120"]).start();
+    let load = Load::of(&server, ask(&server, "two", "/"), 2, |text| text.starts_with("two "));
+    load.wait_answers(20);
+    let first = get(&server, "one").worker;
+    for _ in 0..12 {
+        assert_eq!(server.send(&ask(&server, "one", "/leak")).status, 200);
+    }
+    eventually("another worker of the site", || get(&server, "one").worker != first);
+    load.wait_answers(20);
+    load.stop_without_failure();
+    assert_eq!(count(&server, "site two: started"), 1);
+}
+
+#[test]
+fn one_that_is_killed_comes_back() {
+    ours_only!("uWSGI loads what requests name into its workers");
+    let server = setup().start();
+    let first = get(&server, "one");
+    process::send(first.master, Signal::SIGKILL);
+    let second = get(&server, "one");
+    server.wait_for("site one: DIED (<*>");
+    eventually("the orphan's end", || !process::alive(first.worker));
+    assert!(!process::alive(first.master) && second.name == "one");
+    // While it starts.
+    let third = get(&server, "one");
+    process::send(third.master, Signal::SIGKILL);
+    server.log.wait_for_since(0, "site one: DIED (<*>");
+    assert_eq!(get(&server, "one").name, "one");
+}
+
+#[test]
+fn its_master_killed_under_load_costs_no_request() {
+    ours_only!("uWSGI loads what requests name into its workers");
+    let server = setup().start();
+    let load = Load::of(&server, ask(&server, "one", "/"), 4, |text| text.starts_with("one "));
+    for round in 1..=2 {
+        load.wait_answers(50);
+        process::send(get(&server, "one").master, Signal::SIGKILL);
+        eventually("the next instance", || count(&server, "site one: started") > round);
+    }
+    load.wait_answers(50);
+    load.stop_without_failure();
+}
+
+#[test]
+fn one_that_needs_too_much_memory_fails_alone() {
+    ours_only!("uWSGI loads what requests name into its workers");
+    let server = setup().args(["--site-option", "limit-as=600"]).start();
+    let load = Load::of(&server, ask(&server, "two", "/"), 2, |text| text.starts_with("two "));
+    load.wait_answers(20);
+    let failed = (0..60).any(|_| server.send(&ask(&server, "one", "/leak")).status == 500);
+    assert!(failed, "it had all the memory it wanted");
+    load.wait_answers(20);
+    load.stop_without_failure();
+}
+
+#[test]
+fn a_broken_site_answers_500_until_it_is_mended() {
+    ours_only!("uWSGI loads what requests name into its workers");
+    let server = setup().file("one/one.py", "import nothing_of_this_name\n").start();
+    let answer = server.send(&ask(&server, "one", "/"));
+    assert_eq!(answer.status, 500);
+    assert!(answer.header("X-Request-Id").is_some(), "{answer:?}");
+    assert_eq!(get(&server, "two").name, "two");
+    std::fs::write(server.path("one/one.py"), APP).unwrap();
+    eventually("the mended site", || server.send(&ask(&server, "one", "/")).status == 200);
+}
+
+#[test]
+fn a_site_without_its_virtualenv_answers_500_at_once() {
+    ours_only!("uWSGI loads what requests name into its workers");
+    let server = setup().args(["--site-option", "idle=2"]).start();
+    let request = || ask(&server, "one", "/").var("UWSGI_PYHOME", "/nonexistent/venv");
+    for _ in 0..3 {
+        let answer = server.send(&request());
+        assert_eq!(answer.status, 500);
+        assert!(answer.header("X-Request-Id").is_some(), "{answer:?}");
+    }
+    server.wait_for("site one: cannot be started, answers 500 (pid <N>)");
+    assert_eq!(get(&server, "two").name, "two");
+}
+
+#[test]
+fn a_site_that_dies_while_it_loads_answers_500() {
+    ours_only!("uWSGI loads what requests name into its workers");
+    let server = setup().file("one/one.py", "import ctypes\nctypes.string_at(0)\n").start();
+    assert_eq!(server.send(&ask(&server, "one", "/")).status, 500);
+    assert_eq!(get(&server, "two").name, "two");
+}
