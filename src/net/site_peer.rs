@@ -7,6 +7,8 @@
 use std::net::IpAddr;
 use std::os::fd::BorrowedFd;
 
+use uwsgi_plugin_api::WireProtocol;
+
 use super::peer::Peer;
 use super::reactor::Listening;
 use crate::config::model::loaders::Loaders;
@@ -25,8 +27,13 @@ pub struct Sender<'a> {
 }
 
 impl Sender<'_> {
-    /// Whether its requests may have applications loaded.
-    pub fn may_load(&self, loaders: &Loaders) -> bool {
+    /// Whether its requests by this protocol may have applications loaded.
+    pub fn may_load(&self, protocol: WireProtocol, loaders: &Loaders) -> bool {
+        // Variables of clients over HTTP are headers, whose names begin with HTTP_: where others name an application, the
+        // configuration does (`http-var`).
+        if protocol == WireProtocol::Http {
+            return true;
+        }
         // What a gateway passes on are the words of its clients.
         if self.listening.private {
             return false;
@@ -78,7 +85,7 @@ mod tests {
     use std::os::unix::net::UnixStream;
     use std::sync::Arc;
 
-    use uwsgi_plugin_api::{Listener, WireProtocol};
+    use uwsgi_plugin_api::Listener;
 
     use super::*;
     use crate::config::model::loaders::Account;
@@ -114,7 +121,8 @@ mod tests {
             loaders.peers.networks.push(from.parse().unwrap());
             let peer = Peer::from_text(told.as_bytes(), 1);
             let listening = &listening(introduced, false);
-            Sender { listening, peer: &peer, socket: socket.as_fd() }.may_load(&loaders)
+            Sender { listening, peer: &peer, socket: socket.as_fd() }
+                .may_load(WireProtocol::Uwsgi, &loaders)
         };
         assert!(may("127.0.0.0/8", Introduced::Everybody, "192.0.2.1"));
         assert!(!may("192.0.2.0/24", Introduced::Everybody, "192.0.2.1"));
@@ -131,7 +139,8 @@ mod tests {
         let peer = Peer::new(PeerAddress::Local);
         let may = |loaders: &Loaders, private| {
             let listening = &listening(Introduced::Nobody, private);
-            Sender { listening, peer: &peer, socket: socket.as_fd() }.may_load(loaders)
+            Sender { listening, peer: &peer, socket: socket.as_fd() }
+                .may_load(WireProtocol::Uwsgi, loaders)
         };
         assert!(may(&accounts(&format!("user:{own}")), false));
         assert!(may(&accounts(&format!("group:{group}")), false));

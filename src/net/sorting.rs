@@ -61,9 +61,7 @@ impl Sorting {
         from: Sender<'_>,
         is_known: impl FnOnce(&[u8]) -> bool,
     ) -> Option<Destination> {
-        // The variables of a request over HTTP are made of its head: they name nothing.
-        let names = protocol != WireProtocol::Http;
-        let site = names.then(|| Site::wanted(vars, self.sites.rules)).flatten();
+        let site = Site::wanted(vars, self.sites.rules);
         if let Some(own) = &self.sites.own {
             let mut key = Vec::new();
             site.iter().for_each(|site| site.key(&mut key));
@@ -71,7 +69,7 @@ impl Sorting {
         }
         // What may not be loaded stays: where it is refused, and counted.
         let site = site.filter(|site| self.is_apart(site))?;
-        if !from.may_load(&self.sites.from) {
+        if !from.may_load(protocol, &self.sites.from) {
             return None;
         }
         let spec = SiteSpec::of(&site);
@@ -167,7 +165,8 @@ mod tests {
         assert_eq!(uwsgi(&vars(&[]), LOCAL), None);
         assert_eq!(uwsgi(&named, b"192.0.2.1"), None);
         assert_eq!(uwsgi(&vars(&[("UWSGI_SCRIPT", "a b")]), LOCAL), None, "not approved");
-        assert_eq!(sort(&sorting, WireProtocol::Http, &named, LOCAL), None, "made of a head");
+        let by_http = sort(&sorting, WireProtocol::Http, &named, b"192.0.2.1");
+        assert!(by_http.is_some(), "only the configuration can have named it");
     }
 
     #[test]

@@ -285,13 +285,13 @@ impl Core {
         if parts.head.upgrade {
             body.offers(vars);
         }
-        let site = wish::named(&shared.sites, listener.protocol, vars);
+        let site = wish::named(&shared.sites, vars);
         let from = Sender {
             listening: &hub.listeners[usize::from(number)],
             peer: &peer,
             socket: parts.fd,
         };
-        let wish = wish::wish(&shared.sites, from, site.as_ref());
+        let wish = wish::wish(&shared.sites, (listener.protocol, from), site.as_ref());
         let mut request = Request {
             vars,
             listener: &listener,

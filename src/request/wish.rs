@@ -12,24 +12,20 @@ use crate::sys::clock;
 /// What is told to clients that name an application.
 const STATUS: u16 = 403;
 
-/// The application that a request names; `None` where it names none, or nothing is loaded for requests. The variables of a
-/// request over HTTP are made of its head: none of them can be one that counts, whatever it is called.
+/// The application that a request names; `None` where it names none, or nothing is loaded for requests.
 #[inline]
-pub(super) fn named<'a>(
-    sites: &Sites,
-    protocol: WireProtocol,
-    vars: VarsView<'a>,
-) -> Option<Site<'a>> {
-    if !sites.dynamic || protocol == WireProtocol::Http {
-        return None;
-    }
-    Site::wanted(vars, sites.rules)
+pub(super) fn named<'a>(sites: &Sites, vars: VarsView<'a>) -> Option<Site<'a>> {
+    Site::wanted(vars, sites.rules).filter(|_| sites.dynamic)
 }
 
 /// What becomes of it.
-pub(super) fn wish<'a>(sites: &Sites, from: Sender<'_>, site: Option<&'a Site<'a>>) -> Wish<'a> {
+pub(super) fn wish<'a>(
+    sites: &Sites,
+    (protocol, from): (WireProtocol, Sender<'_>),
+    site: Option<&'a Site<'a>>,
+) -> Wish<'a> {
     let Some(site) = site else { return Wish::Nothing };
-    match from.may_load(&sites.from) {
+    match from.may_load(protocol, &sites.from) {
         true => Wish::Site(site),
         false => Wish::Refused,
     }

@@ -210,9 +210,10 @@ impl Recycling {
             true => Some(Reason::Requests),
             false => self.is_too_large().then_some(Reason::Size),
         };
+        let reason = reason.filter(|_| clock::monotonic_ms() >= self.earliest_ms);
+        // However young it is: what it has leaked, it has leaked since it began.
         let near = || self.limit.as_ref().is_some_and(|limit| limit.is_near(clock::monotonic_ms()));
-        let reason = reason.or_else(|| near().then_some(Reason::Size));
-        reason.filter(|_| clock::monotonic_ms() >= self.earliest_ms)
+        reason.or_else(|| near().then_some(Reason::Size))
     }
 
     fn is_too_large(&self) -> bool {

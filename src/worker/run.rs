@@ -335,11 +335,7 @@ fn ask(channel: Option<&Arc<Channel>>) -> Box<Ask> {
 }
 
 /// Without a master nobody starts processes for sites: all stay.
-fn away(
-    config: &Config,
-    plugins: &Registry,
-    channel: Option<&Arc<Channel>>,
-) -> Option<Arc<Away>> {
+fn away(config: &Config, plugins: &Registry, channel: Option<&Arc<Channel>>) -> Option<Arc<Away>> {
     if channel.is_none() && config.sites.own.is_none() {
         return None;
     }

@@ -83,11 +83,11 @@ fn worker_that_leaks_is_replaced_before_the_limit_of_its_memory() {
     const LEAK: &str = "\
 kept = []
 def application(environ, start_response):
-    kept.append(bytearray(1 << 20))
+    kept.append(bytearray(1 << 18))
     start_response('200 OK', [])
     return [b'%d' % len(kept)]
 ";
-    let args = ["--limit-as", "128", "--min-worker-lifetime", "0", "-w", "leak"];
+    let args = ["--limit-as", "128", "-w", "leak"];
     let server = Setup::unix_socket().file("leak.py", LEAK).master(1).args(args).start();
     let (mark, old) = (server.log.mark(), server.worker(1));
     let mut most = 0;

@@ -38,7 +38,7 @@ NAME = '{name}'
 kept = []
 def application(environ, start_response):
     if environ['QUERY_STRING'] == 'leak':
-        kept.append(bytearray(1 << 20))
+        kept.append(bytearray(1 << 17))
     start_response('200 OK', [('Content-Type', 'text/plain')])
     facts = NAME, colour.VERSION, os.path.basename(os.getcwd()), '%d.%d' % sys.version_info[:2]
     return [' '.join(facts).encode()]
@@ -206,7 +206,7 @@ fn right_application_package_directory_and_python_for_every_request() {
     print("first", ask(&nginx, SITES.len(), &[0, 1, 2, 3], &expected));
     print("all", ask(&nginx, count, &[0, 1, 2, 3], &expected));
 
-    // One of them leaks a mebibyte a request: it is recycled, and nobody fails.
+    // One of them leaks 128 KiB a request: it is recycled, and nobody fails.
     let over = std::sync::atomic::AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {
