@@ -171,6 +171,16 @@ fn right_application_package_directory_and_python_for_every_request() {
     ours_only!(
         "a virtualenv of another Python cannot be served, and of two locations the first answers both"
     );
+    serves_all(&[]);
+}
+
+#[test]
+fn the_same_with_processes_for_each_site() {
+    ours_only!("sites have no processes of their own");
+    serves_all(&["--app-isolation", "process"]);
+}
+
+fn serves_all(further: &[&str]) {
     needs!(program("nginx").is_some(), "nginx is not installed");
     let pythons = pythons();
     needs!(pythons.is_some(), "there is only one version of Python");
@@ -193,6 +203,7 @@ fn right_application_package_directory_and_python_for_every_request() {
         "uwsgi.log",
         "--vhost",
     ]);
+    let setup = setup.args(further.iter().copied());
     let folder = setup.path("");
     let expected = furnish(&folder, &pythons);
     let mut server = setup.launch();
@@ -206,7 +217,9 @@ fn right_application_package_directory_and_python_for_every_request() {
     print("first", ask(&nginx, SITES.len(), &[0, 1, 2, 3], &expected));
     print("all", ask(&nginx, count, &[0, 1, 2, 3], &expected));
 
-    // One of them leaks 128 KiB a request: it is recycled, and nobody fails.
+    // One of them leaks 128 KiB a request: it is recycled. In the processes of all, nobody fails; in processes of its own it may
+    // run out of memory before its successor is there, and is alone with that.
+    let alone = !further.is_empty();
     let over = std::sync::atomic::AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -214,7 +227,12 @@ fn right_application_package_directory_and_python_for_every_request() {
             while !over.load(Ordering::Relaxed) {
                 let request = Request::get("/api/?leak").header("Host", "b.example");
                 let answer = connection.ask(&request);
-                assert_eq!((answer.status, answer.text()), (200, expected[3].clone()), "{}", log());
+                let failed = alone && answer.status == 500;
+                assert!(
+                    failed || (answer.status, answer.text()) == (200, expected[3].clone()),
+                    "{}",
+                    log()
+                );
             }
         });
         print("beside a leak", ask(&nginx, count, &[0, 1, 2], &expected));
@@ -222,5 +240,5 @@ fn right_application_package_directory_and_python_for_every_request() {
         over.store(true, Ordering::Relaxed);
     });
     let text = log();
-    assert!(!text.contains("MemoryError"), "{text}");
+    assert!(alone || !text.contains("MemoryError"), "{text}");
 }
