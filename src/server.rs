@@ -87,7 +87,10 @@ pub fn serve(
     let origin = Origin::capture().map_err(failed("find out how this process was started"))?;
     let result = match role {
         Role::First => first(config, plugins, origin, (None, Passed::new(), None)),
-        Role::Site(site) => first(config, plugins, origin, (None, Passed::new(), Some(*site))),
+        Role::Site(mut site) => {
+            let shared = std::mem::take(&mut site.1.shared);
+            first(config, plugins, origin, (None, shared, Some(*site)))
+        }
         Role::Beside { parent, shared } => {
             let (config, succession) = beside(config, parent);
             first(config, plugins, origin, (Some(succession), shared, None))

@@ -170,8 +170,7 @@ impl Master {
 
     fn obey(&mut self, number: u32, line: &str) {
         if line == commands::SITES {
-            let figures = self.context.figures.figures();
-            let table = stats::table::sites(&figures, clock::unix_seconds());
+            let table = stats::table::sites(&self.sites_shown(), clock::unix_seconds());
             return self.end_asker(number, &format!("text:\n{table}"));
         }
         let Some(command) = commands::of_name(line) else {

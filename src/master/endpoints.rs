@@ -13,7 +13,7 @@ use super::ears::Source;
 use super::run::{Master, now};
 use crate::log;
 use crate::net::listen::Endpoint;
-use crate::shm::Board;
+use crate::shm::{Board, SiteFigures};
 use crate::stats::{self, Health, Sources, Style};
 use crate::supervisor::Millis;
 
@@ -116,7 +116,7 @@ impl Master {
             workers: self.context.config.processes.workers,
             paused: self.supervisor.is_paused(),
             sockets: self.sockets_shown(),
-            sites: Some(&self.context.figures),
+            sites: self.sites_shown(),
         });
         let style =
             Style { minified: monitoring.stats_minified, no_cores: monitoring.stats_no_cores };
@@ -126,6 +126,13 @@ impl Master {
             _ => stats::document(&instance, style),
         };
         [head, &document].concat().into_bytes()
+    }
+
+    /// Sites with their figures and processes.
+    pub(super) fn sites_shown(&self) -> Vec<SiteFigures> {
+        let mut figures = self.context.figures.figures();
+        self.hands().sites.tell_processes(&mut figures);
+        figures
     }
 
     fn sockets_shown(&self) -> Vec<stats::Socket> {

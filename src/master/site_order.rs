@@ -14,6 +14,7 @@ use crate::config::model::site_spec::{join, split};
 use crate::config::model::sites::OwnSite;
 use crate::net::reactor::Listening;
 use crate::net::rescue::{self, Rescue};
+use crate::shm::SitesBoard;
 use crate::sys::channel::Channel;
 use crate::sys::memory;
 
@@ -65,6 +66,8 @@ pub struct SitePost {
     pub rescue: Rescue,
     /// Leads to the master of the instance. Its end is theirs.
     pub leash: Channel,
+    /// What else the instance shares with them: where requests of sites are counted.
+    pub shared: Passed,
 }
 
 impl std::fmt::Debug for SitePost {
@@ -179,7 +182,10 @@ impl SiteOrder {
         let order = Self::decode(&bytes).ok_or_else(broken)?;
         let (own, take, home) = (find(SEND)?, find(TAKE)?, find(rescue::SEND)?);
         let leash = Channel::from(find(LEASH)?);
-        Ok((order, SitePost { rescue: Rescue::of_site(own, take, home), leash }))
+        let figures = SitesBoard::passed_as();
+        let shared = passed.remove(figures).map(|memory| (figures.to_owned(), memory));
+        let rescue = Rescue::of_site(own, take, home);
+        Ok((order, SitePost { rescue, leash, shared: shared.into_iter().collect() }))
     }
 }
 

@@ -23,7 +23,7 @@ use crate::config::model::site_options::{self, IDENTITY};
 use crate::config::model::site_spec::SiteSpec;
 use crate::config::model::sites::OwnSite;
 use crate::net::rescue;
-use crate::shm::SitesBoard;
+use crate::shm::{SiteFigures, SitesBoard};
 use crate::supervisor::sites::Life;
 use crate::supervisor::{Millis, Pid};
 use crate::sys::channel::Channel;
@@ -103,6 +103,18 @@ impl Sites {
             if !self.listeners.iter().any(same) {
                 self.listeners.push(old.clone());
             }
+        }
+    }
+
+    /// Completes what is known of sites by the processes that they have.
+    pub(super) fn tell_processes(&self, figures: &mut [SiteFigures]) {
+        let running = self.all.values().filter_map(|site| {
+            let (pid, _) = site.life.up()?;
+            Some((SitesBoard::mark(&site.spec.key), pid.as_raw()))
+        });
+        let running: HashMap<u64, i32> = running.collect();
+        for site in figures {
+            site.pid = running.get(&site.mark).copied().unwrap_or(0);
         }
     }
 

@@ -1,6 +1,8 @@
 //! Which site a request is counted for (`shm::sites`).
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
 
 use uwsgi_plugin_api::site::{self, Site};
 use uwsgi_plugin_api::{LoadedApp, SiteRules, VarsView};
@@ -8,6 +10,7 @@ use uwsgi_plugin_api::{LoadedApp, SiteRules, VarsView};
 use super::record::Record;
 use crate::config::model::sites::{OwnSite, Sites};
 use crate::shm::{Served, SitesBoard};
+use crate::sys::memory;
 
 /// Where requests are counted, and what applications of the configuration are called there.
 pub struct Figures {
@@ -15,6 +18,8 @@ pub struct Figures {
     rules: SiteRules,
     /// The site whose process this is: all requests are its own.
     own: Option<OwnSite>,
+    /// When the memory of this process was measured last, Unix time in seconds; only of a site's own.
+    measured_unix: AtomicU64,
     /// Mount points by the number of the application.
     mounts: Vec<String>,
 }
@@ -24,7 +29,18 @@ impl Figures {
     pub fn new(sites: &Sites, board: Arc<SitesBoard>, apps: &[LoadedApp]) -> Option<Self> {
         let mounts = apps.iter().map(|app| app.mountpoint.clone()).collect();
         let any = sites.dynamic || sites.rules.by_host || sites.own.is_some();
-        any.then(|| Self { board, rules: sites.rules, own: sites.own.clone(), mounts })
+        any.then(|| Self {
+            board,
+            rules: sites.rules,
+            own: sites.own.clone(),
+            measured_unix: AtomicU64::new(0),
+            mounts,
+        })
+    }
+
+    /// Whether the memory of this process says something of a site, and was not measured in this second.
+    fn measures(&self, unix_s: u64) -> bool {
+        self.own.is_some() && self.measured_unix.swap(unix_s, Relaxed) != unix_s
     }
 
     /// The host and mount point of a request that an application of the configuration has answered; `None` without
@@ -71,13 +87,16 @@ impl Record<'_> {
     }
 
     fn count_as(&self, figures: &Figures, key: &[u8], name: impl FnOnce() -> String) {
-        let process = self.shared.process();
+        if figures.measures(self.begun.unix_s) {
+            let usage = memory::usage();
+            self.shared.process().rss_bytes.store(usage.rss_bytes, Relaxed);
+        }
         figures.board.slot(key, name).count(&Served {
             error: self.outcome.exception || self.status() >= 500,
             running_us: self.duration_us,
             tx_bytes: self.tx_bytes(),
             began_unix: self.begun.unix_s,
-            rss_bytes: process.rss_bytes.load(std::sync::atomic::Ordering::Relaxed),
+            rss_bytes: self.shared.process().rss_bytes.load(Relaxed),
         });
     }
 }

@@ -73,7 +73,11 @@ pub struct Served {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[allow(missing_docs)] // see `SiteSlot`
 pub struct SiteFigures {
+    /// [`SitesBoard::mark`] of its key.
+    pub mark: u64,
     pub name: String,
+    /// Process that leads those of the site; 0 where it has none of its own.
+    pub pid: i32,
     pub requests: u64,
     pub errors: u64,
     pub running_us: u64,
@@ -103,6 +107,8 @@ impl SiteSlot {
         let name = self.name.read().filter(|name| !name.is_empty());
         let name = name.unwrap_or_else(|| format!("site {:016x}", value(&self.key)).into_bytes());
         SiteFigures {
+            mark: value(&self.key),
+            pid: 0,
             name: String::from_utf8_lossy(&name).into_owned(),
             requests: value(&self.requests),
             errors: value(&self.errors),
@@ -171,6 +177,11 @@ impl SitesBoard {
     /// The name under which it is passed on.
     pub const fn passed_as() -> &'static str {
         NAME
+    }
+
+    /// What a site is found by in the figures.
+    pub fn mark(key: &[u8]) -> u64 {
+        hash(key)
     }
 
     /// Most sites that have a slot.
@@ -296,6 +307,8 @@ mod tests {
         board.slot(b"b", || "B".to_owned()).count(&REQUEST);
         let [a, b] = &other.figures()[..] else { panic!("{:?}", other.figures()) };
         let expected = SiteFigures {
+            mark: SitesBoard::mark(b"a"),
+            pid: 0,
             name: "A".to_owned(),
             requests: 2,
             errors: 1,

@@ -9,7 +9,7 @@ use uwsgi_plugin_api::WorkerId;
 
 use super::{App, Core, Instance, Request, Socket, Worker};
 use crate::options::COMPATIBLE_WITH;
-use crate::shm::{Board, CoreSlot, CoreTotals, PlaceId, SitesBoard};
+use crate::shm::{Board, CoreSlot, CoreTotals, PlaceId, SiteFigures};
 use crate::sys::process;
 
 /// uWSGI's locks. Nothing here waits for one; who reads the document expects them.
@@ -25,8 +25,8 @@ pub struct Sources<'a> {
     pub paused: bool,
     /// The listening sockets.
     pub sockets: Vec<Socket>,
-    /// Where requests of sites are counted.
-    pub sites: Option<&'a SitesBoard>,
+    /// What was done for each site.
+    pub sites: Vec<SiteFigures>,
 }
 
 /// Reads everything. Call it in the master.
@@ -42,7 +42,7 @@ pub fn collect(sources: Sources<'_>) -> Instance {
         locks: LOCKS.iter().map(|name| ((*name).to_owned(), 0)).collect(),
         sockets,
         workers: (1..=workers).map(|id| worker(boards, WorkerId(id), paused)).collect(),
-        sites: sites.map(SitesBoard::figures).unwrap_or_default(),
+        sites,
         ..Instance::default()
     };
     let refused = instance.workers.iter().map(|worker| worker.dynamic_refused).sum();
@@ -169,7 +169,7 @@ mod tests {
     const WORKER: WorkerId = WorkerId(2);
 
     fn sources<'a>(boards: &'a [&'a Board]) -> Sources<'a> {
-        Sources { boards, workers: 2, paused: false, sockets: Vec::new(), sites: None }
+        Sources { boards, workers: 2, paused: false, sockets: Vec::new(), sites: Vec::new() }
     }
 
     /// A board with a process of worker 2 at this place, which has served two requests.

@@ -155,6 +155,7 @@ fn site(json: &mut Json, site: &SiteFigures) {
     json.number("tx", site.tx_bytes);
     json.number("last_request", site.last_unix);
     json.number("rss", site.rss_bytes);
+    json.number("pid", site.pid);
 }
 
 #[cfg(test)]

@@ -10,18 +10,18 @@ pub fn sites(sites: &[SiteFigures], now: u64) -> String {
     if sites.is_empty() {
         return "no site was asked for yet\n".to_owned();
     }
-    let heads =
-        ["requests", "errors", "avg ms", "sent", "memory", "last", "site"].map(str::to_owned);
-    let rows: Vec<[String; 7]> =
+    let heads = ["requests", "errors", "avg ms", "sent", "memory", "last", "pid", "site"]
+        .map(str::to_owned);
+    let rows: Vec<[String; 8]> =
         [heads].into_iter().chain(sites.iter().take(ROWS_MAX).map(|site| row(site, now))).collect();
-    let widths: [usize; 6] =
+    let widths: [usize; 7] =
         std::array::from_fn(|column| rows.iter().map(|row| row[column].len()).max().unwrap_or(0));
     let mut text = String::new();
     for row in &rows {
         for (cell, width) in row.iter().zip(widths) {
             text.push_str(&format!("{cell:>width$}  "));
         }
-        text.push_str(&row[6]);
+        text.push_str(&row[7]);
         text.push('\n');
     }
     if let Some(more @ 1..) = sites.len().checked_sub(ROWS_MAX) {
@@ -30,7 +30,7 @@ pub fn sites(sites: &[SiteFigures], now: u64) -> String {
     text
 }
 
-fn row(site: &SiteFigures, now: u64) -> [String; 7] {
+fn row(site: &SiteFigures, now: u64) -> [String; 8] {
     let average_us = site.running_us.checked_div(site.requests).unwrap_or(0);
     let memory = match site.rss_bytes {
         0 => "-".to_owned(),
@@ -43,6 +43,7 @@ fn row(site: &SiteFigures, now: u64) -> [String; 7] {
         size(site.tx_bytes),
         memory,
         age(now.saturating_sub(site.last_unix)),
+        if site.pid > 0 { site.pid.to_string() } else { "-".to_owned() },
         site.name.clone(),
     ]
 }
@@ -83,11 +84,14 @@ mod tests {
 
     #[test]
     fn columns_are_as_wide_as_their_cells() {
-        let table = sites(&[site("a.example|/", 123_456_789), site("b|", 1)], 1_130);
+        let table = sites(
+            &[site("a.example|/", 123_456_789), SiteFigures { pid: 17, ..site("b|", 1) }],
+            1_130,
+        );
         let expected = [
-            " requests  errors  avg ms   sent  memory  last  site",
-            "123456789       0     2.5  12 kB       -    2m  a.example|/",
-            "        1       0     2.5  12 kB       -    2m  b|",
+            " requests  errors  avg ms   sent  memory  last  pid  site",
+            "123456789       0     2.5  12 kB       -    2m    -  a.example|/",
+            "        1       0     2.5  12 kB       -    2m   17  b|",
         ];
         assert!(table.lines().eq(expected), "{table}");
     }

@@ -46,8 +46,17 @@ fn hosts_are_counted_over_workers_and_reloads() {
     eventually("all are counted", || requests(&server) == expected);
     let document = stats(&server);
     let keys: Vec<_> = document["sites"][0].as_object().unwrap().keys().cloned().collect();
-    let wanted =
-        ["name", "requests", "errors", "running_time", "avg_rt", "tx", "last_request", "rss"];
+    let wanted = [
+        "name",
+        "requests",
+        "errors",
+        "running_time",
+        "avg_rt",
+        "tx",
+        "last_request",
+        "rss",
+        "pid",
+    ];
     assert_eq!(keys, wanted);
     assert!(document["sites"][0]["rss"].as_u64().unwrap() > 100_000);
     let last = document.as_object().unwrap().keys().next_back().cloned();
@@ -142,4 +151,31 @@ def application(environ, start_response):
     eventually("all are counted", || requests(&server) == expected);
     // As in uWSGI: what the client asks for.
     server.wait_for("localhost [pid: <N>|app: <N>|req: <N>/<N>] <*> GET / => generated <*>");
+}
+
+#[test]
+fn processes_of_sites_are_counted_and_shown() {
+    ours_only!("sites have no processes of their own");
+    const APP: &str = "\
+def application(environ, start_response):
+    start_response('200 OK', [('Content-Type', 'text/plain')])
+    return [b'served']
+";
+    let setup = Setup::uwsgi().master(1).file("one.py", APP);
+    let args = ["--vhost", "--app-isolation", "process", "--site-option", "idle=2"];
+    let server = with_stats(setup.args(args)).start();
+    let request = Request::get("/").var("SERVER_NAME", "a.example").var("UWSGI_SCRIPT", "one");
+    for _ in 0..3 {
+        assert_eq!(server.send(&request).status, 200);
+    }
+    let site = || stats(&server)["sites"][0].clone();
+    eventually("all are counted", || site()["requests"] == 3);
+    let shown = site();
+    assert_eq!(shown["name"], "a.example| one");
+    let pid = i32::try_from(shown["pid"].as_u64().unwrap()).unwrap();
+    assert!(process::alive(pid) && shown["rss"].as_u64().unwrap() > 100_000, "{shown}");
+    server.wait_for(&format!("site a.example| one: started (pid {pid})"));
+    eventually("its end", || site()["pid"] == 0 && !process::alive(pid));
+    assert_eq!(server.send(&request).status, 200);
+    eventually("figures outlive processes", || site()["requests"] == 4 && site()["pid"] != 0);
 }
