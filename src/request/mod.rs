@@ -13,6 +13,7 @@ mod gzip;
 mod internal;
 mod outgoing;
 mod patience;
+mod perform;
 mod raw;
 pub mod record;
 pub mod serve;

@@ -36,8 +36,15 @@ pub(super) struct Record<'a> {
 }
 
 impl Record<'_> {
+    /// Counts and logs it. `scratch` keeps its memory from one request to the next.
+    pub(super) fn keep(&self, slot: &CoreSlot, scratch: &mut Vec<u8>) {
+        self.count(slot);
+        self.log(scratch);
+        self.count_site(scratch);
+    }
+
     /// Updates the core's counters; this thread is their only writer.
-    pub(super) fn count(&self, slot: &CoreSlot) {
+    fn count(&self, slot: &CoreSlot) {
         slot.end(self.duration_us, self.tx_bytes());
         let add = |yes: bool, counter: fn(&CoreSlot) -> &AtomicU64| {
             if yes {
@@ -61,7 +68,7 @@ impl Record<'_> {
     }
 
     /// Writes what the options ask for.
-    pub(super) fn log(&self, line: &mut Vec<u8>) {
+    fn log(&self, line: &mut Vec<u8>) {
         self.log_faults();
         let logging = &self.shared.logging;
         let rules = Rules {

@@ -3,11 +3,10 @@
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::AsRawFd;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use uwsgi_plugin_api::{CoreId, Handler, Known, Outcome, Request, Response, WireProtocol, Wish};
+use uwsgi_plugin_api::{CoreId, Handler, Known, Outcome, Request, WireProtocol};
 use uwsgi_protocol::http1::{Form, ResponseEncoder, Rules};
 
 use super::answer::{Answer, Terms};
@@ -18,14 +17,17 @@ use super::dress::Dress;
 use super::fate::{Fate, end_of};
 use super::fault::Standin;
 use super::gzip::Gzip;
+use super::perform;
 use super::record::Record;
 use super::shared::{Routes, Shared};
-use super::{static_file, wish};
-use crate::errors::Counter;
+use super::wish::Naming;
+use crate::errors::{Counter, RequestId};
 use crate::net::connection::{Connection, Step};
 use crate::net::front::Front;
 use crate::net::leaving::Course;
 use crate::net::origin;
+use crate::net::pace::Pace;
+use crate::net::peer::Peer;
 use crate::net::site_peer::Sender;
 use crate::net::table::Wait;
 use crate::shm::CoreSlot;
@@ -41,6 +43,26 @@ pub struct Core {
     jobs: VecDeque<Box<Connection>>,
     date: Date,
     line: Vec<u8>,
+}
+
+/// What is known of a request when it begins, besides its variables and its body.
+struct Opening {
+    begun: Begun,
+    dress: Dress,
+    /// Its client may give it an id.
+    may_name: bool,
+    /// The id that it has otherwise.
+    made: RequestId<'static>,
+    /// Its answer may be kept back, to leave together with the next one.
+    hold: bool,
+    peer: Peer,
+    /// The server answers with this status.
+    denied: Option<u16>,
+    /// Its connection may be kept.
+    keeps: bool,
+    pace: Option<Pace>,
+    /// Of each wait for its client.
+    timeout: Duration,
 }
 
 impl Core {
@@ -229,23 +251,13 @@ impl Core {
         }
         let cell = &shared.cells[self.id.0 as usize];
         let slot = shared.board.core(shared.place, self.id);
-        let begun = Begun::now();
+        let opening = self.open(connection, (cell, slot), listener.protocol);
+        let Opening { begun, dress, timeout, .. } = opening;
         let (hub, bounds) = (&shared.hub, &shared.hub.bounds);
         let errors = &bounds.errors;
-        let dress = dress(connection, listener.protocol);
-        let may_name = connection.may_name(listener.protocol);
-        let serial = self.begin(connection, slot, (cell, dress, may_name), &begun);
-        let made = errors.id(Counter::Core(self.id.0), serial.count());
-        if errors.named {
-            connection.name(made, may_name);
-        }
-        let hold = connection.next_is_here() && !shared.stile.calls_are_long();
-        let (peer, number, denied) = (connection.peer, connection.listener, connection.denied);
-        // Behind a gateway are clients, not a front end that would have removed their headers.
-        let private = hub.listeners[usize::from(number)].private;
+        let listening = &hub.listeners[usize::from(connection.listener)];
+        let front = bounds.fronts.of(connection.listener);
         let fd = connection.fd().as_raw_fd();
-        let (keeps, pace) = (hub.may_keep(connection), hub.pace_of(connection));
-        let timeout = Duration::from_millis(hub.times_of(number).progress_ms);
         load_body(connection, &mut self.body);
         let parts = connection.parts();
         let handler = shared.routes.0[parts.head.modifier1 as usize].map_or(0, usize::from);
@@ -253,11 +265,11 @@ impl Core {
             wire: dress.wire,
             version: parts.head.version,
             head_request: parts.head.is_head,
-            keep_alive: parts.head.keep_alive && keeps,
+            keep_alive: parts.head.keep_alive && opening.keeps,
             delimited: dress.records.is_some(),
         });
         let vars = parts.vars.view(parts.head_bytes);
-        let id = origin::given_id(vars, may_name).unwrap_or(made);
+        let id = origin::given_id(vars, opening.may_name).unwrap_or(opening.made);
         let terms = Terms {
             fd: parts.fd,
             cell,
@@ -268,9 +280,9 @@ impl Core {
             id: if errors.named { vars.get(Known::XRequestId) } else { None },
             headers: &shared.headers,
             internal: shared.files.as_deref().filter(|files| files.has_internal()),
-            hold,
+            hold: opening.hold,
         };
-        let gzip = Gzip::new(bounds.fronts.of(number), vars);
+        let gzip = Gzip::new(front, vars);
         let mut answer = Answer::new(terms, (&mut self.encoder, parts.spill), gzip, *holding);
         let mut body = RequestBody::new(
             parts.fd,
@@ -281,67 +293,55 @@ impl Core {
             shared.body_bytes_max,
             bounds.body.spool_from.is_some(),
         );
-        body.keep_pace(pace, &cell.silence);
+        body.keep_pace(opening.pace, &cell.silence);
         if parts.head.upgrade {
             body.offers(vars);
         }
-        let site = wish::named(&shared.sites, vars);
-        let from = Sender {
-            listening: &hub.listeners[usize::from(number)],
-            peer: &peer,
-            socket: parts.fd,
-        };
-        let wish = wish::wish(&shared.sites, (listener.protocol, from), site.as_ref());
+        let from = Sender { listening, peer: &opening.peer, socket: parts.fd };
+        let naming = Naming::of(&shared.sites, (listener.protocol, from), vars);
         let mut request = Request {
             vars,
             listener: &listener,
+            // Behind a gateway are clients, not a front end that would have removed their headers.
             url_scheme: origin::url_scheme(
                 vars,
                 listener.protocol,
-                bounds.trusted.is_some() || private,
+                bounds.trusted.is_some() || listening.private,
             ),
             modifier1: parts.head.modifier1,
             modifier2: parts.head.modifier2,
-            wish,
+            wish: naming.wish(),
             core: self.id,
             connection_fd: fd,
             body: &mut body,
         };
-        let is_file = |files| static_file::answers(files, vars, begun.unix_s, &mut answer);
-        let outcome = if let Some(status) = denied {
-            answer.replace(status);
-            Outcome::default()
-        } else if shared.files.as_deref().is_some_and(is_file) {
-            Outcome::default()
-        } else {
-            let mut outcome = call(&mut *self.handlers[handler], &mut request, &mut answer);
-            wish::settle(&wish, &mut outcome, &mut answer);
-            answer.send_named(vars, begun.unix_s);
-            outcome
+        let outcome = match opening.denied {
+            Some(status) => {
+                answer.replace(status);
+                Outcome::default()
+            }
+            None => {
+                let files = (shared.files.as_deref(), begun.unix_s);
+                let handler = &mut *self.handlers[handler];
+                perform::answer(handler, &mut request, &mut answer, &naming, files)
+            }
         };
         let open = body.is_open();
-        let finished = finish(&mut answer);
-        let end = cell.end();
-        match end {
-            End::Own => {}
-            End::Replaced => answer.was_cut(),
-            End::Midway => answer.was_ended(),
-        }
+        let (finished, end) = perform::conclude(&mut answer, cell);
         *holding = answer.is_holding();
         let (sealed, switched) = (answer.is_sealed(), answer.is_switched());
         let sent = std::mem::take(&mut answer.sent);
-        let duration_us = begun.elapsed_us();
         if outcome.refused {
-            let may = matches!(wish, Wish::Site(_));
-            wish::tell(&shared, from, (site.as_ref(), may), id);
+            naming.tell(&shared, id);
         }
+        let duration_us = begun.elapsed_us();
         let record = Record {
-            site: site.as_ref().filter(|_| matches!(wish, Wish::Site(_))),
+            site: naming.site(),
             shared: &shared,
             core: self.id,
             vars,
             listener: &listener,
-            peer: &peer,
+            peer: &opening.peer,
             encoder: &self.encoder,
             sent: &sent,
             outcome: &outcome,
@@ -350,9 +350,7 @@ impl Core {
             duration_us,
             memory: Record::measured(&shared),
         };
-        record.count(slot);
-        record.log(&mut self.line);
-        record.count_site(&mut self.line);
+        record.keep(slot, &mut self.line);
         if !switched {
             shared.stile.called(duration_us.min(u64::from(u32::MAX)) as u32);
         }
@@ -362,6 +360,37 @@ impl Core {
         }
         let unread = open || connection.has_surplus() || !self.body.surplus().is_empty();
         end_of(unread, sealed, &sent, &listener)
+    }
+
+    /// A request begins.
+    fn open(
+        &self,
+        connection: &mut Connection,
+        (cell, slot): (&Cell, &CoreSlot),
+        protocol: WireProtocol,
+    ) -> Opening {
+        let hub = &self.shared.hub;
+        let begun = Begun::now();
+        let dress = dress(connection, protocol);
+        let may_name = connection.may_name(protocol);
+        let serial = self.begin(connection, slot, (cell, dress, may_name), &begun);
+        let errors = &hub.bounds.errors;
+        let made = errors.id(Counter::Core(self.id.0), serial.count());
+        if errors.named {
+            connection.name(made, may_name);
+        }
+        Opening {
+            begun,
+            dress,
+            may_name,
+            made,
+            hold: connection.next_is_here() && !self.shared.stile.calls_are_long(),
+            peer: connection.peer,
+            denied: connection.denied,
+            keeps: hub.may_keep(connection),
+            pace: hub.pace_of(connection),
+            timeout: Duration::from_millis(hub.times_of(connection.listener).progress_ms),
+        }
     }
 
     pub(super) fn begin(
@@ -430,33 +459,4 @@ fn builtin(connection: &mut Connection, routes: &Routes) -> Option<Fate> {
         crate::log::line(format_args!("-- unavailable modifier requested: {modifier} --"));
     }
     Some(Fate::Close)
-}
-
-/// Runs the application. A panic is ours, not the client's: it is logged and answered like an exception.
-fn call(handler: &mut dyn Handler, request: &mut Request<'_>, answer: &mut Answer<'_>) -> Outcome {
-    if request.vars.get(Known::RequestMethod) == Some(b"CONNECT") {
-        // A tunnel is nothing that an application could give (RFC 9110, 9.3.6). Over HTTP, nothing comes so far.
-        answer.replace(501);
-        return Outcome::default();
-    }
-    match catch_unwind(AssertUnwindSafe(|| handler.handle(request, answer))) {
-        Ok(outcome) => outcome,
-        Err(_) => {
-            crate::log::line(format_args!(
-                "a request handler panicked; the request is answered with 500"
-            ));
-            answer.abort();
-            Outcome { exception: true, ..Outcome::default() }
-        }
-    }
-}
-
-/// Completes an answer; true where the connection may be kept.
-fn finish(answer: &mut Answer<'_>) -> bool {
-    let nothing = !answer.is_sealed() && (answer.sent.aborted || !answer.started());
-    if nothing && answer.sent.error.is_none() {
-        answer.sent.aborted = false;
-        answer.replace(500);
-    }
-    answer.finish()
 }
