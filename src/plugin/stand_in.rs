@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use uwsgi_plugin_api::{
-    CoreId, Handler, Host, Listener, LoadReport, OptionRow, Outcome, Plugin, PluginError, Request,
-    Response, Settings, WorkerId,
+    CoreId, Handler, Host, Listener, LoadReport, Outcome, Plugin, PluginError, Request, Response,
+    Settings,
 };
 
 /// See the module.
@@ -20,14 +20,6 @@ impl Plugin for StandIn {
         &[0, 30]
     }
 
-    fn options(&self) -> &'static [OptionRow] {
-        &[]
-    }
-
-    fn claims_argument(&self, _argument: &str) -> bool {
-        false
-    }
-
     fn start(
         &self,
         _settings: &Settings,
@@ -41,25 +33,13 @@ impl Plugin for StandIn {
         Ok(LoadReport { apps: 0, failed: 0 })
     }
 
-    fn before_fork(&self) {}
-
-    fn after_fork_parent(&self) {}
-
-    fn after_fork_child(&self, _worker: WorkerId) {}
-
     fn handler(&self, _core: CoreId) -> Box<dyn Handler> {
         Box::new(Self)
     }
-
-    fn dump_stack(&self, _thread: i32) {}
-
-    fn shutdown(&self) {}
 }
 
 impl Handler for StandIn {
     fn handle(&mut self, _request: &mut Request<'_>, _response: &mut dyn Response) -> Outcome {
         Outcome::default()
     }
-
-    fn park(&mut self) {}
 }

@@ -57,9 +57,13 @@ pub trait Plugin: Send + Sync {
     /// First modifiers that it answers.
     fn modifiers(&self) -> &'static [u8];
     /// Its options.
-    fn options(&self) -> &'static [OptionRow];
+    fn options(&self) -> &'static [OptionRow] {
+        &[]
+    }
     /// True when the plugin knows what to do with a positional argument (`app.py`, `pkg.mod:app`).
-    fn claims_argument(&self, argument: &str) -> bool;
+    fn claims_argument(&self, _argument: &str) -> bool {
+        false
+    }
     /// Looks whether its settings can be used, before anything is started.
     ///
     /// # Errors
@@ -103,16 +107,16 @@ pub trait Plugin: Send + Sync {
         Vec::new()
     }
     /// Called in the forking thread before fork; pairs with one of the next two.
-    fn before_fork(&self);
+    fn before_fork(&self) {}
     /// Called after fork in the parent.
-    fn after_fork_parent(&self);
+    fn after_fork_parent(&self) {}
     /// Called after fork in the child, in its only thread.
-    fn after_fork_child(&self, worker: WorkerId);
+    fn after_fork_child(&self, _worker: WorkerId) {}
     /// A handler for one request thread; called on that thread, which is its own for ever.
     fn handler(&self, core: CoreId) -> Box<dyn Handler>;
     /// Writes the stack of a request thread to the log, without waiting for locks the thread may hold.
-    /// `thread` is its kernel thread id.
-    fn dump_stack(&self, thread: i32);
+    /// The number is its kernel thread id.
+    fn dump_stack(&self, _thread: i32) {}
     /// Raises an exception in the request that runs on this thread (its kernel thread id), so that the thread is
     /// free for others. `still_runs` is asked at a moment when the request cannot end, and false from it leaves
     /// everything as it is: the request that was meant is over. Called by another thread of the worker; may wait
@@ -123,7 +127,7 @@ pub trait Plugin: Send + Sync {
         false
     }
     /// Runs exit hooks (`atexit`); must return within its own bound.
-    fn shutdown(&self);
+    fn shutdown(&self) {}
 }
 
 /// Serves requests on one thread.
@@ -138,5 +142,5 @@ pub trait Handler {
     /// was taken is one that runs. [`Handler::park`] follows where there was none.
     fn ready(&mut self) {}
     /// The thread may sleep now: give back what others wait for (the GIL). `handle` takes it again.
-    fn park(&mut self);
+    fn park(&mut self) {}
 }

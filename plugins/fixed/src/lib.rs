@@ -7,8 +7,8 @@
 use std::sync::Arc;
 
 use uwsgi_plugin_api::{
-    CoreId, Handler, Host, Listener, LoadReport, OptionRow, Outcome, Plugin, PluginError, Request,
-    Response, Settings, WorkerId,
+    CoreId, Handler, Host, Listener, LoadReport, Outcome, Plugin, PluginError, Request, Response,
+    Settings,
 };
 
 /// The text: as long as the hello of the other benchmarks.
@@ -27,14 +27,6 @@ impl Plugin for Fixed {
         &[0]
     }
 
-    fn options(&self) -> &'static [OptionRow] {
-        &[]
-    }
-
-    fn claims_argument(&self, _argument: &str) -> bool {
-        false
-    }
-
     fn start(
         &self,
         _settings: &Settings,
@@ -48,19 +40,9 @@ impl Plugin for Fixed {
         Ok(LoadReport { apps: 1, failed: 0 })
     }
 
-    fn before_fork(&self) {}
-
-    fn after_fork_parent(&self) {}
-
-    fn after_fork_child(&self, _worker: WorkerId) {}
-
     fn handler(&self, _core: CoreId) -> Box<dyn Handler> {
         Box::new(Fixed)
     }
-
-    fn dump_stack(&self, _thread: i32) {}
-
-    fn shutdown(&self) {}
 }
 
 impl Handler for Fixed {
@@ -73,6 +55,4 @@ impl Handler for Fixed {
         let sent = head.is_ok() && response.write(BODY).is_ok();
         Outcome { app: Some(0), exception: !sent, switches: 1, ..Outcome::default() }
     }
-
-    fn park(&mut self) {}
 }

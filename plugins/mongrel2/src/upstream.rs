@@ -62,20 +62,21 @@ impl Upstream {
     /// # Errors
     /// `WouldBlock` where the workers' queue is full; nobody listens.
     pub(crate) fn connect(workers: &SocketAddr) -> io::Result<Self> {
-        let stream = UnixStream::connect_addr(workers)?;
-        let decoder = AnswerDecoder::default();
-        let exchange = None;
-        Ok(Self {
+        Ok(Self::of(UnixStream::connect_addr(workers)?))
+    }
+
+    fn of(stream: UnixStream) -> Self {
+        Self {
             stream,
-            exchange,
-            decoder,
+            exchange: None,
+            decoder: AnswerDecoder::default(),
             readable: false,
             writable: true,
             awaits_room: false,
             hung_up: false,
             rest: None,
             served: 0,
-        })
+        }
     }
 
     /// # Errors
@@ -160,17 +161,7 @@ mod tests {
     /// A connection to nobody in particular, and its other end.
     fn connection() -> (Upstream, UnixStream) {
         let (stream, other) = UnixStream::pair().unwrap();
-        let upstream = Upstream {
-            stream,
-            exchange: None,
-            decoder: AnswerDecoder::default(),
-            readable: false,
-            writable: true,
-            awaits_room: false,
-            hung_up: false,
-            rest: None,
-            served: 0,
-        };
+        let upstream = Upstream::of(stream);
         (upstream, other)
     }
 

@@ -42,28 +42,27 @@ class Unfit(NotFound):
     """What a request names cannot be served as it is named."""
 
 
-def version_of(home):
-    """The Python that a virtualenv was made for, as (3, 11); None where that is not said."""
+def virtualenv_config(home):
+    """What pyvenv.cfg says; empty where there is none."""
     try:
         with open(os.path.join(home, "pyvenv.cfg"), encoding="utf-8", errors="replace") as file:
             lines = [line.partition("=") for line in file]
     except OSError:
-        return None
-    for key, _, value in lines:
-        if key.strip() in ("version", "version_info"):
-            parts = value.strip().split(".")
-            if len(parts) > 1 and parts[0].isdigit() and parts[1].isdigit():
-                return int(parts[0]), int(parts[1])
+        return {}
+    return {key.strip(): value.strip() for key, _, value in lines}
+
+
+def version_of(home):
+    """The Python that a virtualenv was made for, as (3, 11); None where that is not said."""
+    config = virtualenv_config(home)
+    parts = config.get("version", config.get("version_info", "")).split(".")
+    if len(parts) > 1 and parts[0].isdigit() and parts[1].isdigit():
+        return int(parts[0]), int(parts[1])
     return None
 
 
 def has_system_packages(home):
-    try:
-        with open(os.path.join(home, "pyvenv.cfg"), encoding="utf-8", errors="replace") as file:
-            lines = [line.partition("=") for line in file]
-    except OSError:
-        return False
-    return any(k.strip() == "include-system-site-packages" and v.strip().lower() == "true" for k, _, v in lines)
+    return virtualenv_config(home).get("include-system-site-packages", "").lower() == "true"
 
 
 def package_folder(prefix):
