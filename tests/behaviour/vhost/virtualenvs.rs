@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::{interleave, server};
-use crate::support::{Answer, Request, Server};
+use crate::support::{Answer, Request, Server, Setup};
 
 /// A virtualenv of the Python that tests run with, or of `program`.
 fn make_virtualenv(program: &Path, at: &Path) {
@@ -68,10 +68,11 @@ fn virtualenvs_with_clashing_versions_answer_side_by_side() {
 }
 
 #[test]
-fn a_virtualenv_of_another_python_is_refused() {
+fn a_virtualenv_of_another_python_is_refused_without_a_master() {
     ours_only!("it is built for one Python");
     let config = "home = /usr/bin\nversion = 2.7.18\n";
-    let server = server().file("uses.py", CLASH).file("old/pyvenv.cfg", config).start();
+    let setup = Setup::unix_socket().arg("--vhost");
+    let server = setup.file("uses.py", CLASH).file("old/pyvenv.cfg", config).start();
     assert_eq!(server.send(&of_virtualenv(&server, "a", "old")).status, 500);
     server.wait_for("the virtualenv <*>/old (UWSGI_PYHOME) is for Python 2.7, this server runs 3.<*>: with app-isolation = process each application has the Python of its virtualenv");
 }
