@@ -242,7 +242,9 @@ impl Connection {
 
     /// True where input lies behind the present request, or may still be in the socket.
     pub fn has_surplus(&self) -> bool {
-        self.input_pending || self.input.len() > self.head.len + self.upload.ready
+        self.input_pending
+            || self.upload.end_may_come
+            || self.input.len() > self.head.len + self.upload.ready
     }
 
     /// True while a request is incomplete: it was begun and would be lost by a close.

@@ -86,6 +86,8 @@ pub struct Upload {
     pub waiting_since_ms: Option<u64>,
     /// What came between its bytes and is not its own.
     pub foreign: Foreign,
+    /// The record that ends it was not waited for and may still come.
+    pub end_may_come: bool,
     /// Decoded bytes so far, wherever they are.
     total: u64,
 }
@@ -103,6 +105,7 @@ impl Default for Upload {
             fault: None,
             waiting_since_ms: None,
             foreign: Foreign::default(),
+            end_may_come: false,
             total: 0,
         }
     }
@@ -218,6 +221,7 @@ impl Upload {
                     read += consumed;
                     if coding.is_announced_empty() {
                         self.rest = Rest::Nothing;
+                        self.end_may_come = true;
                     }
                     break;
                 }

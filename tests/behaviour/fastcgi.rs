@@ -5,7 +5,7 @@ use std::os::unix::net::UnixListener;
 
 use nix::sys::signal::Signal;
 
-use crate::support::fastcgi::{self, GET_VALUES, GET_VALUES_RESULT, STDIN, UNKNOWN_TYPE};
+use crate::support::fastcgi::{self, GET_VALUES, GET_VALUES_RESULT, PARAMS, STDIN, UNKNOWN_TYPE};
 use crate::support::{Connection, Request, Server, Setup, Wire, eventually, process, setup};
 
 fn fastcgi() -> Setup {
@@ -244,6 +244,38 @@ fn an_empty_body_needs_no_end() {
     }
     connection.send(&request[end..]);
     assert_eq!(ask(&mut connection, &Request::get("/hello"), 2).answer.text(), "hello");
+}
+
+/// Caddy sends it in a segment of its own, which may come while the answer is made: to close with it unread would reset the
+/// connection, and the rest of the answer would be lost.
+#[test]
+fn the_end_of_an_empty_body_may_come_late() {
+    const APP: &str = "\
+import os, time
+def application(environ, start_response):
+    start_response('200 OK', [('Content-Type', 'text/plain')])
+    yield b'first\\n'
+    while not os.path.exists('go'):
+        time.sleep(0.01)
+    for number in range(200):
+        yield b'line %d\\n' % number
+";
+    let setup = Setup::new(Wire::Uwsgi).args(["--fastcgi-socket", "127.0.0.1:0", "-w", "late"]);
+    let server = setup.file("late.py", APP).start();
+    let request = Request::get("/").var("CONTENT_LENGTH", "0");
+    let params = fastcgi::pairs(&request.cgi());
+    let head = [fastcgi::begin(1, 1, false), fastcgi::stream(PARAMS, 1, &params, 65_535)].concat();
+    let mut connection = server.connect();
+    connection.send(&head);
+    let mut bytes = connection.take(1);
+    connection.send(&fastcgi::record(STDIN, 1, b"", 0));
+    std::fs::write(server.path("go"), "").unwrap();
+    server.wait_for("<*>GET / => generated <*>");
+    bytes.extend(connection.rest());
+    let text = String::from_utf8_lossy(&bytes);
+    assert!(text.contains("line 199\n"), "{text}");
+    let end = fastcgi::record(fastcgi::END, 1, &[0; 8], 0);
+    assert!(bytes.ends_with(&end), "{text}");
 }
 
 #[test]
