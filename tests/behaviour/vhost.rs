@@ -256,6 +256,7 @@ fn scripts_may_be_files_have_callables_and_many_mount_points() {
 #[test]
 fn the_directory_of_a_request_is_its_own() {
     let server = with_site(with_site(server(), "one"), "two").start();
+    server.wait_for("VirtualHosting mode enabled.");
     for _ in 0..3 {
         for (host, name) in [("a", "one"), ("b", "two")] {
             let expected = format!("{name} {}", real(&server.path(name)));
