@@ -1,5 +1,7 @@
 //! A configuration in plain words: what the server will do, then every option in the order in which it counts.
 
+mod sites;
+
 use std::fmt::Write;
 
 use uwsgi_plugin_api::settings::flag_is_true;
@@ -92,6 +94,7 @@ fn summary(config: &Config) -> Vec<String> {
         );
     }
     lines.push(applications(config));
+    lines.extend(sites::sentences(config));
     lines.push(workers(config));
     scaling(config, &mut lines);
     limits(config, &mut lines);
@@ -114,12 +117,13 @@ fn monitoring(config: &Config, lines: &mut Vec<String>) {
 }
 
 fn applications(config: &Config) -> String {
-    let named =
-        ["module", "wsgi-file", "mount"].into_iter().flat_map(|name| config.settings.all(name));
-    let mut named: Vec<_> = named.map(str::to_owned).collect();
-    named.extend(config.arguments.iter().cloned());
+    let named = config.applications();
     let python = config.settings.text("home").map(|home| format!(" with the Python of {home}"));
     match named.is_empty() {
+        true if sites::names_applications(config) => {
+            "runs no application but those that requests name: others are answered with 500"
+                .to_owned()
+        }
         true => "loads no application: every request is answered with 500".to_owned(),
         false => format!("runs {}{}", named.join(", "), python.unwrap_or_default()),
     }

@@ -156,7 +156,12 @@ fn first(
     limit_memory(&config)?;
     let root = nix::unistd::geteuid().is_root();
     // Limits, directory and user may be others by now.
-    say(banner::process(&Machine::detect(), root, config.processes.master));
+    say(banner::process(
+        &Machine::detect(),
+        root,
+        config.processes.master,
+        config.sites.rules.by_host,
+    ));
     let sockets = match site {
         Some(_) => Sockets::default(),
         None => sockets.map_or_else(|inheritance| bind(&config, inheritance), Ok)?,
@@ -230,7 +235,7 @@ fn next_generation(
     limit_memory(&config)?;
     let root = nix::unistd::geteuid().is_root();
     // Limits, directory and user may be others by now.
-    say(banner::process(&Machine::detect(), root, true));
+    say(banner::process(&Machine::detect(), root, true, config.sites.rules.by_host));
     let sockets = sockets.map_or_else(|inheritance| bind(&config, inheritance), Ok)?;
     let mut vacuum = Vacuum::new(post.master);
     watch_sockets(&config, &sockets, &mut vacuum)?;

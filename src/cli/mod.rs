@@ -43,9 +43,14 @@ pub fn parse(
     plugins: &plugin::Registry,
     outside: Outside,
 ) -> Command {
-    let args: Vec<OsString> = args.into_iter().skip(1).collect();
+    let args = args.into_iter().skip(1).collect();
+    parse_all(Source { outside, ..Source::here(args) }, plugins)
+}
+
+fn parse_all(source: Source, plugins: &plugin::Registry) -> Command {
+    let Source { args, outside, .. } = &source;
     let registry = options::Registry::new(&plugins.options());
-    let machine = match &outside {
+    let machine = match outside {
         Outside::Replayed(snapshot) => snapshot.machine().clone(),
         _ => Machine::detect(),
     };
@@ -58,7 +63,6 @@ pub fn parse(
         _ => {}
     }
     let replayed = matches!(outside, Outside::Replayed(_));
-    let source = Source { outside, ..Source::here(args) };
     let mut reading = config::read(&registry, &source, &machine);
     if let Some(question) = reading.question.take() {
         return Command::Exit(answers::answer(&question, &reading, plugins, &tools));
@@ -165,12 +169,9 @@ mod tests {
     use super::*;
 
     fn parsed(args: &[&str]) -> Command {
-        let args = std::iter::once("uwsgi").chain(args.iter().copied());
-        parse(
-            args.map(OsString::from),
-            &plugin::Registry::new(Vec::new(), Vec::new()),
-            Outside::Open,
-        )
+        // Whatever the environment of the tests has to say.
+        let source = Source::of_args(args.iter().copied());
+        parse_all(source, &plugin::Registry::new(Vec::new(), Vec::new()))
     }
 
     #[test]

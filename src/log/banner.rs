@@ -27,7 +27,7 @@ pub fn starting(machine: &Machine) -> Vec<String> {
 }
 
 /// Warnings about how it runs, and the limits of the process; after privileges were dropped.
-pub fn process(machine: &Machine, runs_as_root: bool, master: bool) -> Vec<String> {
+pub fn process(machine: &Machine, runs_as_root: bool, master: bool, vhost: bool) -> Vec<String> {
     let mut lines = Vec::new();
     if runs_as_root {
         lines.push(
@@ -44,6 +44,9 @@ pub fn process(machine: &Machine, runs_as_root: bool, master: bool) -> Vec<Strin
     }
     lines.push(format!("your memory page size is {} bytes", machine.page_bytes));
     lines.push(format!("detected max file descriptor number: {}", machine.descriptors_max));
+    if vhost {
+        lines.push("VirtualHosting mode enabled.".to_owned());
+    }
     lines
 }
 

@@ -1,8 +1,9 @@
 //! What is said loudly at the start: that others may have code run as this user.
 //!
 //! An instance that serves one application on a public address is told nothing here: by default only peers of this machine
-//! may name applications, and its requests are refused where they do. It is told of one thing, in one line, where every
-//! local user may write to its unix socket: such a user is a peer of this machine. Naming who may, or roots, ends that.
+//! may name applications, and its requests are refused where they do. One that is for such applications is told just that.
+//! Both are told where every local user may write to their unix socket: such a user is a peer of this machine. Naming who
+//! may ends these lines, and roots the last one.
 
 use std::os::unix::fs::MetadataExt;
 
@@ -25,8 +26,27 @@ pub(super) fn warnings(config: &Config, sockets: &[Socket]) -> Vec<String> {
         let root = root.display();
         format!("WARNING: dynamic-apps-root {root}: there is no such directory; nothing is loaded from below it")
     });
-    let open = sockets.iter().filter(|socket| sites.roots.is_empty() && names_applications(socket));
-    missing.chain(open.filter_map(|socket| warning(config, socket))).collect()
+    let named = || sockets.iter().filter(|socket| names_applications(socket));
+    let open = named().filter(|_| sites.roots.is_empty());
+    let closed = named().filter(|_| is_for_sites(config)).filter_map(refuses);
+    missing.chain(open.filter_map(|socket| warning(config, socket))).chain(closed).collect()
+}
+
+/// Whether requests are meant to name applications, and nothing says whose may.
+fn is_for_sites(config: &Config) -> bool {
+    let sites = &config.sites;
+    let meant = sites.rules.by_host || config.applications().is_empty();
+    meant && sites.own.is_none() && config.settings.all("dynamic-apps-from").next().is_none()
+}
+
+/// That most who reach a socket may not do there what the instance is for.
+fn refuses(socket: &Socket) -> Option<String> {
+    let name = &socket.info.name;
+    socket.tcp.filter(|address| !address.ip().is_loopback())?;
+    Some(format!(
+        "WARNING: {name} can be reached from other machines: only peers of this machine may have applications loaded by UWSGI_SCRIPT and its like, others \
+         get 403; accepted: dynamic-apps-from = PEER for those that may, dynamic-apps = false"
+    ))
 }
 
 /// Whether requests by a socket have variables of their peers' choice.

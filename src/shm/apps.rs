@@ -1,10 +1,10 @@
 //! The applications of a worker process: which there are, and what each core did for them.
 
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use uwsgi_plugin_api::LoadedApp;
+use uwsgi_plugin_api::{AppStatus, LoadedApp};
 
-use super::SeqBytes;
+use super::{Board, PlaceId, SeqBytes};
 
 /// Applications of a process that are counted one by one.
 pub const APPS_COUNTED_MAX: usize = 8;
@@ -21,7 +21,7 @@ pub struct AppCounters {
     pub exceptions: AtomicU64,
 }
 
-/// The applications of a process by number, a line each. Writer: the worker, before it is ready.
+/// The applications of a process by number, a line each. Writer: the worker, one thread at a time.
 #[derive(Debug)]
 pub struct AppList(SeqBytes<WORDS>);
 
@@ -50,6 +50,29 @@ impl AppList {
     pub fn read(&self) -> Vec<LoadedApp> {
         let text = self.0.read().unwrap_or_default();
         String::from_utf8_lossy(&text).lines().filter_map(parse).collect()
+    }
+}
+
+impl Board {
+    /// The applications of the process at a place, with what its cores did for them.
+    pub fn apps(&self, place: PlaceId) -> Vec<AppStatus> {
+        let cores = self.cores_of(place);
+        let listed = self.process(place).apps.read();
+        let counted = (0..).zip(listed).map(|(id, app): (u16, LoadedApp)| {
+            let sum = |field: fn(&AppCounters) -> &AtomicU64| {
+                let counters = cores.iter().filter_map(|core| core.apps.get(usize::from(id)));
+                counters.map(|counters| field(counters).load(Ordering::Relaxed)).sum()
+            };
+            AppStatus {
+                id,
+                modifier1: app.modifier1,
+                mountpoint: app.mountpoint,
+                startup_time: app.startup_seconds,
+                requests: sum(|counters| &counters.requests),
+                exceptions: sum(|counters| &counters.exceptions),
+            }
+        });
+        counted.collect()
     }
 }
 

@@ -289,6 +289,7 @@ impl Board {
             status.rss = process.rss_bytes.load(Relaxed);
             status.vsz = process.vsz_bytes.load(Relaxed);
             status.avg_rt = sum(cores, |core| &core.avg_rt_us) / cores.len().max(1) as u64;
+            status.apps = self.apps(place);
         }
         status
     }

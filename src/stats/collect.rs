@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use uwsgi_plugin_api::WorkerId;
 
-use super::{App, Core, Instance, Request, Socket, Worker};
+use super::{Core, Instance, Request, Socket, Worker};
 use crate::options::COMPATIBLE_WITH;
 use crate::shm::{Board, CoreSlot, CoreTotals, PlaceId, SiteFigures};
 use crate::sys::process;
@@ -75,7 +75,7 @@ fn worker(boards: &[&Board], id: WorkerId, paused: bool) -> Worker {
         respawn_count: status.respawn_count + u64::from(spawned),
         tx: status.tx,
         avg_rt: place.map_or(0, |place| average(board.cores_of(place))),
-        apps: place.map(|place| apps(board, place)).unwrap_or_default(),
+        apps: status.apps,
         cores: cores(board, id, place),
         dynamic_refused: refused(board, id),
     }
@@ -94,26 +94,6 @@ fn average(cores: &[CoreSlot]) -> u64 {
     let (count, sum) =
         times.fold((0, 0), |(count, sum), core| (count + 1, sum + core.avg_rt_us.load(Relaxed)));
     sum.checked_div(count).unwrap_or(0)
-}
-
-pub(super) fn apps(board: &Board, place: PlaceId) -> Vec<App> {
-    let cores = board.cores_of(place);
-    let listed = board.process(place).apps.read();
-    let counted = listed.into_iter().enumerate().map(|(number, app)| {
-        let sum = |field: fn(&crate::shm::AppCounters) -> &AtomicU64| {
-            let counters = cores.iter().filter_map(|core| core.apps.get(number));
-            counters.map(|counters| field(counters).load(Relaxed)).sum()
-        };
-        App {
-            id: u16::try_from(number).unwrap_or(u16::MAX),
-            modifier1: app.modifier1,
-            mountpoint: app.mountpoint,
-            startup_time: app.startup_seconds,
-            requests: sum(|counters| &counters.requests),
-            exceptions: sum(|counters| &counters.exceptions),
-        }
-    });
-    counted.collect()
 }
 
 /// Cores of a worker's number: the counters of all its processes, and what the present one does.

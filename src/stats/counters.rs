@@ -1,8 +1,7 @@
 //! The counters as lines of the log, in uWSGI's words: what USR1 asks a master or a worker for.
 
-use uwsgi_plugin_api::WorkerId;
+use uwsgi_plugin_api::{AppStatus, WorkerId};
 
-use super::collect::apps;
 use crate::shm::{Board, PlaceId};
 
 const RULE: &str = "-----------------";
@@ -30,9 +29,9 @@ pub fn of_worker(board: &Board, worker: WorkerId, place: PlaceId) -> Vec<String>
 }
 
 fn app_lines(board: &Board, place: PlaceId) -> Vec<String> {
-    let line = |app: &super::App| {
-        let super::App { id, mountpoint, requests, exceptions, .. } = app;
+    let line = |app: &AppStatus| {
+        let AppStatus { id, mountpoint, requests, exceptions, .. } = app;
         format!("app {id} [{mountpoint}] requests: {requests} exceptions: {exceptions}")
     };
-    apps(board, place).iter().map(line).collect()
+    board.apps(place).iter().map(line).collect()
 }

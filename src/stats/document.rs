@@ -1,9 +1,11 @@
 //! The document of `stats`: uWSGI's keys in uWSGI's order.
 
+use uwsgi_plugin_api::AppStatus;
+
 use super::json::Json;
 use crate::shm::SiteFigures;
 
-use super::{App, Core, Cron, Daemon, Instance, Socket, Worker};
+use super::{Core, Cron, Daemon, Instance, Socket, Worker};
 
 /// How the document is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -100,7 +102,7 @@ fn worker(json: &mut Json, worker: &Worker, style: Style) {
     some(json, "dynamic_refused", worker.dynamic_refused);
 }
 
-fn app(json: &mut Json, app: &App) {
+fn app(json: &mut Json, app: &AppStatus) {
     json.number("id", app.id);
     json.number("modifier1", app.modifier1);
     json.text("mountpoint", &app.mountpoint);

@@ -13,6 +13,8 @@ mod health;
 mod json;
 pub mod table;
 
+use uwsgi_plugin_api::AppStatus;
+
 use crate::shm::SiteFigures;
 
 pub use collect::{Sources, collect};
@@ -109,23 +111,10 @@ pub struct Worker {
     pub tx: u64,
     /// Microseconds.
     pub avg_rt: u64,
-    pub apps: Vec<App>,
+    pub apps: Vec<AppStatus>,
     pub cores: Vec<Core>,
     /// Requests whose application was not loaded for them; the key is absent where there are none.
     pub dynamic_refused: u64,
-}
-
-/// An application of a worker; its counters are of the present process.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[allow(missing_docs)] // uWSGI's keys
-pub struct App {
-    pub id: u16,
-    pub modifier1: u8,
-    pub mountpoint: String,
-    /// Seconds that it took to load.
-    pub startup_time: u64,
-    pub requests: u64,
-    pub exceptions: u64,
 }
 
 /// A request thread of a worker.

@@ -4,6 +4,7 @@
 //! and the signals, and never touches a connection but in place of a request that is stuck. It exists
 //! because all request threads may be inside the application.
 
+mod applications;
 mod check;
 mod control;
 mod host;

@@ -9,6 +9,7 @@ use std::thread;
 use uwsgi_plugin_api::{CoreId, WorkerId};
 use uwsgi_protocol::{fastcgi, http1, scgi, uwsgi};
 
+use super::applications::Applications;
 use super::check;
 use super::control::{self, Control};
 use super::host::ServerHost;
@@ -230,6 +231,7 @@ fn serve(boot: Boot) -> io::Result<i32> {
         ending.clone(),
         channel.clone(),
     );
+    let applications = Applications::new(plugins.clone(), board.clone(), place);
     let shared = Arc::new(Shared {
         figures: Figures::new(&config.sites, figures, &plugins.apps()),
         sites: config.sites.clone(),
@@ -247,7 +249,10 @@ fn serve(boot: Boot) -> io::Result<i32> {
         files,
         headers: config.headers.clone(),
         logging: config.logging.clone(),
-        after_request: Box::new(move |outcome| recycling.after_request(&outcome)),
+        after_request: Box::new(move |outcome| {
+            applications.after_request(&outcome);
+            recycling.after_request(&outcome);
+        }),
     });
     host.serve(shared.clone());
     let control = Control::new(
@@ -257,7 +262,6 @@ fn serve(boot: Boot) -> io::Result<i32> {
         ending.clone(),
         (channel, orphaned),
     );
-    board.process(place).apps.write(&plugins.apps());
     let check = config.life_cycle.check.clone().filter(|_| trial == Trial::Check);
     if check.is_some() {
         // Nobody but the check gets in before it was passed.

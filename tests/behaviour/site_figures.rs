@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::{Address, Connection, Request, Server, Setup, eventually, process};
+use crate::support::{Address, Connection, Request, Server, Setup, Wire, eventually, process};
 
 fn with_stats(setup: Setup) -> Setup {
     let path = setup.path("stats.sock");
@@ -178,4 +178,61 @@ def application(environ, start_response):
     eventually("its end", || site()["pid"] == 0 && !process::alive(pid));
     assert_eq!(server.send(&request).status, 200);
     eventually("figures outlive processes", || site()["requests"] == 4 && site()["pid"] != 0);
+}
+
+/// Says which applications its worker has.
+const NEIGHBOURS: &str = "\
+import uwsgi
+def application(environ, start_response):
+    start_response('200 OK', [])
+    apps = uwsgi.workers()[0]['apps']
+    return [b' '.join(b'%d:%s' % (app['id'], app['mountpoint']) for app in apps)]
+";
+
+fn named(host: &str) -> Request {
+    Request::get("/").var("SERVER_NAME", host).header("Host", host).var("UWSGI_SCRIPT", "app")
+}
+
+/// Mount points and requests of the first worker's applications.
+fn applications(server: &Server) -> Vec<(String, u64)> {
+    let document = stats(server);
+    let apps = document["workers"][0]["apps"].as_array().cloned().unwrap_or_default();
+    let figures = |app: &Value| {
+        (app["mountpoint"].as_str().unwrap().to_owned(), app["requests"].as_u64().unwrap())
+    };
+    apps.iter().map(figures).collect()
+}
+
+fn without_applications() -> Setup {
+    let setup = Setup::new(Wire::Uwsgi).args(["--socket", "127.0.0.1:0", "--vhost"]);
+    setup.master(1).args(["--threads", "2"]).file("app.py", NEIGHBOURS)
+}
+
+#[test]
+fn applications_that_requests_name_are_among_those_of_their_worker() {
+    let server = with_stats(without_applications()).start();
+    assert_eq!(applications(&server), []);
+    for host in ["a", "b", "a", "a"] {
+        assert_eq!(server.send(&named(host)).status, 200);
+    }
+    let expected = [("a|".to_owned(), 3), ("b|".to_owned(), 1)];
+    eventually("all are listed", || applications(&server) == expected);
+    assert_eq!(server.send(&named("b")).text(), "0:a| 1:b|");
+}
+
+#[test]
+fn the_first_eight_are_listed_and_all_requests_count() {
+    ours_only!("it lists max-apps of them");
+    let server = with_stats(without_applications()).start();
+    let hosts: Vec<_> = (0..10).map(|number| format!("h{number}")).collect();
+    for host in hosts.iter().chain(&hosts) {
+        assert_eq!(server.send(&named(host)).status, 200);
+    }
+    let expected: Vec<_> = hosts[..8].iter().map(|host| (format!("{host}|"), 2)).collect();
+    eventually("all are listed", || applications(&server) == expected);
+    let worker = stats(&server)["workers"][0]["requests"].clone();
+    assert_eq!(worker, 20);
+    let sites = requests(&server);
+    assert_eq!(sites.len(), 10);
+    assert!(sites.iter().all(|(_, requests, errors)| (*requests, *errors) == (2, 0)), "{sites:?}");
 }

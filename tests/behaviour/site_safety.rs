@@ -362,3 +362,24 @@ fn who_lets_others_in_is_told_at_the_start() {
         "WARNING: dynamic-apps-root /none: <*>"
     ));
 }
+
+#[test]
+fn an_instance_for_sites_on_a_public_address_says_who_may() {
+    ours_only!("it says nothing of it, and everybody may");
+    const WHO: &str = "WARNING: 0.0.0.0:<N> can be reached from other machines: only peers of this machine may have applications loaded <*> others get 403; accepted: dynamic-apps-from = PEER <*>";
+    let warns = |speech: Speech, address: &str, args: &[&str]| {
+        let setup = bare(speech, address, args).file("main.py", "def application(e, s): pass\n");
+        let server = setup.start();
+        server.logged(WHO)
+    };
+    let public = "0.0.0.0:0";
+    let main = ["--wsgi-file", "main.py"];
+    for speech in [Speech::Uwsgi, Speech::FastCgi, Speech::Scgi] {
+        assert!(warns(speech, public, &[]));
+    }
+    assert!(warns(Speech::Uwsgi, public, &[&main[..], &["--vhost"]].concat()));
+    assert!(!warns(Speech::Uwsgi, public, &main), "it has its application");
+    assert!(!warns(Speech::Uwsgi, "127.0.0.1:0", &["--vhost"]));
+    assert!(!warns(Speech::Uwsgi, public, &["--dynamic-apps-from", "127.0.0.1"]));
+    assert!(!warns(Speech::Uwsgi, public, &["--dynamic-apps=false"]));
+}

@@ -168,3 +168,27 @@ fn atexit_functions_of_python_run() {
     let path = server.path("bye");
     eventually("the function", || path.exists());
 }
+
+#[test]
+fn options_of_sites_are_known() {
+    ours_only!("it has none of them but vhost");
+    let server = Setup::uwsgi()
+        .master(1)
+        .args(["--vhost", "--app-isolation", "process", "--max-sites", "9", "--show-config"])
+        .args(["--site-option", "threads=4", "--site-option", "b:threads=2"])
+        .args(["--dynamic-apps-from", "unix", "--dynamic-apps-root", "/"])
+        .start();
+    for (name, value) in [
+        ("vhost", "True"),
+        ("app-isolation", "b'process'"),
+        ("max-sites", "b'9'"),
+        ("site-option", "[b'threads=4', b'b:threads=2']"),
+        ("dynamic-apps-from", "b'unix'"),
+        ("dynamic-apps-root", "b'/'"),
+    ] {
+        assert_eq!(evaluate(&server, &format!("uwsgi.opt['{name}']")), value, "{name}");
+    }
+    for line in ["app-isolation = process", "site-option = b:threads=2", "dynamic-apps-root = /"] {
+        server.wait_for(line);
+    }
+}

@@ -175,3 +175,80 @@ dynamic-apps-from = unix, 10.0.0.0/8, user:no_such_user
     let (found, _) = uwsgi(&["check", "app.ini"], &safe);
     assert!(!found.contains("Python code"), "{found}");
 }
+
+const SITES: &str = "\
+[uwsgi]
+socket = 0.0.0.0:9090
+vhost = true
+app-isolation = process
+site-option = harakiri = 20
+site-option = a.example:threads = 4
+dynamic-apps-from = 127.0.0.1
+dynamic-apps-root = /
+max-sites = 100
+";
+
+#[test]
+fn contradictions_of_sites_are_found_at_their_lines() {
+    for (change, expected) in [
+        (
+            "",
+            "app.ini: error: app-isolation = process: only a master starts the processes of sites; add master",
+        ),
+        (
+            "",
+            "app.ini:6:15: warning: site-option: has no effect: without a master nobody starts processes for sites",
+        ),
+        (
+            "dynamic-apps = false",
+            "app.ini:7:21: warning: dynamic-apps-from: has no effect: app.ini:10: dynamic-apps: no request has an application loaded",
+        ),
+        (
+            "dynamic-apps = false",
+            "app.ini:8:21: warning: dynamic-apps-root: has no effect: app.ini:10: ",
+        ),
+        ("dynamic-apps = false", "app.ini:5:15: warning: site-option: has no effect: app.ini:10: "),
+        (
+            "dynamic-apps = false",
+            "app.ini:4:17: warning: app-isolation: has no effect: app.ini:10: ",
+        ),
+        (
+            "single-interpreter = true",
+            "app.ini:10:22: warning: single-interpreter: contradicts app.ini:4: app-isolation: ",
+        ),
+    ] {
+        let (found, status) = uwsgi(&["check", "app.ini"], &format!("{SITES}{change}\n"));
+        assert!(found.contains(expected), "{expected:?} is missing in {found}");
+        assert_eq!(status, 2, "{found}");
+    }
+    let (found, status) = uwsgi(&["check", "app.ini"], &format!("{SITES}master = true\n"));
+    assert_eq!(status, 1, "{found}");
+    for word in ["effect", "contradicts", "nobody"] {
+        assert!(!found.contains(word), "{found}");
+    }
+}
+
+#[test]
+fn sites_are_explained_in_plain_words() {
+    let explained = |text: &str| uwsgi(&["explain", "app.ini"], text).0;
+    let text = explained(SITES);
+    for part in [
+        "  - runs no application but those that requests name: others are answered with 500\n",
+        "  - chooses applications by the host of a request as well as by its path\n",
+        "  - loads applications that requests of 127.0.0.1 name by UWSGI_SCRIPT and its like, from below /; answers others that do with 403\n",
+        "  - runs each of them in processes of its own, with its own Python, user and limits: they start with its first request, and end when it is idle\n",
+        "  - gives processes of all sites harakiri = 20\n",
+        "  - gives processes of sites of a.example threads = 4\n",
+        "  - counts up to 100 sites apart\n",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let text = explained("[uwsgi]\nsocket = :9090\nvhost-host = true\nsingle-interpreter = true\n");
+    assert!(text.contains("by the Host header of a request"), "{text}");
+    assert!(text.contains("requests of peers of this machine name by"), "{text}");
+    assert!(text.contains("runs all of them in one interpreter"), "{text}");
+    let text = explained("[uwsgi]\nsocket = :9090\nmodule = app\ndynamic-apps = false\n");
+    assert!(text.contains("  - loads no application that a request names\n"), "{text}");
+    let text = explained("[uwsgi]\nhttp-socket = :9090\nmodule = app\n");
+    assert!(!text.contains("UWSGI_SCRIPT and") && !text.contains("sites apart"), "{text}");
+}

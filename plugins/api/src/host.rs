@@ -26,6 +26,25 @@ pub struct WorkerStatus {
     pub tx: u64,
     /// Microseconds.
     pub avg_rt: u64,
+    /// The first ones of the process that has this number.
+    pub apps: Vec<AppStatus>,
+}
+
+/// What `uwsgi.workers()` and the statistics show of an application of a worker.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AppStatus {
+    /// Its number in the log.
+    pub id: u16,
+    /// First modifier of the requests that it answers.
+    pub modifier1: u8,
+    /// Where it is mounted; empty for the default application.
+    pub mountpoint: String,
+    /// How long loading took, in seconds.
+    pub startup_time: u64,
+    /// Requests of this process.
+    pub requests: u64,
+    /// Those that ended with an exception.
+    pub exceptions: u64,
 }
 
 /// What a plugin may ask of the server. All calls are cheap and safe from any thread.

@@ -17,7 +17,7 @@ pub mod site;
 pub mod websocket;
 
 pub use gateway::{Cargo, Gateway, Post};
-pub use host::{Host, WorkerStatus};
+pub use host::{AppStatus, Host, WorkerStatus};
 pub use mounts::{Asked, Chosen, MountRules, Mounts};
 pub use option::{Argument, OptionKind, OptionRow, Reload, Status};
 pub use plugin::{Handler, LoadReport, LoadedApp, Outcome, Plugin, PluginError};

@@ -322,8 +322,12 @@ def run_hook(name):
 
 
 def run_exit_functions():
+    import uwsgi
+
     try:
-        run_hook("atexit")
+        # As under uWSGI, where it serves: a process that loads for workers runs it as worker 0 otherwise.
+        if uwsgi.worker_id():
+            run_hook("atexit")
     except BaseException as error:
         print_exception(error)
     import atexit

@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use uwsgi_plugin_api::websocket::Kind;
-use uwsgi_plugin_api::{CoreId, Host, Settings, WorkerStatus};
+use uwsgi_plugin_api::{AppStatus, CoreId, Host, Settings, WorkerStatus};
 
 use crate::ffi::{self, Exception, Exchange, Function, Object, Py, Raised, Ref};
 use crate::{input, websocket};
@@ -291,6 +291,28 @@ fn workers(py: Py<'_>, workers: &[WorkerStatus]) -> Result<Object, Raised> {
     py.tuple(workers.iter().map(|worker| worker_dict(py, worker)).collect::<Result<_, _>>()?)
 }
 
+/// `interpreter` and `callable` are addresses in uWSGI's memory: of no use to anybody, and 0 here.
+fn apps(py: Py<'_>, apps: &[AppStatus]) -> Result<Object, Raised> {
+    let dict = |app: &AppStatus| {
+        let dict = py.dict()?;
+        for (name, value) in [
+            ("id", py.integer(app.id.into())?),
+            ("modifier1", py.integer(app.modifier1.into())?),
+            ("mountpoint", py.bytes(app.mountpoint.as_bytes())?),
+            ("startup_time", py.unsigned(app.startup_time)?),
+            ("interpreter", py.integer(0)?),
+            ("callable", py.integer(0)?),
+            ("requests", py.unsigned(app.requests)?),
+            ("exceptions", py.unsigned(app.exceptions)?),
+            ("chdir", py.bytes(b"")?),
+        ] {
+            dict.borrowed().set_item(py, py.interned(name)?.borrowed(), value.borrowed())?;
+        }
+        Ok(dict)
+    };
+    py.tuple(apps.iter().map(dict).collect::<Result<_, Raised>>()?)
+}
+
 fn worker_dict(py: Py<'_>, worker: &WorkerStatus) -> Result<Object, Raised> {
     let dict = py.dict()?;
     for (name, value) in [
@@ -308,7 +330,7 @@ fn worker_dict(py: Py<'_>, worker: &WorkerStatus) -> Result<Object, Raised> {
         ("respawn_count", py.unsigned(worker.respawn_count)?),
         ("tx", py.unsigned(worker.tx)?),
         ("avg_rt", py.unsigned(worker.avg_rt)?),
-        ("apps", py.tuple(Vec::new())?),
+        ("apps", apps(py, &worker.apps)?),
     ] {
         dict.borrowed().set_item(py, py.interned(name)?.borrowed(), value.borrowed())?;
     }

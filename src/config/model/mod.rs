@@ -79,6 +79,15 @@ pub struct Config {
     pub arguments: Vec<String>,
 }
 
+impl Config {
+    /// The applications that it names, as they are written.
+    pub fn applications(&self) -> Vec<String> {
+        let options = ["module", "wsgi-file", "mount"].into_iter();
+        let named = options.flat_map(|name| self.settings.all(name)).map(str::to_owned);
+        named.chain(self.arguments.iter().cloned()).collect()
+    }
+}
+
 /// One socket as configured.
 #[derive(Clone, Debug)]
 pub struct SocketSpec {

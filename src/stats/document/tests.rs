@@ -50,7 +50,7 @@ fn first() -> Worker {
         respawn_count: 1,
         tx: 722,
         avg_rt: 493,
-        apps: vec![App { requests: 2, exceptions: 1, ..App::default() }],
+        apps: vec![AppStatus { requests: 2, exceptions: 1, ..AppStatus::default() }],
         cores: cores(2),
         ..Worker::default()
     }
@@ -67,7 +67,7 @@ fn second() -> Worker {
         running_time: 565,
         tx: 5914,
         avg_rt: 282,
-        apps: vec![App { requests: 1, ..App::default() }],
+        apps: vec![AppStatus { requests: 1, ..AppStatus::default() }],
         cores: cores(1),
         ..first()
     }

@@ -9,6 +9,7 @@ use crate::support::{Request, eventually, process, python};
 
 #[test]
 fn an_extension_that_refuses_is_explained() {
+    ours_only!("it says what Python says");
     const REFUSES: &str = "raise ImportError('cannot load module more than once per process')\n";
     let setup = with_site(server(), "site").file("site/settings.py", REFUSES);
     let server = setup.start();
@@ -45,6 +46,7 @@ fn a_busy_site_is_interrupted() {
 /// A thread that computes gives way to threads of its own interpreter only, up to Python 3.12.
 #[test]
 fn a_site_that_computes_lets_others_run() {
+    ours_only!("the others wait until it is done");
     const COMPUTES: &str = "\
 import time
 def application(environ, start_response):

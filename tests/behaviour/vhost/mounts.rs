@@ -3,7 +3,7 @@
 use nix::sys::signal::Signal;
 
 use super::{server, serves};
-use crate::support::{Request, Setup, eventually};
+use crate::support::{Request, Setup, Wire, eventually};
 
 /// Marks the interpreter, and says who did.
 fn marking(name: &str) -> String {
@@ -12,11 +12,13 @@ fn marking(name: &str) -> String {
     )
 }
 
+/// Without `vhost`: uWSGI finds no mount points with it.
 fn mounted() -> Setup {
     let names = ["one", "two", "three"];
+    let without = Setup::new(Wire::Uwsgi).args(["--socket", "127.0.0.1:0", "--threads", "4"]);
     names
         .into_iter()
-        .fold(server(), |setup, name| setup.file(&format!("{name}.py"), &marking(name)))
+        .fold(without.master(1), |setup, name| setup.file(&format!("{name}.py"), &marking(name)))
         .args(["--manage-script-name", "--mount", "/one=one.py", "--mount", "/two=two.py"])
         .args(["--mount", "/three=three.py"])
 }
@@ -97,6 +99,7 @@ fn hooks_of_every_interpreter_run() {
     assert_eq!(noted("fork"), ["x", "x", "x"]);
     assert_eq!(noted("exit"), ["", "", ""]);
     server.signal(Signal::SIGHUP);
-    eventually("exit hooks", || noted("exit") == ["x", "x", "x"]);
+    eventually("exit hooks", || noted("exit").iter().all(|text| !text.is_empty()));
+    assert_eq!(noted("exit"), ["x", "x", "x"]);
     assert_eq!(server.stop().code(), Some(0));
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::{interleave, server};
-use crate::support::{Answer, Request, Server, Setup};
+use crate::support::{Answer, Request, Server, Setup, Wire};
 
 /// A virtualenv of the Python that tests run with, or of `program`.
 fn make_virtualenv(program: &Path, at: &Path) {
@@ -67,14 +67,24 @@ fn virtualenvs_with_clashing_versions_answer_side_by_side() {
     interleave(&server, &asked, 6, 30);
 }
 
+/// Of a Python that is not installed here.
+const OLD: &str = "home = /usr/bin\nversion = 2.7.18\n";
+
 #[test]
-fn a_virtualenv_of_another_python_is_refused_without_a_master() {
+fn a_virtualenv_of_another_python_needs_a_master() {
     ours_only!("it is built for one Python");
-    let config = "home = /usr/bin\nversion = 2.7.18\n";
-    let setup = Setup::unix_socket().arg("--vhost");
-    let server = setup.file("uses.py", CLASH).file("old/pyvenv.cfg", config).start();
+    let alone = Setup::new(Wire::Uwsgi).args(["--socket", "127.0.0.1:0", "--vhost"]);
+    let server = alone.file("uses.py", CLASH).file("old/pyvenv.cfg", OLD).start();
     assert_eq!(server.send(&of_virtualenv(&server, "a", "old")).status, 500);
     server.wait_for("the virtualenv <*>/old (UWSGI_PYHOME) is for Python 2.7, this server runs 3.<*>: with app-isolation = process each application has the Python of its virtualenv");
+}
+
+#[test]
+fn a_virtualenv_whose_python_is_not_there_is_told() {
+    ours_only!("it is built for one Python");
+    let server = server().file("uses.py", CLASH).file("old/pyvenv.cfg", OLD).start();
+    assert_eq!(server.send(&of_virtualenv(&server, "a", "old")).status, 500);
+    server.wait_for("site a| uses: no usable Python in the virtualenv <*>/old:");
 }
 
 #[test]

@@ -228,8 +228,13 @@ pub fn shutdown(python: &Path) {
     let mut server = Server::new(python, &[("module", "hooked")]);
     server.get("/").ok();
     server.park();
+    // The hook is for those that serve.
     server.plugin.shutdown();
-    assert_eq!(std::fs::read_to_string(&left).unwrap(), "uwsgi.atexit\natexit\n");
+    assert_eq!(std::fs::read_to_string(&left).unwrap(), "atexit\n");
+    std::fs::remove_file(&left).unwrap();
+    server.host.worker.store(1, Ordering::Relaxed);
+    server.plugin.shutdown();
+    assert_eq!(std::fs::read_to_string(&left).unwrap(), "uwsgi.atexit\n");
     std::fs::remove_file(left).unwrap();
 }
 
