@@ -226,15 +226,19 @@ impl Sites {
         };
         let file = order.write()?;
         let (ours, theirs) = Channel::pair()?;
-        let given = [
+        let mut given = vec![
             (ORDER, file.as_fd()),
             (TAKE, site.take.as_fd()),
             (SEND, site.send.as_fd()),
             (LEASH, theirs.as_fd()),
-            (rescue::SEND, home.as_fd()),
             (SitesBoard::passed_as(), self.figures.descriptor()),
         ];
-        let passed = given.map(|(name, fd)| (name.to_owned(), fd.as_raw_fd()));
+        // Another user's processes are not believed: see `net/away`.
+        if uid.is_none() && gid.is_none() {
+            given.push((rescue::SEND, home.as_fd()));
+        }
+        let passed: Vec<_> =
+            given.iter().map(|(name, fd)| ((*name).to_owned(), fd.as_raw_fd())).collect();
         let identity =
             Identity::resolve(uid.as_deref(), gid.as_deref()).map_err(io::Error::other)?;
         let program = Program {

@@ -7,6 +7,10 @@
 //! As with `rescue`, what goes is the connection itself with all that was read of it, and nothing is proxied. It goes when a
 //! head is complete and before anything of its body was taken, so that it always is a head and what one read brought besides.
 //!
+//! The processes of a site that runs as another user have no way home, and their connections end with the answer. They could
+//! make up what a connection has said, and say it in the name of whoever may have applications loaded: no socket shows
+//! whose the bytes are that were read of it. And they could keep a copy of a connection that is another site's next.
+//!
 //! A worker knows the channels of sites that it was asked for. For others it asks the master; meanwhile, and where a channel
 //! is full, the connection waits here, in no thread's hands. A worker that leaves gives to the others what waits here.
 //!
@@ -208,8 +212,9 @@ impl Hub {
         let Some(away) = self.away() else { return Attempt::Later };
         let sent = match to {
             Destination::Home => match &self.doors.rescue {
-                Some(rescue) => rescue.send(&message, connection.fd()),
-                None => Err(io::ErrorKind::BrokenPipe.into()),
+                // A site without a home would send it to itself.
+                Some(rescue) if rescue.leads_home() => rescue.send(&message, connection.fd()),
+                _ => Err(io::ErrorKind::BrokenPipe.into()),
             },
             Destination::Site(spec) => match away.channel(spec, now_ms) {
                 Ok(channel) => channel.send_with_fd(&message, connection.fd()),

@@ -51,10 +51,15 @@ fn dispatcher(listener: Listening, rescue: Option<&Rescue>) -> (Worker, Asked, A
 
 /// A process of the site that `key` tells from others, and the pair that leads to it.
 fn process(listener: Listening, key: &[u8], home: &Rescue) -> (Worker, Channel) {
+    process_of(listener, key, Some(home))
+}
+
+/// The same, perhaps of another user.
+fn process_of(listener: Listening, key: &[u8], home: Option<&Rescue>) -> (Worker, Channel) {
     let (send, take) = Rescue::pair().unwrap();
     let copy = |fd: std::os::fd::BorrowedFd<'_>| fd.try_clone_to_owned().unwrap();
     let own = copy(std::os::fd::AsFd::as_fd(&send));
-    let rescue = Rescue::of_site(own, take.into(), copy(home.sender()));
+    let rescue = Rescue::of_site(own, take.into(), home.map(|home| copy(home.sender())));
     let own = OwnSite { key: key.to_vec(), name: "a".into(), suspects: Vec::new() };
     let of_site = Sites { own: Some(own), dynamic: false, ..sites() };
     let nobody = Box::new(|_: &SiteSpec| Err(io::ErrorKind::NotConnected.into()));
@@ -108,6 +113,26 @@ fn what_is_not_the_sites_goes_home() {
     assert!(site.jobs.is_empty(), "the next one is another's");
     worker.until("the second request", |worker| worker.jobs.len() == 1);
     assert_eq!(worker.jobs[0].requests, 1);
+}
+
+#[test]
+fn a_site_of_another_user_has_no_way_home() {
+    let (listener, address) = listening(WireProtocol::PersistentUwsgi);
+    let home = Rescue::new().unwrap();
+    let (mut worker, asked, _) = dispatcher(listener.clone(), Some(&home));
+    let _client = client(address, &[site(), packet(&[])].concat());
+    worker.until("the question", |_| !asked.lock().is_empty());
+    let key = asked.lock()[0].key.clone();
+    let (mut site, send) = process_of(listener, &key, None);
+    worker.hub.know_site(&key, Some(send));
+    worker.until("nobody waits", |worker| !worker.hub.holds_some());
+    site.until("the first request", |site| site.jobs.len() == 1);
+    let mut job = site.jobs.pop_front().unwrap();
+    assert!(!site.hub.keeps_connections(job.listener), "it ends with its answer");
+    // Even if it did not, its next request would be answered with an error.
+    job.finish_request();
+    site.hub.progress(job, site.hub.now_ms(), &mut site.jobs);
+    assert_eq!(site.jobs.pop_front().unwrap().denied, Some(503));
 }
 
 #[test]
