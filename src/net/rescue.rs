@@ -29,6 +29,11 @@ use crate::sys::socket;
 /// allow less (net.core.wmem_max).
 const QUEUE_BYTES_MAX: usize = 1 << 20;
 
+/// The same of the pair of one site, as setsockopt(2) takes it, which doubles it: as little as lets the largest message pass, and
+/// about a hundred usual ones. All descriptors that are on their way count against one limit of the user, so that what waits
+/// for a site that takes nothing must not be many.
+const SITE_QUEUE_BYTES_MAX: usize = 84 * 1024;
+
 /// Names of the two ends between images of the program.
 pub const SEND: &str = "rescue-send";
 const TAKE: &str = "rescue-take";
@@ -79,7 +84,7 @@ impl Rescue {
     pub fn pair() -> io::Result<(Channel, Channel)> {
         let (send, take) = Channel::pair()?;
         // As above.
-        let _ = setsockopt(&send, sockopt::SndBuf, &QUEUE_BYTES_MAX);
+        let _ = setsockopt(&send, sockopt::SndBuf, &SITE_QUEUE_BYTES_MAX);
         Ok((send, take))
     }
 
