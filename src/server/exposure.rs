@@ -4,11 +4,13 @@
 //! may name applications, and its requests are refused where they do. It is told of one thing, in one line, where every
 //! local user may write to its unix socket: such a user is a peer of this machine. Naming who may, or roots, ends that.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::unix::fs::MetadataExt;
 
 use uwsgi_plugin_api::WireProtocol;
 
 use crate::config::Config;
+use crate::config::model::site_options::IDENTITY;
 use crate::net::listen::Socket;
 
 /// Writable for everybody, of a file's mode.
@@ -26,7 +28,25 @@ pub(super) fn warnings(config: &Config, sockets: &[Socket]) -> Vec<String> {
         format!("WARNING: dynamic-apps-root {root}: there is no such directory; nothing is loaded from below it")
     });
     let open = sockets.iter().filter(|socket| sites.roots.is_empty() && names_applications(socket));
-    missing.chain(open.filter_map(|socket| warning(config, socket))).collect()
+    let crossed = sockets.iter().filter(|socket| crosses_users(config, socket)).map(|socket| {
+        format!(
+            "WARNING: {}: every process of this machine may have code run as the user of any site, those of other sites included \
+             (site-option uid, dynamic-apps-from); accepted: a unix socket with dynamic-apps-from = user:NAME, dynamic-apps = false",
+            socket.info.name
+        )
+    });
+    let open = open.filter_map(|socket| warning(config, socket));
+    missing.chain(open).chain(crossed).collect()
+}
+
+/// Whether sites have users of their own, and nobody sees which user's a peer is. Roots do not help: a site may write below
+/// one, and name another's host.
+fn crosses_users(config: &Config, socket: &Socket) -> bool {
+    let sites = &config.sites;
+    let apart = sites.options.iter().any(|option| IDENTITY.contains(&option.name.as_str()));
+    let loopback = [IpAddr::from(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()];
+    let local = loopback.iter().any(|address| sites.from.peers.contain(Some(*address)));
+    apart && local && socket.tcp.is_some() && names_applications(socket)
 }
 
 /// Whether requests by a socket have variables of their peers' choice.
