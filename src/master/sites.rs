@@ -45,6 +45,8 @@ pub(super) struct Site {
     /// Of the processes that serve.
     pub(super) leash: Option<Channel>,
     pub(super) life: Life,
+    /// When it was first asked for, or when its last process ended.
+    pub(super) rests_since: Millis,
 }
 
 /// See the module.
@@ -167,10 +169,8 @@ fn restored(words: &mut SplitWhitespace<'_>, passed: &mut Passed) -> Option<(u32
     let mut take = |what: &str| passed.remove(&format!("site {number} {what}")).map(Channel::from);
     let (send, own) = (take(SEND)?, take(TAKE)?);
     let up = (pid > 0).then_some((Pid::from_raw(pid), since));
-    Some((
-        number,
-        Site { spec, send, take: own, leash: take(LEASH), life: Life::resumed(up, leaving) },
-    ))
+    let (leash, life) = (take(LEASH), Life::resumed(up, leaving));
+    Some((number, Site { spec, send, take: own, leash, life, rests_since: now() }))
 }
 
 impl Site {

@@ -37,6 +37,7 @@ use super::sorting::{Destination, Sorting, Suits};
 use crate::config::model::site_spec::SiteSpec;
 use crate::config::model::sites::Sites;
 use crate::sys::channel::{Channel, MESSAGE_BYTES_MAX};
+use crate::sys::memory;
 
 /// How often it is looked whether a full channel has room, in milliseconds.
 pub(super) const RETRY_MS: u64 = 20;
@@ -67,6 +68,8 @@ pub struct Away {
     sorting: Sorting,
     ask: Box<Ask>,
     outlets: Mutex<HashMap<Vec<u8>, Outlet>>,
+    /// So many channels are open at once.
+    open_max: usize,
     waiting: Mutex<VecDeque<Waiting>>,
     /// As many as are in `waiting`, and those that are being looked at.
     count: AtomicUsize,
@@ -112,6 +115,7 @@ impl Away {
             sorting,
             ask,
             outlets: Mutex::default(),
+            open_max: open_max(memory::open_files_max()),
             waiting: Mutex::default(),
             count: AtomicUsize::new(0),
             complained_ms: AtomicU64::new(0),
@@ -322,7 +326,15 @@ impl Hub {
     pub fn know_site(&self, key: &[u8], channel: Option<Channel>) {
         let Some(away) = self.away() else { return };
         let outlet = channel.map_or(Outlet::Refused, |channel| Outlet::Open(Arc::new(channel)));
-        away.outlets.lock().insert(key.to_vec(), outlet);
+        let mut outlets = away.outlets.lock();
+        let is_open = |outlet: &Outlet| matches!(outlet, Outlet::Open(_));
+        if is_open(&outlet) && outlets.values().filter(|one| is_open(one)).count() >= away.open_max
+        {
+            // Any of them: it is asked for again.
+            let other = outlets.iter().find(|(_, one)| is_open(one)).map(|(key, _)| key.clone());
+            other.and_then(|other| outlets.remove(&other));
+        }
+        outlets.insert(key.to_vec(), outlet);
     }
 
     /// Tries again what waits. What cannot go at all is answered here and is put into `jobs`.
@@ -350,6 +362,12 @@ impl Hub {
         // Only now: what was looked at was in nobody's sight.
         away.count.fetch_sub(count, Ordering::SeqCst);
     }
+}
+
+/// A quarter of the descriptors, so that connections have the most of them.
+fn open_max(descriptors_max: Option<u64>) -> usize {
+    let quarter = descriptors_max.unwrap_or(u64::MAX) / 4;
+    usize::try_from(quarter).unwrap_or(usize::MAX).clamp(1, OUTLETS_MAX)
 }
 
 #[cfg(test)]
