@@ -22,6 +22,7 @@ impl Master {
     pub(super) fn grant_site(&mut self, seat: Seat, spec: SiteSpec) {
         let key = spec.key.clone();
         let number = self.site_of(spec);
+        number.into_iter().for_each(|number| self.mend_site(number));
         let hands = self.hands();
         let Some(worker) = hands.workers.get(&seat) else { return };
         let site = number.and_then(|number| hands.sites.all.get(&number));
@@ -77,7 +78,7 @@ impl Master {
         }
     }
 
-    fn mercy_at(&self) -> Millis {
+    pub(super) fn mercy_at(&self) -> Millis {
         now() + self.context.config.processes.worker_mercy.as_millis() as u64
     }
 
@@ -95,6 +96,7 @@ impl Master {
 
     /// A connection waits for a site.
     pub(super) fn hear_site(&mut self, number: u32) {
+        self.mend_site(number);
         let hands = self.hands_mut();
         let sites = &mut hands.sites;
         let over = sites.stops_at.is_some_and(|at| at <= now());
@@ -147,6 +149,7 @@ impl Master {
                 ));
             }
         }
+        self.mend_site(number);
         self.await_site(number);
         true
     }

@@ -6,6 +6,7 @@
 
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
+use nix::poll::{PollFd, PollFlags, PollTimeout};
 use nix::sys::socket::{Shutdown, shutdown};
 
 use super::ears::Source;
@@ -59,7 +60,34 @@ impl Master {
     }
 }
 
+impl Master {
+    /// A pair that its own processes have shut down is replaced, and so are they: nothing could be sent to the site ever after,
+    /// and it would seem to be asked for all the time.
+    pub(super) fn mend_site(&mut self, number: u32) {
+        let mercy_at = self.mercy_at();
+        let hands = self.hands_mut();
+        let broken = hands.sites.all.get_mut(&number).filter(|site| site.is_broken());
+        let Some(site) = broken else { return };
+        let name = site.spec.name.clone();
+        log::line(format_args!("site {name}: its processes have shut their channel, replaced"));
+        hands.ears.forget(site.take.as_fd(), Source::Site(number));
+        site.dismiss(mercy_at);
+        let late = site.close();
+        match site.reopen(&late) {
+            Ok(()) => self.await_site(number),
+            // The next one who asks for it has it tried again.
+            Err(error) => log::line(format_args!("site {name}: no channel: {error}")),
+        }
+    }
+}
+
 impl Site {
+    fn is_broken(&self) -> bool {
+        let ended = PollFlags::from_bits_retain(libc::POLLRDHUP);
+        let mut fds = [PollFd::new(self.take.as_fd(), ended)];
+        nix::poll::poll(&mut fds, PollTimeout::ZERO).is_ok_and(|count| count > 0)
+    }
+
     fn rests(&self) -> bool {
         self.life.is_idle() && self.life.is_quiet() && !self.is_asked_for()
     }
@@ -108,7 +136,7 @@ mod tests {
     #[test]
     fn nothing_is_lost_of_what_was_sent_before_it_was_closed() {
         let mut site = site();
-        assert!(site.rests());
+        assert!(site.rests() && !site.is_broken());
         let worker = site.send.as_fd().try_clone_to_owned().unwrap();
         let worker = crate::sys::channel::Channel::from(worker);
         worker.send_with_fd(b"a", site.take.as_fd()).unwrap();
@@ -117,7 +145,9 @@ mod tests {
         assert_eq!(late.len(), 1);
         let error = worker.send(b"b").unwrap_err();
         assert_eq!(error.kind(), std::io::ErrorKind::BrokenPipe, "the worker asks again");
+        assert!(site.is_broken());
         site.reopen(&late).unwrap();
+        assert!(!site.is_broken());
         assert!(site.is_asked_for());
         let (length, fd) = site.take.receive_with_fd(&mut [0; 8]).unwrap().unwrap();
         assert!(length == 1 && fd.is_some());

@@ -131,3 +131,28 @@ fn a_site_that_dies_while_it_loads_answers_500() {
     assert_eq!(server.send(&ask(&server, "one", "/")).status, 500);
     assert_eq!(get(&server, "two").name, "two");
 }
+
+/// Ends the channel by which requests come to it.
+const SHUTS: &str = "\
+import os, socket
+def application(environ, start_response):
+    start_response('200 OK', [])
+    if environ['PATH_INFO'] == '/shut':
+        text = open('/proc/self/environ').read().split('UWSGI_RS_PASSED=')[1].split(chr(0))[0]
+        passed = dict(reversed(line.split('=')) for line in text.splitlines())
+        socket.socket(fileno=os.dup(int(passed['site-take']))).shutdown(socket.SHUT_RDWR)
+    return [str(os.getppid()).encode()]
+";
+
+#[test]
+fn a_site_that_shuts_its_channel_is_replaced() {
+    ours_only!("uWSGI loads what requests name into its workers");
+    let server = setup().file("shuts/shuts.py", SHUTS).start();
+    let first = server.send(&ask(&server, "shuts", "/shut"));
+    assert_eq!(first.status, 200);
+    let second = server.send(&ask(&server, "shuts", "/"));
+    assert_eq!(second.status, 200);
+    assert_ne!(first.text(), second.text());
+    get(&server, "one");
+    assert_eq!(count(&server, "site shuts: started"), 2, "it is not started over and over");
+}
