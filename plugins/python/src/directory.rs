@@ -40,10 +40,11 @@ pub(crate) fn go(wanted: Option<&Path>, host: &dyn Host) -> io::Result<()> {
             (Some(here), _) => here,
             (empty, Some(_)) => empty.insert(leave(host)?),
         };
+        if here.at.as_deref() == wanted && !here.is_shared {
+            return Ok(());
+        }
         match wanted {
-            // Also where it was before: the application, or another one of the same directory, may have left it since.
             Some(directory) => chdir(directory)?,
-            None if here.at.is_none() && !here.is_shared => {}
             None => fchdir(&here.home)?,
         }
         here.at = wanted.map(Path::to_owned);
