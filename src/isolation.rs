@@ -104,7 +104,7 @@ pub fn before_privileges(config: &Config, image: Image) -> Result<(), IsolationE
     } else if first && hooks.of(Phase::AsRoot).next().is_some() {
         log::line(format_args!("not running as root: what is asked for as root is not done"));
     }
-    limit(&config.isolation)
+    limit(config)
 }
 
 /// Who to run as.
@@ -137,7 +137,10 @@ pub fn after_privileges(config: &Config, image: Image) -> Result<(), IsolationEr
 }
 
 /// Limits of each process, and their priority: before privileges are dropped, since only root may raise them.
-fn limit(isolation: &Isolation) -> Result<(), IsolationError> {
+fn limit(config: &Config) -> Result<(), IsolationError> {
+    /// A site takes three in the master, and one in each worker; the largest number of sites is 65,535.
+    const DESCRIPTORS_OF_SITES: u64 = 1 << 18;
+    let isolation = &config.isolation;
     if let Some(most) = isolation.processes_max {
         log::line(format_args!("limiting number of processes to {most}..."));
         allowance::limit_processes(most).map_err(refused("limit-nproc", most))?;
@@ -147,9 +150,14 @@ fn limit(isolation: &Isolation) -> Result<(), IsolationError> {
         log::line(format_args!("scheduler priority set to {nice}"));
     }
     match isolation.descriptors_max {
-        Some(most) => allowance::limit_descriptors(most).map_err(refused("max-fd", most)),
-        None => Ok(()),
+        Some(most) => allowance::limit_descriptors(most).map_err(refused("max-fd", most))?,
+        // Where that cannot be, fewer sites can be known at once.
+        None if config.sites.separates() => {
+            let _ = allowance::allow_descriptors(DESCRIPTORS_OF_SITES);
+        }
+        None => {}
     }
+    Ok(())
 }
 
 /// Binds a worker to its processors, in the worker, before it starts threads. What cannot be is said; the worker goes on.

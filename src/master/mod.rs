@@ -25,6 +25,7 @@ mod notify;
 mod run;
 mod site_life;
 mod site_order;
+mod site_room;
 mod sites;
 mod upgrade;
 pub mod vacuum;

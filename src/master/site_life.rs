@@ -22,6 +22,7 @@ impl Master {
     pub(super) fn grant_site(&mut self, seat: Seat, spec: SiteSpec) {
         let key = spec.key.clone();
         let number = self.site_of(spec);
+        number.into_iter().for_each(|number| self.mend_site(number));
         let hands = self.hands();
         let Some(worker) = hands.workers.get(&seat) else { return };
         let site = number.and_then(|number| hands.sites.all.get(&number));
@@ -37,19 +38,20 @@ impl Master {
     }
 
     fn site_of(&mut self, spec: SiteSpec) -> Option<u32> {
-        let max = usize::from(self.context.config.sites.sites_max);
+        let max = self.room_for_sites();
         let sites = &mut self.hands_mut().sites;
         if let Some(number) = sites.by_key.get(&spec.key).copied() {
             // What is no part of the key counts from the next start on.
             sites.all.get_mut(&number)?.spec = spec;
             return Some(number);
         }
-        if sites.all.len() >= max {
+        if sites.all.len() >= max && !self.forget_a_site() {
+            let sites = &mut self.hands_mut().sites;
             if sites.complained.is_none_or(|at| now().since(at) >= COMPLAINT_MS) {
                 sites.complained = Some(now());
                 let name = &spec.name;
                 log::line(format_args!(
-                    "site {name}: refused with 503, there are max-sites = {max} already"
+                    "site {name}: refused with 503, {max} others are busy (max-sites; a third of the limit of open descriptors)"
                 ));
             }
             return None;
@@ -57,8 +59,10 @@ impl Master {
         let (send, take) = Rescue::pair()
             .inspect_err(|error| log::line(format_args!("site {}: no channel: {error}", spec.name)))
             .ok()?;
+        let sites = &mut self.hands_mut().sites;
         let number = sites.next;
-        sites.keep(number, Site { spec, send, take, leash: None, life: Life::default() });
+        let life = Life::default();
+        sites.keep(number, Site { spec, send, take, leash: None, life, rests_since: now() });
         self.await_site(number);
         Some(number)
     }
@@ -74,12 +78,12 @@ impl Master {
         }
     }
 
-    fn mercy_at(&self) -> Millis {
+    pub(super) fn mercy_at(&self) -> Millis {
         now() + self.context.config.processes.worker_mercy.as_millis() as u64
     }
 
     /// Hears of the next connection for a site without processes.
-    fn await_site(&mut self, number: u32) {
+    pub(super) fn await_site(&mut self, number: u32) {
         let hands = self.hands_mut();
         let Some(site) = hands.sites.all.get(&number).filter(|site| site.life.is_idle()) else {
             return;
@@ -92,6 +96,7 @@ impl Master {
 
     /// A connection waits for a site.
     pub(super) fn hear_site(&mut self, number: u32) {
+        self.mend_site(number);
         let hands = self.hands_mut();
         let sites = &mut hands.sites;
         let over = sites.stops_at.is_some_and(|at| at <= now());
@@ -129,6 +134,7 @@ impl Master {
             if end != End::Told {
                 site.leash = None;
             }
+            site.rests_since = now();
             Some((*number, end, site.spec.name.clone()))
         });
         let Some((number, end, name)) = found else { return false };
@@ -143,6 +149,7 @@ impl Master {
                 ));
             }
         }
+        self.mend_site(number);
         self.await_site(number);
         true
     }

@@ -180,7 +180,9 @@ impl SiteOrder {
         File::from(find(ORDER)?).read_to_end(&mut bytes)?;
         let broken = || io::Error::from(io::ErrorKind::InvalidData);
         let order = Self::decode(&bytes).ok_or_else(broken)?;
-        let (own, take, home) = (find(SEND)?, find(TAKE)?, find(rescue::SEND)?);
+        let (own, take) = (find(SEND)?, find(TAKE)?);
+        // Those of another user have none.
+        let home = find(rescue::SEND).ok();
         let leash = Channel::from(find(LEASH)?);
         let figures = SitesBoard::passed_as();
         let shared = passed.remove(figures).map(|memory| (figures.to_owned(), memory));

@@ -45,6 +45,8 @@ pub(super) struct Site {
     /// Of the processes that serve.
     pub(super) leash: Option<Channel>,
     pub(super) life: Life,
+    /// When it was first asked for, or when its last process ended.
+    pub(super) rests_since: Millis,
 }
 
 /// See the module.
@@ -179,10 +181,8 @@ fn restored(words: &mut SplitWhitespace<'_>, passed: &mut Passed) -> Option<(u32
     let mut take = |what: &str| passed.remove(&format!("site {number} {what}")).map(Channel::from);
     let (send, own) = (take(SEND)?, take(TAKE)?);
     let up = (pid > 0).then_some((Pid::from_raw(pid), since));
-    Some((
-        number,
-        Site { spec, send, take: own, leash: take(LEASH), life: Life::resumed(up, leaving) },
-    ))
+    let (leash, life) = (take(LEASH), Life::resumed(up, leaving));
+    Some((number, Site { spec, send, take: own, leash, life, rests_since: now() }))
 }
 
 impl Site {
@@ -238,15 +238,19 @@ impl Sites {
         };
         let file = order.write()?;
         let (ours, theirs) = Channel::pair()?;
-        let given = [
+        let mut given = vec![
             (ORDER, file.as_fd()),
             (TAKE, site.take.as_fd()),
             (SEND, site.send.as_fd()),
             (LEASH, theirs.as_fd()),
-            (rescue::SEND, home.as_fd()),
             (SitesBoard::passed_as(), self.figures.descriptor()),
         ];
-        let passed = given.map(|(name, fd)| (name.to_owned(), fd.as_raw_fd()));
+        // Another user's processes are not believed: see `net/away`.
+        if uid.is_none() && gid.is_none() {
+            given.push((rescue::SEND, home.as_fd()));
+        }
+        let passed: Vec<_> =
+            given.iter().map(|(name, fd)| ((*name).to_owned(), fd.as_raw_fd())).collect();
         let identity =
             Identity::resolve(uid.as_deref(), gid.as_deref()).map_err(io::Error::other)?;
         let program = Program {

@@ -7,17 +7,22 @@
 //! As with `rescue`, what goes is the connection itself with all that was read of it, and nothing is proxied. It goes when a
 //! head is complete and before anything of its body was taken, so that it always is a head and what one read brought besides.
 //!
+//! The processes of a site that runs as another user have no way home, and their connections end with the answer. They could
+//! make up what a connection has said, and say it in the name of whoever may have applications loaded: no socket shows
+//! whose the bytes are that were read of it. And they could keep a copy of a connection that is another site's next.
+//!
 //! A worker knows the channels of sites that it was asked for. For others it asks the master; meanwhile, and where a channel
-//! is full, the connection waits here, in no thread's hands. A worker that leaves gives to the others what waits here.
+//! is full, the connection waits here, in no thread's hands. A worker that leaves gives to the others what waits here. A site
+//! whose processes take nothing must not cost the others their places: only so many wait for one site, and only so long.
 //!
 //! Deliberately absent: which request is whose (`sorting`), and when a site has processes (`supervisor/sites`).
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt;
 use std::io;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use mio::unix::SourceFd;
 use parking_lot::Mutex;
@@ -32,12 +37,25 @@ use super::sorting::{Destination, Sorting, Suits};
 use crate::config::model::site_spec::SiteSpec;
 use crate::config::model::sites::Sites;
 use crate::sys::channel::{Channel, MESSAGE_BYTES_MAX};
+use crate::sys::memory;
 
 /// How often it is looked whether a full channel has room, in milliseconds.
 pub(super) const RETRY_MS: u64 = 20;
 
 /// After so many milliseconds without an answer the master is asked again: the question may have found its channel full.
 const ASK_AGAIN_MS: u64 = 1_000;
+
+/// What has waited here for so long is answered with 503, in milliseconds.
+const WAIT_MS_MAX: u64 = 30_000;
+
+/// Of the connections that a worker may have, this part may wait here for one site.
+const SHARE_OF_SITE: usize = 8;
+
+/// And this part for all sites together.
+const SHARE_OF_ALL: usize = 2;
+
+/// Between two complaints about sites that take nothing, in milliseconds.
+const COMPLAINT_MS: u64 = 1_000;
 
 /// More sites than any instance has (`max-sites`): those that were refused are forgotten then.
 const OUTLETS_MAX: usize = 2 * u16::MAX as usize;
@@ -50,9 +68,13 @@ pub struct Away {
     sorting: Sorting,
     ask: Box<Ask>,
     outlets: Mutex<HashMap<Vec<u8>, Outlet>>,
+    /// So many channels are open at once.
+    open_max: usize,
     waiting: Mutex<VecDeque<Waiting>>,
     /// As many as are in `waiting`, and those that are being looked at.
     count: AtomicUsize,
+    /// When there was a complaint, in monotonic milliseconds.
+    complained_ms: AtomicU64,
 }
 
 /// The way to a site.
@@ -68,6 +90,7 @@ enum Outlet {
 struct Waiting {
     connection: Box<Connection>,
     to: Destination,
+    since_ms: u64,
 }
 
 /// What has become of an attempt to send a connection away.
@@ -92,8 +115,10 @@ impl Away {
             sorting,
             ask,
             outlets: Mutex::default(),
+            open_max: open_max(memory::open_files_max()),
             waiting: Mutex::default(),
             count: AtomicUsize::new(0),
+            complained_ms: AtomicU64::new(0),
         }))
     }
 
@@ -113,11 +138,32 @@ impl Away {
         self.count.load(Ordering::SeqCst) > 0
     }
 
+    /// Whether another one may wait, in a worker that may have so many connections.
+    fn has_room(&self, to: &Destination, connections_max: usize) -> bool {
+        let waiting = self.waiting.lock();
+        let same = waiting.iter().filter(|one| one.to.key() == to.key()).count();
+        let of_site = (connections_max / SHARE_OF_SITE).max(1);
+        (same < of_site || *to == Destination::Home)
+            && waiting.len() < (connections_max / SHARE_OF_ALL).max(1)
+    }
+
     /// True where nothing has waited before: whoever turns the reactor sleeps for too long.
-    fn wait(&self, connection: Box<Connection>, to: Destination) -> bool {
+    fn wait(&self, waiting: Waiting) -> bool {
         let before = self.count.fetch_add(1, Ordering::SeqCst);
-        self.waiting.lock().push_back(Waiting { connection, to });
+        self.waiting.lock().push_back(waiting);
         before == 0
+    }
+
+    /// Tells why a request is answered with 503, now and then.
+    fn complain(&self, to: &Destination, now_ms: u64) {
+        let last_ms = self.complained_ms.load(Ordering::Relaxed);
+        if last_ms == 0 || now_ms >= last_ms + COMPLAINT_MS {
+            self.complained_ms.store(now_ms, Ordering::Relaxed);
+            let name = to.name();
+            crate::log::line(format_args!(
+                "{name}: takes no requests, and too many wait for it or for too long: answered with 503"
+            ));
+        }
     }
 
     fn channel(&self, spec: &SiteSpec, now_ms: u64) -> Result<Arc<Channel>, Attempt> {
@@ -165,19 +211,22 @@ impl Hub {
     /// Sends a connection away, or has it wait; gives it back, with what is to be done, where it is to be answered here.
     pub(super) fn send_away(
         &self,
-        mut connection: Box<Connection>,
+        connection: Box<Connection>,
         to: Destination,
         now_ms: u64,
     ) -> Option<(Box<Connection>, Step)> {
+        self.send_or_wait(Waiting { connection, to, since_ms: now_ms }, now_ms)
+    }
+
+    fn send_or_wait(&self, waiting: Waiting, now_ms: u64) -> Option<(Box<Connection>, Step)> {
+        let Waiting { connection, to, since_ms } = waiting;
         let Some(away) = self.away() else { return Some((connection, Step::Close)) };
-        match self.attempt(&connection, &to, now_ms) {
-            Attempt::Sent => self.let_go(connection),
-            Attempt::Never(status) => {
-                connection.denied = Some(status);
-                // Its head is found again.
-                let step = self.look_at(&mut connection);
-                return Some((connection, step));
+        let status = match self.attempt(&connection, &to, now_ms) {
+            Attempt::Sent => {
+                self.let_go(connection);
+                return None;
             }
+            Attempt::Never(status) => status,
             Attempt::Later => {
                 let connection = match self.course() {
                     // Others find the way sooner than this worker, which has other things to do.
@@ -187,12 +236,24 @@ impl Hub {
                     },
                     _ => connection,
                 };
-                if away.wait(connection, to) {
-                    self.wake();
+                if now_ms < since_ms + WAIT_MS_MAX && away.has_room(&to, self.table.capacity()) {
+                    if away.wait(Waiting { connection, to, since_ms }) {
+                        self.wake();
+                    }
+                    return None;
                 }
+                away.complain(&to, now_ms);
+                return Some(self.deny(connection, 503));
             }
-        }
-        None
+        };
+        Some(self.deny(connection, status))
+    }
+
+    fn deny(&self, mut connection: Box<Connection>, status: u16) -> (Box<Connection>, Step) {
+        connection.denied = Some(status);
+        // Its head is found again.
+        let step = self.look_at(&mut connection);
+        (connection, step)
     }
 
     fn attempt(&self, connection: &Connection, to: &Destination, now_ms: u64) -> Attempt {
@@ -208,8 +269,9 @@ impl Hub {
         let Some(away) = self.away() else { return Attempt::Later };
         let sent = match to {
             Destination::Home => match &self.doors.rescue {
-                Some(rescue) => rescue.send(&message, connection.fd()),
-                None => Err(io::ErrorKind::BrokenPipe.into()),
+                // A site without a home would send it to itself.
+                Some(rescue) if rescue.leads_home() => rescue.send(&message, connection.fd()),
+                _ => Err(io::ErrorKind::BrokenPipe.into()),
             },
             Destination::Site(spec) => match away.channel(spec, now_ms) {
                 Ok(channel) => channel.send_with_fd(&message, connection.fd()),
@@ -264,7 +326,15 @@ impl Hub {
     pub fn know_site(&self, key: &[u8], channel: Option<Channel>) {
         let Some(away) = self.away() else { return };
         let outlet = channel.map_or(Outlet::Refused, |channel| Outlet::Open(Arc::new(channel)));
-        away.outlets.lock().insert(key.to_vec(), outlet);
+        let mut outlets = away.outlets.lock();
+        let is_open = |outlet: &Outlet| matches!(outlet, Outlet::Open(_));
+        if is_open(&outlet) && outlets.values().filter(|one| is_open(one)).count() >= away.open_max
+        {
+            // Any of them: it is asked for again.
+            let other = outlets.iter().find(|(_, one)| is_open(one)).map(|(key, _)| key.clone());
+            other.and_then(|other| outlets.remove(&other));
+        }
+        outlets.insert(key.to_vec(), outlet);
     }
 
     /// Tries again what waits. What cannot go at all is answered here and is put into `jobs`.
@@ -272,14 +342,32 @@ impl Hub {
         let Some(away) = self.away().filter(|away| away.holds_some()) else { return };
         let taken = std::mem::take(&mut *away.waiting.lock());
         let count = taken.len();
-        for Waiting { connection, to } in taken {
-            if let Some((connection, step)) = self.send_away(connection, to, now_ms) {
-                self.settle(connection, step, now_ms, jobs);
+        let mut full = HashSet::new();
+        for waiting in taken {
+            let key = waiting.to.key().to_vec();
+            let stays =
+                self.course() != Course::HandingOver && now_ms < waiting.since_ms + WAIT_MS_MAX;
+            if stays && full.contains(&key) {
+                // Behind those that came before it.
+                away.wait(waiting);
+                continue;
+            }
+            let before = away.waiting.lock().len();
+            match self.send_or_wait(waiting, now_ms) {
+                Some((connection, step)) => self.settle(connection, step, now_ms, jobs),
+                None if away.waiting.lock().len() > before => drop(full.insert(key)),
+                None => {}
             }
         }
         // Only now: what was looked at was in nobody's sight.
         away.count.fetch_sub(count, Ordering::SeqCst);
     }
+}
+
+/// A quarter of the descriptors, so that connections have the most of them.
+fn open_max(descriptors_max: Option<u64>) -> usize {
+    let quarter = descriptors_max.unwrap_or(u64::MAX) / 4;
+    usize::try_from(quarter).unwrap_or(usize::MAX).clamp(1, OUTLETS_MAX)
 }
 
 #[cfg(test)]

@@ -76,18 +76,25 @@ impl Hub {
     }
 
     /// Whether an answer that is made now may leave its connection of a listener open. While the worker pauses it may
-    /// not: the client's next connection then waits in the listener's queue.
+    /// not: the client's next connection then waits in the listener's queue. Nor in a site without a home, which has nothing
+    /// to do with a request of another site that may come next.
     pub fn keeps_connections(&self, listener: u16) -> bool {
         let course = self.course_of(listener);
         let open = matches!(course, Course::Serving | Course::HandingOver)
             || (course == Course::Finishing && self.has_home());
-        open && !self.paused.load(Ordering::Relaxed)
+        let lasts = self.has_home() || !self.is_of_site();
+        open && lasts && !self.paused.load(Ordering::Relaxed)
     }
 
     /// These are the processes of a site: what rests between two requests can go back to the instance, whatever becomes of
     /// them.
     pub(super) fn has_home(&self) -> bool {
         self.doors.rescue.as_ref().is_some_and(Rescue::leads_home)
+    }
+
+    /// These are the processes of a site.
+    pub(super) fn is_of_site(&self) -> bool {
+        self.doors.rescue.as_ref().is_some_and(Rescue::is_of_site)
     }
 
     /// Goes on to a later stage.

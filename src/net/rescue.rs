@@ -29,6 +29,11 @@ use crate::sys::socket;
 /// allow less (net.core.wmem_max).
 const QUEUE_BYTES_MAX: usize = 1 << 20;
 
+/// The same of the pair of one site, as setsockopt(2) takes it, which doubles it: as little as lets the largest message pass, and
+/// about a hundred usual ones. All descriptors that are on their way count against one limit of the user, so that what waits
+/// for a site that takes nothing must not be many.
+const SITE_QUEUE_BYTES_MAX: usize = 84 * 1024;
+
 /// Names of the two ends between images of the program.
 pub const SEND: &str = "rescue-send";
 const TAKE: &str = "rescue-take";
@@ -40,6 +45,8 @@ pub struct Rescue {
     take: Arc<Channel>,
     /// Of a site's processes: the sending end of their own pair. What they give away goes to the instance.
     own: Option<Arc<Channel>>,
+    /// These are a site's processes.
+    of_site: bool,
 }
 
 impl Rescue {
@@ -56,14 +63,18 @@ impl Rescue {
         let (send, take) = Channel::pair()?;
         // Less room is no harm: what does not fit stays with its worker.
         let _ = setsockopt(&send, sockopt::SndBuf, &bytes);
-        Ok(Self { send: Arc::new(send), take: Arc::new(take), own: None })
+        Ok(Self { send: Arc::new(send), take: Arc::new(take), own: None, of_site: false })
     }
 
     /// That of a site's processes: what others send them comes by `take`, whose other end is `own`; what they give away goes
-    /// `home`.
-    pub fn of_site(own: OwnedFd, take: OwnedFd, home: OwnedFd) -> Self {
+    /// `home`, or to the next of them where they have none.
+    pub fn of_site(own: OwnedFd, take: OwnedFd, home: Option<OwnedFd>) -> Self {
         let end = |fd| Arc::new(Channel::from(fd));
-        Self { send: end(home), take: end(take), own: Some(end(own)) }
+        let (own, take, home) = (end(own), end(take), home.map(end));
+        match home {
+            Some(home) => Self { send: home, take, own: Some(own), of_site: true },
+            None => Self { send: own, take, own: None, of_site: true },
+        }
     }
 
     /// Both ends of a new pair, for the processes of a site: where it is sent to, and where it is taken.
@@ -73,13 +84,18 @@ impl Rescue {
     pub fn pair() -> io::Result<(Channel, Channel)> {
         let (send, take) = Channel::pair()?;
         // As above.
-        let _ = setsockopt(&send, sockopt::SndBuf, &QUEUE_BYTES_MAX);
+        let _ = setsockopt(&send, sockopt::SndBuf, &SITE_QUEUE_BYTES_MAX);
         Ok((send, take))
     }
 
     /// What is given away leaves the processes that take from here.
     pub(super) fn leads_home(&self) -> bool {
         self.own.is_some()
+    }
+
+    /// Connections come here each for one request.
+    pub(super) fn is_of_site(&self) -> bool {
+        self.of_site
     }
 
     pub(super) fn send(&self, message: &[u8], fd: BorrowedFd<'_>) -> io::Result<()> {
@@ -90,7 +106,7 @@ impl Rescue {
     pub fn adopt(passed: &mut HashMap<String, OwnedFd>) -> Option<Self> {
         let send = Channel::from(passed.remove(SEND)?);
         let take = Channel::from(passed.remove(TAKE)?);
-        Some(Self { send: Arc::new(send), take: Arc::new(take), own: None })
+        Some(Self { send: Arc::new(send), take: Arc::new(take), own: None, of_site: false })
     }
 
     /// Both ends with their names, to be passed on.
@@ -243,7 +259,7 @@ impl Hub {
         let peer = Peer::from_text(parcel.address, parcel.port);
         let mut connection = Connection::new(fd, listener, peer, now_ms + head_left_ms);
         connection.requests = parcel.requests;
-        connection.handed = self.has_home();
+        connection.handed = self.is_of_site();
         connection.awaits_header = parcel.awaits_header;
         let server_port = Some(parcel.server_port).filter(|port| *port != 0);
         connection.arrival = Arrival { server_port, tls: parcel.tls };

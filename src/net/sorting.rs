@@ -32,6 +32,24 @@ pub enum Destination {
     Home,
 }
 
+impl Destination {
+    /// What tells the site from others; nothing for what goes home.
+    pub(super) fn key(&self) -> &[u8] {
+        match self {
+            Self::Site(spec) => &spec.key,
+            Self::Home => b"",
+        }
+    }
+
+    /// For people.
+    pub(super) fn name(&self) -> String {
+        match self {
+            Self::Site(spec) => format!("site {}", spec.name),
+            Self::Home => "the instance".to_owned(),
+        }
+    }
+}
+
 /// How the connections of an instance are sorted.
 pub(super) struct Sorting {
     sites: Sites,

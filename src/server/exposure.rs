@@ -5,11 +5,13 @@
 //! Both are told where every local user may write to their unix socket: such a user is a peer of this machine. Naming who
 //! may ends these lines, and roots the last one.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::unix::fs::MetadataExt;
 
 use uwsgi_plugin_api::WireProtocol;
 
 use crate::config::Config;
+use crate::config::model::site_options::IDENTITY;
 use crate::net::listen::Socket;
 
 /// Writable for everybody, of a file's mode.
@@ -29,7 +31,9 @@ pub(super) fn warnings(config: &Config, sockets: &[Socket]) -> Vec<String> {
     let named = || sockets.iter().filter(|socket| names_applications(socket));
     let open = named().filter(|_| sites.roots.is_empty());
     let closed = named().filter(|_| is_for_sites(config)).filter_map(refuses);
-    missing.chain(open.filter_map(|socket| warning(config, socket))).chain(closed).collect()
+    let crossed = named().filter_map(|socket| crosses_users(config, socket));
+    let open = open.filter_map(|socket| warning(config, socket));
+    missing.chain(open).chain(closed).chain(crossed).collect()
 }
 
 /// Whether requests are meant to name applications, and nothing says whose may.
@@ -47,6 +51,22 @@ fn refuses(socket: &Socket) -> Option<String> {
         "WARNING: {name} can be reached from other machines: only peers of this machine may have applications loaded by UWSGI_SCRIPT and its like, others \
          get 403; accepted: dynamic-apps-from = PEER for those that may, dynamic-apps = false"
     ))
+}
+
+/// That sites have users of their own, and nobody sees which user's a peer is. Roots do not help: a site may write below
+/// one, and name another's host.
+fn crosses_users(config: &Config, socket: &Socket) -> Option<String> {
+    let sites = &config.sites;
+    let apart = sites.options.iter().any(|option| IDENTITY.contains(&option.name.as_str()));
+    let loopback = [IpAddr::from(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()];
+    let local = loopback.iter().any(|address| sites.from.peers.contain(Some(*address)));
+    let name = &socket.info.name;
+    (apart && local && socket.tcp.is_some()).then(|| {
+        format!(
+            "WARNING: {name}: every process of this machine may have code run as the user of any site, those of other sites included \
+             (site-option uid, dynamic-apps-from); accepted: a unix socket with dynamic-apps-from = user:NAME, dynamic-apps = false"
+        )
+    })
 }
 
 /// Whether requests by a socket have variables of their peers' choice.

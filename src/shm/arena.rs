@@ -13,6 +13,7 @@ use std::num::NonZeroUsize;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::ptr::NonNull;
 
+use nix::fcntl::{FcntlArg, SealFlag, fcntl};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::mman::{MapFlags, ProtFlags, mmap, munmap};
 use nix::sys::stat::fstat;
@@ -51,8 +52,13 @@ impl Layout {
 
     /// Makes the memory and its mapping; the layout's places belong to it alone.
     pub(super) fn map(self) -> io::Result<Arena> {
-        let file = memfd_create(c"uwsgi-board", MFdFlags::MFD_CLOEXEC)?;
+        let flags = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
+        let file = memfd_create(c"uwsgi-board", flags)?;
         ftruncate(&file, i64::try_from(self.bytes).map_err(|_| io::ErrorKind::OutOfMemory)?)?;
+        // Applications have the descriptor too, those of sites as other users: one that made the file shorter would have
+        // everybody else killed who looks into the memory.
+        let seals = SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SEAL;
+        fcntl(&file, FcntlArg::F_ADD_SEALS(seals))?;
         self.map_file(file)
     }
 
@@ -71,7 +77,7 @@ impl Layout {
     fn map_file(self, file: OwnedFd) -> io::Result<Arena> {
         let length = NonZeroUsize::new(self.bytes).unwrap_or(NonZeroUsize::MIN);
         // SAFETY: a new mapping at an address of the kernel's choice overlaps nothing. The file is at least as
-        // long and never made shorter: nobody but this program's processes has it.
+        // long and can never be made shorter: it is sealed.
         let base = unsafe {
             mmap(
                 None,

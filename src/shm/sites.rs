@@ -360,6 +360,33 @@ mod tests {
     }
 
     #[test]
+    fn nobody_can_take_the_memory_away_from_others() {
+        let board = SitesBoard::new(4).unwrap();
+        let other = std::fs::File::from(board.descriptor().try_clone_to_owned().unwrap());
+        assert!(other.set_len(0).is_err(), "whoever looks would be killed");
+        board.slot(b"a", || "A".to_owned()).count(&REQUEST);
+        assert_eq!(board.figures().len(), 1);
+    }
+
+    #[test]
+    fn what_others_scribble_is_read_without_harm() {
+        use std::os::unix::fs::FileExt;
+        let board = SitesBoard::new(4).unwrap();
+        board.slot(b"a", || "A".to_owned()).count(&REQUEST);
+        let file = std::fs::File::from(board.descriptor().try_clone_to_owned().unwrap());
+        let length = file.metadata().unwrap().len() as usize;
+        for byte in [0xff, 0x01, 0x00] {
+            file.write_all_at(&vec![byte; length], 0).unwrap();
+            let figures = board.figures();
+            assert!(figures.len() <= 9, "{figures:?}");
+            for key in [&b"a"[..], b"b", b"c"] {
+                board.slot(key, || "B".to_owned()).count(&REQUEST);
+            }
+            assert!(board.max() == u64::from_ne_bytes([byte; 8]));
+        }
+    }
+
+    #[test]
     fn memory_of_others_is_no_table() {
         let file = crate::sys::memory::file_of(c"x", &[1; 4096]).unwrap();
         assert!(SitesBoard::adopt(file.into()).is_err());

@@ -18,6 +18,19 @@ pub fn limit_descriptors(most: u64) -> io::Result<()> {
     Ok(setrlimit(Resource::RLIMIT_NOFILE, most, hard.max(most))?)
 }
 
+/// Lets this process have more open descriptors, up to so many, where the hard limit allows more than it has.
+///
+/// # Errors
+/// None that are known.
+pub fn allow_descriptors(most: u64) -> io::Result<()> {
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    let wanted = hard.min(most);
+    if wanted > soft {
+        setrlimit(Resource::RLIMIT_NOFILE, wanted, hard)?;
+    }
+    Ok(())
+}
+
 /// Limits the number of the user's processes (`limit-nproc`).
 ///
 /// # Errors

@@ -19,6 +19,9 @@ use nix::sys::socket::{
 /// A connection that changes its worker takes what was read from it along: a head and a buffered body.
 pub const MESSAGE_BYTES_MAX: usize = 160 * 1024;
 
+/// Descriptors that the kernel lets one message carry (`SCM_MAX_FD`).
+const RIGHTS_MAX: usize = 253;
+
 /// One end. Nothing waits unless [`Channel::set_nonblocking`] is called with false.
 #[derive(Debug)]
 pub struct Channel {
@@ -79,7 +82,9 @@ impl Channel {
         &self,
         buffer: &mut [u8],
     ) -> io::Result<Option<(usize, Option<OwnedFd>)>> {
-        let mut space = cmsg_space!([RawFd; 1]);
+        // Room for as many as the kernel lets anybody send: those that find no room in time stay open, and nobody knows
+        // their numbers. Even room for one has room for two, because it is aligned.
+        let mut space = cmsg_space!([RawFd; RIGHTS_MAX]);
         let mut parts = [IoSliceMut::new(buffer)];
         let raw = self.fd.as_raw_fd();
         let message = loop {
@@ -117,12 +122,15 @@ impl Channel {
     }
 }
 
-fn first_fd(mut rights: impl Iterator<Item = ControlMessageOwned>) -> Option<OwnedFd> {
-    let ControlMessageOwned::ScmRights(fds) = rights.next()? else { return None };
-    let fd = *fds.first()?;
-    // SAFETY: the kernel has just made this descriptor for us and nobody else knows it. There is no
-    // second one: the control buffer has room for one.
-    Some(unsafe { OwnedFd::from_raw_fd(fd) })
+/// The first of the descriptors that came with a message. The others are closed: none of ours sends more than one.
+fn first_fd(rights: impl Iterator<Item = ControlMessageOwned>) -> Option<OwnedFd> {
+    let fds = rights.filter_map(|rights| match rights {
+        ControlMessageOwned::ScmRights(fds) => Some(fds),
+        _ => None,
+    });
+    // SAFETY: the kernel has just made these descriptors for us and nobody else knows them.
+    let owned = fds.flatten().map(|fd| unsafe { OwnedFd::from_raw_fd(fd) });
+    owned.reduce(|first, _| first)
 }
 
 impl AsFd for Channel {
@@ -200,6 +208,21 @@ mod tests {
         let mut text = String::new();
         reader.read_to_string(&mut text).unwrap();
         assert_eq!(text, "through!");
+    }
+
+    #[test]
+    fn descriptors_that_nobody_asked_for_are_closed() {
+        for count in [2, 3, RIGHTS_MAX] {
+            let (one, other) = Channel::pair().unwrap();
+            let (mut reader, writer) = std::io::pipe().unwrap();
+            one.send_parts(b"w", &vec![writer.as_raw_fd(); count]).unwrap();
+            drop(writer);
+            let (_, first) = other.receive_with_fd(&mut [0; 8]).unwrap().unwrap();
+            drop(first.unwrap());
+            // The end of the pipe is seen when nobody has its other side any more.
+            fcntl(&reader, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).unwrap();
+            assert_eq!(reader.read(&mut [0; 1]).unwrap(), 0, "of {count}");
+        }
     }
 
     #[test]

@@ -195,6 +195,39 @@ fn a_site_has_its_own_user() {
     assert_eq!((a.uid, b.uid), (12345, 0));
     let gid = process::status_line(a.worker, "Gid").unwrap();
     assert!(gid.starts_with("23456"), "{gid}");
+    assert_eq!(count(&server, "as the user of any site"), 1, "loopback is no user");
+}
+
+#[test]
+fn a_site_of_another_user_has_no_way_home() {
+    ours_only!("uWSGI loads what requests name into its workers");
+    needs!(nix::unistd::geteuid().is_root() && public(), "only root starts others");
+    let setup = Setup::new(Wire::Http)
+        .args(["--http", "127.0.0.1:0", "--app-isolation", "process", "--vhost"])
+        .args(["--http-var", "UWSGI_SCRIPT=one", "--site-option", "a.example:uid=12345"])
+        .public_python()
+        .master(2)
+        .file("one.py", APP);
+    std::fs::set_permissions(setup.path(""), PermissionsExt::from_mode(0o755)).unwrap();
+    let server = setup.start();
+    let get = |host: &str| Request::get("/").header("Host", host);
+    let passed = |facts: &Facts| {
+        let environment = std::fs::read(format!("/proc/{}/environ", facts.master)).unwrap();
+        String::from_utf8_lossy(&environment).into_owned()
+    };
+    // Two requests at once: the second one is not another site's to be read by this one.
+    let mut connection = server.connect();
+    connection.send([get("a.example"), get("b.example")].map(|one| one.to_http()).concat());
+    let answer = connection.answer(false);
+    let strange = facts(&answer);
+    assert_eq!(strange.uid, 12345);
+    assert!(connection.rest().is_empty(), "it ends with its answer");
+    let own = facts(&server.connect().ask(&get("b.example")));
+    assert!(passed(&own).contains("rescue-send"));
+    assert!(!passed(&strange).contains("rescue-send"));
+    for _ in 0..10 {
+        assert_eq!(facts(&server.connect().ask(&get("a.example"))).master, strange.master);
+    }
 }
 
 #[test]
@@ -245,7 +278,7 @@ fn there_are_no_more_sites_than_may_be() {
     let server = setup().args(["--max-sites", "1"]).start();
     get(&server, "one");
     assert_eq!(server.send(&ask(&server, "two", "/")).status, 503);
-    server.wait_for("site two: refused with 503, there are max-sites = 1 already");
+    server.wait_for("site two: refused with 503, 1 others are busy (max-sites<*>");
     get(&server, "one");
 }
 

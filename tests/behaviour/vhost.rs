@@ -174,6 +174,25 @@ fn a_worker_has_so_many_applications() {
 }
 
 #[test]
+fn a_directory_that_an_application_has_left_is_the_next_ones_again() {
+    const LEAVES: &str = "\
+import os
+def application(environ, start_response):
+    os.chdir('/')
+    start_response('200 OK', [])
+    return [b'left']
+";
+    // One thread: all of them are served where the one before was.
+    let setup = Setup::new(Wire::Uwsgi).args(["--socket", "127.0.0.1:0", "--vhost"]).master(1);
+    let server = with_site(setup, "site").file("site/leaves.py", LEAVES).start();
+    let stays = format!("site {}", real(&server.path("site")));
+    for _ in 0..2 {
+        serves(&server, &request(&server, "a", "site").var("UWSGI_SCRIPT", "leaves"), "left");
+        serves(&server, &request(&server, "a", "site"), &stays);
+    }
+}
+
+#[test]
 fn what_is_not_there_is_named() {
     ours_only!("its lines name neither variable nor path");
     let server = with_site(server(), "site").start();

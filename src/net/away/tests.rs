@@ -51,10 +51,15 @@ fn dispatcher(listener: Listening, rescue: Option<&Rescue>) -> (Worker, Asked, A
 
 /// A process of the site that `key` tells from others, and the pair that leads to it.
 fn process(listener: Listening, key: &[u8], home: &Rescue) -> (Worker, Channel) {
+    process_of(listener, key, Some(home))
+}
+
+/// The same, perhaps of another user.
+fn process_of(listener: Listening, key: &[u8], home: Option<&Rescue>) -> (Worker, Channel) {
     let (send, take) = Rescue::pair().unwrap();
     let copy = |fd: std::os::fd::BorrowedFd<'_>| fd.try_clone_to_owned().unwrap();
     let own = copy(std::os::fd::AsFd::as_fd(&send));
-    let rescue = Rescue::of_site(own, take.into(), copy(home.sender()));
+    let rescue = Rescue::of_site(own, take.into(), home.map(|home| copy(home.sender())));
     let own = OwnSite { key: key.to_vec(), name: "a".into(), suspects: Vec::new() };
     let of_site = Sites { own: Some(own), dynamic: false, ..sites() };
     let nobody = Box::new(|_: &SiteSpec| Err(io::ErrorKind::NotConnected.into()));
@@ -108,6 +113,75 @@ fn what_is_not_the_sites_goes_home() {
     assert!(site.jobs.is_empty(), "the next one is another's");
     worker.until("the second request", |worker| worker.jobs.len() == 1);
     assert_eq!(worker.jobs[0].requests, 1);
+}
+
+/// A worker whose site takes nothing and has no room, with a client that waits for it.
+fn stuck() -> (Worker, Vec<Channel>, Vec<u8>, SocketAddr, TcpStream) {
+    let (listener, address) = listening(WireProtocol::Uwsgi);
+    let (mut worker, asked, _) = dispatcher(listener, Some(&Rescue::new().unwrap()));
+    let client = asks(address);
+    worker.until("the question", |_| !asked.lock().is_empty());
+    let key = asked.lock()[0].key.clone();
+    let (send, take) = Rescue::pair().unwrap();
+    while send.send(b"full").is_ok() {}
+    let copy = std::os::fd::AsFd::as_fd(&send).try_clone_to_owned().unwrap();
+    worker.hub.know_site(&key, Some(copy.into()));
+    (worker, vec![send, take], key, address, client)
+}
+
+#[test]
+fn what_waits_for_a_site_that_takes_nothing_is_answered_in_the_end() {
+    let (worker, _pair, ..) = stuck();
+    let now_ms = worker.hub.now_ms();
+    let mut jobs = VecDeque::new();
+    worker.hub.deliver(now_ms + WAIT_MS_MAX / 2, &mut jobs);
+    assert!(jobs.is_empty() && worker.hub.holds_some());
+    worker.hub.deliver(now_ms + WAIT_MS_MAX + 1_000, &mut jobs);
+    assert_eq!(jobs.pop_front().unwrap().denied, Some(503));
+    assert!(!worker.hub.holds_some());
+}
+
+#[test]
+fn one_site_does_not_take_the_places_of_the_others() {
+    let (worker, ..) = stuck();
+    let away = worker.hub.away().unwrap();
+    let to = away.waiting.lock()[0].to.clone();
+    assert!(away.has_room(&to, 2 * SHARE_OF_SITE));
+    assert!(!away.has_room(&to, SHARE_OF_SITE), "one may wait, and one waits");
+    let other = Destination::Site(Box::new(SiteSpec { key: vec![1], ..SiteSpec::default() }));
+    assert!(away.has_room(&other, SHARE_OF_SITE));
+    assert!(!away.has_room(&other, SHARE_OF_ALL), "of all sites only so many");
+}
+
+#[test]
+fn a_full_pair_keeps_few_descriptors_on_their_way() {
+    let (send, _take) = Rescue::pair().unwrap();
+    let (client, _other) = std::os::unix::net::UnixStream::pair().unwrap();
+    let fd = std::os::fd::AsFd::as_fd(&client);
+    let count = (0..10_000).take_while(|_| send.send_with_fd(&[0; 200], fd).is_ok()).count();
+    assert!((20..300).contains(&count), "{count}");
+    let (send, _take) = Rescue::pair().unwrap();
+    send.send(&vec![0; MESSAGE_BYTES_MAX]).unwrap();
+}
+
+#[test]
+fn a_site_of_another_user_has_no_way_home() {
+    let (listener, address) = listening(WireProtocol::PersistentUwsgi);
+    let home = Rescue::new().unwrap();
+    let (mut worker, asked, _) = dispatcher(listener.clone(), Some(&home));
+    let _client = client(address, &[site(), packet(&[])].concat());
+    worker.until("the question", |_| !asked.lock().is_empty());
+    let key = asked.lock()[0].key.clone();
+    let (mut site, send) = process_of(listener, &key, None);
+    worker.hub.know_site(&key, Some(send));
+    worker.until("nobody waits", |worker| !worker.hub.holds_some());
+    site.until("the first request", |site| site.jobs.len() == 1);
+    let mut job = site.jobs.pop_front().unwrap();
+    assert!(!site.hub.keeps_connections(job.listener), "it ends with its answer");
+    // Even if it did not, its next request would be answered with an error.
+    job.finish_request();
+    site.hub.progress(job, site.hub.now_ms(), &mut site.jobs);
+    assert_eq!(site.jobs.pop_front().unwrap().denied, Some(503));
 }
 
 #[test]
