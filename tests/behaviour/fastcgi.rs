@@ -268,7 +268,7 @@ def application(environ, start_response):
     let mut connection = server.connect();
     connection.send(&head);
     let mut bytes = connection.take(1);
-    connection.send(&fastcgi::record(STDIN, 1, b"", 0));
+    connection.send(fastcgi::record(STDIN, 1, b"", 0));
     std::fs::write(server.path("go"), "").unwrap();
     server.wait_for("<*>GET / => generated <*>");
     bytes.extend(connection.rest());
