@@ -12,6 +12,7 @@ use uwsgi_plugin_api::WorkerId;
 use crate::config::Config;
 use crate::config::model::hooks::Phase;
 use crate::config::model::isolation::Isolation;
+use crate::config::model::sites::AppIsolation;
 use crate::hooks::{self, Stop, wait};
 use crate::log;
 use crate::sys::namespace::{self, Namespaces};
@@ -152,7 +153,7 @@ fn limit(config: &Config) -> Result<(), IsolationError> {
     match isolation.descriptors_max {
         Some(most) => allowance::limit_descriptors(most).map_err(refused("max-fd", most))?,
         // Where that cannot be, fewer sites can be known at once.
-        None if config.sites.separates() => {
+        None if config.sites.isolation == AppIsolation::Process => {
             let _ = allowance::allow_descriptors(DESCRIPTORS_OF_SITES);
         }
         None => {}
