@@ -105,7 +105,10 @@ struct Daemon(i32);
 impl Drop for Daemon {
     fn drop(&mut self) {
         if process::alive(self.0) {
-            let _ = nix::sys::signal::killpg(nix::unistd::Pid::from_raw(self.0), Signal::SIGKILL);
+            let pid = nix::unistd::Pid::from_raw(self.0);
+            let killed = nix::unistd::getpgid(Some(pid))
+                .and_then(|group| nix::sys::signal::killpg(group, Signal::SIGKILL));
+            let _ = killed; // it has ended meanwhile
         }
     }
 }

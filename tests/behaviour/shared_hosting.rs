@@ -109,13 +109,16 @@ fn nginx_servers(folder: &Path) -> String {
     text
 }
 
-/// A daemon, which has left the group of its test.
+/// The master of a daemon, which has left the group of its test and leads none.
 struct Daemon(i32);
 
 impl Drop for Daemon {
     fn drop(&mut self) {
         if process::alive(self.0) {
-            let _ = nix::sys::signal::killpg(nix::unistd::Pid::from_raw(self.0), Signal::SIGKILL);
+            let pid = nix::unistd::Pid::from_raw(self.0);
+            let killed = nix::unistd::getpgid(Some(pid))
+                .and_then(|group| nix::sys::signal::killpg(group, Signal::SIGKILL));
+            let _ = killed; // it has ended meanwhile
         }
     }
 }
@@ -211,7 +214,7 @@ fn serves_all(further: &[&str]) {
     let log = || std::fs::read_to_string(folder.join("uwsgi.log")).unwrap_or_default();
     eventually("the workers", || log().contains("spawned uWSGI worker 4"));
     let master = word_after(&log(), "spawned uWSGI master process (pid: ").unwrap();
-    let _daemon = Daemon(master.parse().unwrap());
+    let daemon = Daemon(master.parse().unwrap());
     let address = word_after(&log(), "bound to TCP address ").unwrap();
     let nginx = Front::nginx_of(&nginx_servers(&folder), &Address::parse(&address));
     print("first", ask(&nginx, SITES.len(), &[0, 1, 2, 3], &expected));
@@ -241,4 +244,6 @@ fn serves_all(further: &[&str]) {
     });
     let text = log();
     assert!(alone || !text.contains("MemoryError"), "{text}");
+    process::send(daemon.0, Signal::SIGINT);
+    eventually("the end of the daemon", || !process::alive(daemon.0));
 }
