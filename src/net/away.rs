@@ -22,7 +22,7 @@ use std::fmt;
 use std::io;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use mio::unix::SourceFd;
 use parking_lot::Mutex;
@@ -36,6 +36,7 @@ use super::site_peer::Sender;
 use super::sorting::{Destination, Sorting, Suits};
 use crate::config::model::site_spec::SiteSpec;
 use crate::config::model::sites::Sites;
+use crate::log::throttle::Throttle;
 use crate::sys::channel::{Channel, MESSAGE_BYTES_MAX};
 use crate::sys::memory;
 
@@ -54,13 +55,11 @@ const SHARE_OF_SITE: usize = 8;
 /// And this part for all sites together.
 const SHARE_OF_ALL: usize = 2;
 
-/// Between two complaints about sites that take nothing, in milliseconds.
-const COMPLAINT_MS: u64 = 1_000;
-
 /// More sites than any instance has (`max-sites`): those that were refused are forgotten then.
 const OUTLETS_MAX: usize = 2 * u16::MAX as usize;
 
-/// Asks the master for the channel of a site; false where there is no master.
+/// Asks the master for the channel of a site; its answer comes by [`Hub::know_site`]. An error where there is no master, or its
+/// channel is full.
 pub type Ask = dyn Fn(&SiteSpec) -> io::Result<()> + Send + Sync;
 
 /// See the module.
@@ -73,8 +72,8 @@ pub struct Away {
     waiting: Mutex<VecDeque<Waiting>>,
     /// As many as are in `waiting`, and those that are being looked at.
     count: AtomicUsize,
-    /// When there was a complaint, in monotonic milliseconds.
-    complained_ms: AtomicU64,
+    /// Of lines about sites that take nothing.
+    complaints: Throttle,
 }
 
 /// The way to a site.
@@ -118,7 +117,7 @@ impl Away {
             open_max: open_max(memory::open_files_max()),
             waiting: Mutex::default(),
             count: AtomicUsize::new(0),
-            complained_ms: AtomicU64::new(0),
+            complaints: Throttle::default(),
         }))
     }
 
@@ -154,16 +153,14 @@ impl Away {
         before == 0
     }
 
-    /// Tells why a request is answered with 503, now and then.
+    /// Tells why a request is answered with 503, a few times a second at most.
     fn complain(&self, to: &Destination, now_ms: u64) {
-        let last_ms = self.complained_ms.load(Ordering::Relaxed);
-        if last_ms == 0 || now_ms >= last_ms + COMPLAINT_MS {
-            self.complained_ms.store(now_ms, Ordering::Relaxed);
-            let name = to.name();
-            crate::log::line(format_args!(
-                "{name}: takes no requests, and too many wait for it or for too long: answered with 503"
-            ));
-        }
+        let Some(left_out) = self.complaints.admits(now_ms / 1_000) else { return };
+        let name = to.name();
+        let more = if left_out > 0 { format!(", as {left_out} before") } else { String::new() };
+        crate::log::line(format_args!(
+            "{name}: takes no requests, and too many wait for it or for too long: answered with 503{more}"
+        ));
     }
 
     fn channel(&self, spec: &SiteSpec, now_ms: u64) -> Result<Arc<Channel>, Attempt> {

@@ -93,10 +93,11 @@ impl Connection {
                     let protocol = listening.form(self.spoken).protocol;
                     origin::amend(trusted, (protocol, believed), self.input.data(), vars);
                 }
-                let request = (listening.form(self.spoken).protocol, vars.view(self.input.data()));
-                let from = Sender { listening, peer: &self.peer, socket: self.fd.as_fd() };
+                let request =
+                    || (listening.form(self.spoken).protocol, vars.view(self.input.data()));
+                let from = || Sender { listening, peer: &self.peer, socket: self.fd.as_fd() };
                 if let Some(away) = bounds.away.as_ref().filter(|_| self.denied.is_none())
-                    && let Some(to) = away.sort(request, from)
+                    && let Some(to) = away.sort(request(), from())
                 {
                     if !self.handed {
                         self.upload = Upload::default();

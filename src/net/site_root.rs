@@ -16,12 +16,10 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use uwsgi_plugin_api::Site;
-use uwsgi_plugin_api::site::Source;
+use uwsgi_plugin_api::site::{Source, ends_as_file};
 
 /// As much of a value is shown, in bytes.
 const SHOWN_BYTES_MAX: usize = 120;
-/// Endings of files with an application.
-const FILE_ENDINGS: [&[u8]; 2] = [b".py", b".wsgi"];
 /// Endings of what a module may lie in, after its name.
 const MODULE_ENDINGS: [&str; 3] = ["", ".py", ".pyc"];
 
@@ -85,8 +83,8 @@ impl<'a> Named<'a> {
         let (variable, place, inner) = match site.source {
             Source::Module(name) => ("UWSGI_MODULE", Place::Module(name), None),
             Source::File(path) => ("UWSGI_FILE", Place::File(path), None),
-            Source::Script(text) => {
-                let (place, name) = split(text);
+            Source::Script(_) => {
+                let (place, name) = site.source.parts();
                 let place = match is_file(place, site.chdir) {
                     true => Place::File(place),
                     false => Place::Module(place),
@@ -137,20 +135,6 @@ impl<'a> Named<'a> {
         }
         Ok(())
     }
-}
-
-/// `UWSGI_SCRIPT` in parts, as whoever loads it takes it apart: a colon in a path begins no callable.
-fn split(text: &[u8]) -> (&[u8], Option<&[u8]>) {
-    let Some(colon) = text.iter().rposition(|byte| *byte == b':') else { return (text, None) };
-    let name = &text[colon + 1..];
-    match name.contains(&b'/') || ends_as_file(name) {
-        true => (text, None),
-        false => (&text[..colon], Some(name)),
-    }
-}
-
-fn ends_as_file(name: &[u8]) -> bool {
-    FILE_ENDINGS.iter().any(|ending| name.ends_with(ending))
 }
 
 /// Whether that is a file and no module. `shop.wsgi` is either: the file where there is one.

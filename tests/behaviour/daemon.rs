@@ -88,7 +88,7 @@ fn daemon_leaves_the_terminal_and_serves() {
         read(&server, "d.log").contains("spawned uWSGI worker 1")
     });
     let pid = read(&server, "d.pid").trim().parse::<i32>().unwrap();
-    let guard = Daemon(pid);
+    let guard = process::Daemon(pid);
     assert_ne!(pid, server.pid());
     assert!(read(&server, "d.log").contains(&format!("spawned uWSGI master process (pid: {pid})")));
     let mut connection = Connection::open(&address_in(&read(&server, "d.log")));
@@ -97,20 +97,6 @@ fn daemon_leaves_the_terminal_and_serves() {
     process::send(pid, Signal::SIGINT);
     eventually("the end of the daemon", || !process::alive(pid));
     drop(guard);
-}
-
-/// Ends a daemon, which has left the group of its test, whatever becomes of the test.
-struct Daemon(i32);
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        if process::alive(self.0) {
-            let pid = nix::unistd::Pid::from_raw(self.0);
-            let killed = nix::unistd::getpgid(Some(pid))
-                .and_then(|group| nix::sys::signal::killpg(group, Signal::SIGKILL));
-            let _ = killed; // it has ended meanwhile
-        }
-    }
 }
 
 #[test]

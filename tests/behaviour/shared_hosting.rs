@@ -109,20 +109,6 @@ fn nginx_servers(folder: &Path) -> String {
     text
 }
 
-/// The master of a daemon, which has left the group of its test and leads none.
-struct Daemon(i32);
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        if process::alive(self.0) {
-            let pid = nix::unistd::Pid::from_raw(self.0);
-            let killed = nix::unistd::getpgid(Some(pid))
-                .and_then(|group| nix::sys::signal::killpg(group, Signal::SIGKILL));
-            let _ = killed; // it has ended meanwhile
-        }
-    }
-}
-
 /// What follows `before` in the log, up to a `)`.
 fn word_after(log: &str, before: &str) -> Option<String> {
     let rest = &log[log.find(before)? + before.len()..];
@@ -214,7 +200,7 @@ fn serves_all(further: &[&str]) {
     let log = || std::fs::read_to_string(folder.join("uwsgi.log")).unwrap_or_default();
     eventually("the workers", || log().contains("spawned uWSGI worker 4"));
     let master = word_after(&log(), "spawned uWSGI master process (pid: ").unwrap();
-    let daemon = Daemon(master.parse().unwrap());
+    let daemon = process::Daemon(master.parse().unwrap());
     let address = word_after(&log(), "bound to TCP address ").unwrap();
     let nginx = Front::nginx_of(&nginx_servers(&folder), &Address::parse(&address));
     print("first", ask(&nginx, SITES.len(), &[0, 1, 2, 3], &expected));

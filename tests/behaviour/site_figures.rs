@@ -118,7 +118,6 @@ fn lines_of_vhost_begin_with_the_host() {
     }
 }
 
-/// needs the loader
 #[test]
 fn sites_that_requests_name_are_counted() {
     ours_only!("it counts no sites");

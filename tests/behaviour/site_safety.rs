@@ -248,7 +248,7 @@ fn applications_of_the_configuration_are_for_everybody() {
     is_refused(&server, &Speech::Uwsgi.ask(server.connect(), &elsewhere));
 }
 
-/// needs the loader: the paths are looked at when the plugin is about to load something.
+/// The paths are looked at when the plugin is about to load something.
 #[test]
 fn paths_outside_of_the_roots_are_refused() {
     ours_only!("it loads what anybody names");

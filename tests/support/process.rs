@@ -2,8 +2,8 @@
 
 use std::os::unix::fs::MetadataExt as _;
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::{Signal, kill, killpg};
+use nix::unistd::{Pid, getpgid};
 
 /// Sends `signal`; a process that is gone already is not an error.
 pub fn send(pid: i32, signal: Signal) {
@@ -13,6 +13,19 @@ pub fn send(pid: i32, signal: Signal) {
 /// Whether `pid` exists and is more than a zombie.
 pub fn alive(pid: i32) -> bool {
     stat_field(pid, 3).is_some_and(|state| state != "Z" && state != "X")
+}
+
+/// The master of a daemon, which has left the group of its test and leads none: ended whatever becomes of the test.
+pub struct Daemon(pub i32);
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        if alive(self.0) {
+            let group = getpgid(Some(Pid::from_raw(self.0)));
+            let killed = group.and_then(|group| killpg(group, Signal::SIGKILL));
+            let _ = killed; // it has ended meanwhile
+        }
+    }
 }
 
 /// Live children of `pid`.

@@ -82,21 +82,25 @@ pub trait Plugin: Send + Sync {
     }
 
     /// Takes its settings and starts what must run before any application is loaded (the interpreter).
-    /// `listeners` are final; ports are bound.
+    /// The listeners are final; ports are bound.
     ///
     /// # Errors
     /// [`PluginError`]; the server exits 1.
     fn start(
         &self,
-        settings: &Settings,
-        host: Arc<dyn Host>,
-        listeners: &[Listener],
-    ) -> Result<(), PluginError>;
+        _settings: &Settings,
+        _host: Arc<dyn Host>,
+        _listeners: &[Listener],
+    ) -> Result<(), PluginError> {
+        Ok(())
+    }
     /// Loads the applications, in the master before fork or in each worker (`lazy-apps`).
     ///
     /// # Errors
     /// [`PluginError`] where nothing can be served at all.
-    fn load(&self) -> Result<LoadReport, PluginError>;
+    fn load(&self) -> Result<LoadReport, PluginError> {
+        Ok(LoadReport::default())
+    }
     /// Loads what cannot be loaded before the fork, in each worker, before it is ready. Nothing where [`Plugin::load`] ran in
     /// this process. Asked for once.
     fn load_rest(&self) -> LoadReport {

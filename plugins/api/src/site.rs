@@ -38,6 +38,23 @@ impl<'a> Source<'a> {
             Self::Script(text) | Self::Module(text) | Self::File(text) => text,
         }
     }
+
+    /// The module or file, and the callable behind a colon, which only a script has: a colon in a path begins none. As
+    /// `split_source` in the Python plugin.
+    pub fn parts(self) -> (&'a [u8], Option<&'a [u8]>) {
+        let Self::Script(text) = self else { return (self.text(), None) };
+        let Some(colon) = text.iter().rposition(|byte| *byte == b':') else { return (text, None) };
+        let name = &text[colon + 1..];
+        match name.contains(&b'/') || ends_as_file(name) {
+            true => (text, None),
+            false => (&text[..colon], Some(name)),
+        }
+    }
+}
+
+/// Whether a name ends as files with applications do. A module of a package may be called `wsgi`, too.
+pub fn ends_as_file(name: &[u8]) -> bool {
+    name.ends_with(b".py") || name.ends_with(b".wsgi")
 }
 
 /// What a request asks for. All texts are the peer's; none is checked.
@@ -236,6 +253,22 @@ mod tests {
     fn nothing_is_wanted_where_nothing_is_named() {
         assert_eq!(key(&[("UWSGI_CHDIR", "/srv"), ("UWSGI_APPID", "x")], BY_HOST), None);
         assert_eq!(key(&[("UWSGI_SCRIPT", "")], BY_HOST), None);
+    }
+
+    #[test]
+    fn a_script_may_name_a_callable() {
+        let parts = |source: Source<'static>| {
+            let (place, callable) = source.parts();
+            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+            (text(place), callable.map(text))
+        };
+        let named = |place: &str, callable: &str| (place.to_owned(), Some(callable.to_owned()));
+        assert_eq!(parts(Source::Script(b"shop.wsgi:app")), named("shop.wsgi", "app"));
+        assert_eq!(parts(Source::Script(b"/srv/a.py:make()")), named("/srv/a.py", "make()"));
+        for whole in ["shop", "/srv/a:b/c", "a:b.py", "a:b.wsgi"] {
+            assert_eq!(parts(Source::Script(whole.as_bytes())), (whole.to_owned(), None));
+        }
+        assert_eq!(parts(Source::File(b"a:b")), ("a:b".to_owned(), None));
     }
 
     #[test]

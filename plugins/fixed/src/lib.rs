@@ -4,11 +4,8 @@
 //! `--no-default-features --features fixed`; it takes the place of the language plugins.
 #![forbid(unsafe_code)]
 
-use std::sync::Arc;
-
 use uwsgi_plugin_api::{
-    CoreId, Handler, Host, Listener, LoadReport, Outcome, Plugin, PluginError, Request, Response,
-    Settings,
+    CoreId, Handler, LoadReport, Outcome, Plugin, PluginError, Request, Response,
 };
 
 /// The text: as long as the hello of the other benchmarks.
@@ -25,15 +22,6 @@ impl Plugin for Fixed {
 
     fn modifiers(&self) -> &'static [u8] {
         &[0]
-    }
-
-    fn start(
-        &self,
-        _settings: &Settings,
-        _host: Arc<dyn Host>,
-        _listeners: &[Listener],
-    ) -> Result<(), PluginError> {
-        Ok(())
     }
 
     fn load(&self) -> Result<LoadReport, PluginError> {

@@ -1,5 +1,7 @@
 //! The options that the processes of a site are started with.
 
+use uwsgi_plugin_api::site::Source;
+
 use super::site_spec::SiteSpec;
 use super::sites::Sites;
 
@@ -202,13 +204,10 @@ pub fn for_site(sites: &Sites, spec: &SiteSpec) -> Vec<(String, String)> {
 
 /// What is to be loaded, and the callable behind a colon.
 fn source(spec: &SiteSpec) -> (String, String) {
-    let text = String::from_utf8_lossy(&spec.source).into_owned();
-    match text.rsplit_once(':') {
-        Some((source, callable)) if !spec.is_file && !callable.contains('/') => {
-            (source.to_owned(), callable.to_owned())
-        }
-        _ => (text, String::new()),
-    }
+    let source = if spec.is_file { Source::File } else { Source::Script };
+    let (place, callable) = source(&spec.source).parts();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (text(place), text(callable.unwrap_or_default()))
 }
 
 fn is_path(spec: &SiteSpec, source: &str) -> bool {
