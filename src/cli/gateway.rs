@@ -39,6 +39,7 @@ pub(super) fn plan(config: &mut Config, plugins: &plugin::Registry) {
         let daemon = daemon(&*gateway, config);
         match gateway.cargo() {
             Cargo::Log => config.runtime.log_leaves = true,
+            Cargo::Cluster => {}
             Cargo::Requests => {
                 config.sockets.push(socket(&*gateway));
                 let life_cycle = &mut config.life_cycle;
@@ -125,6 +126,7 @@ fn try_run(args: &[OsString], plugins: &plugin::Registry) -> Result<(), String> 
         input: input.as_fd(),
         stop: stop.as_fd(),
         log: &|line| log::line(format_args!("{line}")),
+        instance: None,
     };
     gateway.run(&settings, post).map_err(|error| error.to_string())
 }

@@ -17,6 +17,9 @@ pub enum Cargo {
     /// The log: all that the processes of the instance write to standard output and error comes by its standard input. It
     /// ends last.
     Log,
+    /// Nothing of the instance's own: it is the node by which the instance belongs to a cluster. Its standard input brings
+    /// [`crate::cluster::Outgoing`], a datagram each, in JSON. In a graceful stop it ends after the workers.
+    Cluster,
 }
 
 /// What a gateway process is given.
@@ -32,6 +35,8 @@ pub struct Post<'a> {
     pub stop: BorrowedFd<'a>,
     /// Writes a line to the log; of a gateway that carries the log, to where that went before.
     pub log: &'a dyn Fn(&str),
+    /// The instance, for its node in a cluster.
+    pub instance: Option<&'a dyn crate::Instance>,
 }
 
 /// One kind of gateways.

@@ -4,6 +4,7 @@
 //! [`Response`], asks for services through [`Host`], and brings its own [`OptionRow`]s.
 #![deny(unsafe_code)]
 
+pub mod cluster;
 pub mod gateway;
 pub mod host;
 pub mod mounts;
@@ -16,6 +17,7 @@ pub mod settings;
 pub mod site;
 pub mod websocket;
 
+pub use cluster::{Clustering, Instance};
 pub use gateway::{Cargo, Gateway, Post};
 pub use host::{AppStatus, Host, WorkerStatus};
 pub use mounts::{Asked, Chosen, MountRules, Mounts};
