@@ -17,18 +17,20 @@
 //!
 //! Deliberately absent: which request is whose (`sorting`), and when a site has processes (`supervisor/sites`).
 
+mod waiting;
+
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt;
 use std::io;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use mio::unix::SourceFd;
 use parking_lot::Mutex;
 use uwsgi_plugin_api::WireProtocol;
 use uwsgi_protocol::VarsView;
 
+use self::waiting::{Room, Waiting};
 use super::connection::{Connection, Step};
 use super::hub::Hub;
 use super::leaving::Course;
@@ -49,12 +51,6 @@ const ASK_AGAIN_MS: u64 = 1_000;
 /// What has waited here for so long is answered with 503, in milliseconds.
 const WAIT_MS_MAX: u64 = 30_000;
 
-/// Of the connections that a worker may have, this part may wait here for one site.
-const SHARE_OF_SITE: usize = 8;
-
-/// And this part for all sites together.
-const SHARE_OF_ALL: usize = 2;
-
 /// More sites than any instance has (`max-sites`): those that were refused are forgotten then.
 const OUTLETS_MAX: usize = 2 * u16::MAX as usize;
 
@@ -69,9 +65,7 @@ pub struct Away {
     outlets: Mutex<HashMap<Vec<u8>, Outlet>>,
     /// So many channels are open at once.
     open_max: usize,
-    waiting: Mutex<VecDeque<Waiting>>,
-    /// As many as are in `waiting`, and those that are being looked at.
-    count: AtomicUsize,
+    room: Room,
     /// Of lines about sites that take nothing.
     complaints: Throttle,
 }
@@ -84,12 +78,6 @@ enum Outlet {
     Open(Arc<Channel>),
     /// The instance has as many sites as it may.
     Refused,
-}
-
-struct Waiting {
-    connection: Box<Connection>,
-    to: Destination,
-    since_ms: u64,
 }
 
 /// What has become of an attempt to send a connection away.
@@ -115,8 +103,7 @@ impl Away {
             ask,
             outlets: Mutex::default(),
             open_max: open_max(memory::open_files_max()),
-            waiting: Mutex::default(),
-            count: AtomicUsize::new(0),
+            room: Room::default(),
             complaints: Throttle::default(),
         }))
     }
@@ -130,27 +117,6 @@ impl Away {
     ) -> Option<Destination> {
         let is_open = |key: &[u8]| matches!(self.outlets.lock().get(key), Some(Outlet::Open(_)));
         self.sorting.sort(request, from, is_open)
-    }
-
-    /// Whether a connection waits here.
-    pub(super) fn holds_some(&self) -> bool {
-        self.count.load(Ordering::SeqCst) > 0
-    }
-
-    /// Whether another one may wait, in a worker that may have so many connections.
-    fn has_room(&self, to: &Destination, connections_max: usize) -> bool {
-        let waiting = self.waiting.lock();
-        let same = waiting.iter().filter(|one| one.to.key() == to.key()).count();
-        let of_site = (connections_max / SHARE_OF_SITE).max(1);
-        (same < of_site || *to == Destination::Home)
-            && waiting.len() < (connections_max / SHARE_OF_ALL).max(1)
-    }
-
-    /// True where nothing has waited before: whoever turns the reactor sleeps for too long.
-    fn wait(&self, waiting: Waiting) -> bool {
-        let before = self.count.fetch_add(1, Ordering::SeqCst);
-        self.waiting.lock().push_back(waiting);
-        before == 0
     }
 
     /// Tells why a request is answered with 503, a few times a second at most.
@@ -202,7 +168,7 @@ impl Hub {
 
     /// Whether connections wait for a way to their site.
     pub(super) fn holds_some(&self) -> bool {
-        self.away().is_some_and(|away| away.holds_some())
+        self.away().is_some_and(|away| away.room.holds_some())
     }
 
     /// Sends a connection away, or has it wait; gives it back, with what is to be done, where it is to be answered here.
@@ -233,14 +199,21 @@ impl Hub {
                     },
                     _ => connection,
                 };
-                if now_ms < since_ms + WAIT_MS_MAX && away.has_room(&to, self.table.capacity()) {
-                    if away.wait(Waiting { connection, to, since_ms }) {
-                        self.wake();
-                    }
-                    return None;
-                }
-                away.complain(&to, now_ms);
-                return Some(self.deny(connection, 503));
+                let waiting = Waiting { connection, to, since_ms };
+                let waiting = match now_ms < since_ms + WAIT_MS_MAX {
+                    true => match away.room.admit(waiting, self.table.capacity()) {
+                        Ok(first) => {
+                            if first {
+                                self.wake();
+                            }
+                            return None;
+                        }
+                        Err(refused) => refused,
+                    },
+                    false => waiting,
+                };
+                away.complain(&waiting.to, now_ms);
+                return Some(self.deny(waiting.connection, 503));
             }
         };
         Some(self.deny(connection, status))
@@ -336,8 +309,8 @@ impl Hub {
 
     /// Tries again what waits. What cannot go at all is answered here and is put into `jobs`.
     pub fn deliver(&self, now_ms: u64, jobs: &mut VecDeque<Box<Connection>>) {
-        let Some(away) = self.away().filter(|away| away.holds_some()) else { return };
-        let taken = std::mem::take(&mut *away.waiting.lock());
+        let Some(away) = self.away().filter(|away| away.room.holds_some()) else { return };
+        let taken = away.room.take();
         let count = taken.len();
         let mut full = HashSet::new();
         for waiting in taken {
@@ -346,18 +319,17 @@ impl Hub {
                 self.course() != Course::HandingOver && now_ms < waiting.since_ms + WAIT_MS_MAX;
             if stays && full.contains(&key) {
                 // Behind those that came before it.
-                away.wait(waiting);
+                away.room.keep(waiting);
                 continue;
             }
-            let before = away.waiting.lock().len();
+            let before = away.room.len();
             match self.send_or_wait(waiting, now_ms) {
                 Some((connection, step)) => self.settle(connection, step, now_ms, jobs),
-                None if away.waiting.lock().len() > before => drop(full.insert(key)),
+                None if away.room.len() > before => drop(full.insert(key)),
                 None => {}
             }
         }
-        // Only now: what was looked at was in nobody's sight.
-        away.count.fetch_sub(count, Ordering::SeqCst);
+        away.room.looked_at(count);
     }
 }
 

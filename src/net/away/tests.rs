@@ -1,6 +1,6 @@
 use std::io::Read;
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use uwsgi_plugin_api::WireProtocol;
 
@@ -80,7 +80,7 @@ fn a_request_waits_for_its_site_and_arrives_there_whole() {
     let plain = client(address, &packet(&[]));
     worker.until("the request that stays", |worker| worker.jobs.len() == 1);
     worker.until("the question", |_| !asked.lock().is_empty());
-    worker.until("both", |worker| worker.hub.away().unwrap().waiting.lock().len() == 2);
+    worker.until("both", |worker| worker.hub.away().unwrap().room.len() == 2);
     assert_eq!(asked.lock().len(), 1, "it is asked for once");
     let key = asked.lock()[0].key.clone();
     let (mut site, send) = process(listener, &key, &home);
@@ -144,13 +144,7 @@ fn what_waits_for_a_site_that_takes_nothing_is_answered_in_the_end() {
 #[test]
 fn one_site_does_not_take_the_places_of_the_others() {
     let (worker, ..) = stuck();
-    let away = worker.hub.away().unwrap();
-    let to = away.waiting.lock()[0].to.clone();
-    assert!(away.has_room(&to, 2 * SHARE_OF_SITE));
-    assert!(!away.has_room(&to, SHARE_OF_SITE), "one may wait, and one waits");
-    let other = Destination::Site(Box::new(SiteSpec { key: vec![1], ..SiteSpec::default() }));
-    assert!(away.has_room(&other, SHARE_OF_SITE));
-    assert!(!away.has_room(&other, SHARE_OF_ALL), "of all sites only so many");
+    waiting::tests::one_waits(&worker.hub.away().unwrap().room);
 }
 
 #[test]
