@@ -5,6 +5,7 @@ mod begun;
 pub mod body;
 pub mod cell;
 pub mod dress;
+mod exchange;
 mod fate;
 mod fault;
 pub mod figures;
