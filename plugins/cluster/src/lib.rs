@@ -8,4 +8,5 @@
 pub mod id;
 pub mod node;
 pub mod options;
+pub mod plan;
 pub mod wire;
