@@ -9,4 +9,5 @@ pub mod id;
 pub mod node;
 pub mod options;
 pub mod plan;
+mod sockets;
 pub mod wire;
