@@ -5,6 +5,8 @@
 //! from outside: [`node`] and what it is made of. Only `run` and `sockets` wait and send.
 #![forbid(unsafe_code)]
 
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod id;
 pub mod node;
 pub mod options;
