@@ -10,4 +10,5 @@ pub mod fuzzing;
 pub mod id;
 pub mod node;
 pub mod options;
+pub mod seal;
 pub mod wire;
