@@ -5,9 +5,13 @@
 //! from outside: [`node`] and what it is made of. Only `run` and `sockets` wait and send.
 #![forbid(unsafe_code)]
 
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod id;
 pub mod node;
 pub mod options;
 pub mod plan;
+mod run;
+pub mod seal;
 mod sockets;
 pub mod wire;

@@ -8,13 +8,12 @@ use uwsgi_plugin_api::{PluginError, Settings};
 
 use super::fault;
 use crate::options::{self, SECRET, SECRET_FILE, SECRET_FILE_DEFAULT};
+use crate::seal::SECRETS_MAX;
 
 /// Shorter secrets are guessed.
 const BYTES_MIN: usize = 8;
 /// A file of secrets is not longer than this.
 const FILE_BYTES_MAX: u64 = 64 * 1024;
-/// Secrets at a time; two are there while one is changed for another.
-const SECRETS_MAX: usize = 16;
 /// Others may read the file.
 const OTHERS: u32 = 0o004;
 

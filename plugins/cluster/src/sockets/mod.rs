@@ -20,7 +20,9 @@ use crate::plan::{Group, Plan};
 /// Bytes that the kernel may keep for a node that is busy; it may allow less.
 const RECEIVE_BYTES: usize = 1024 * 1024;
 /// Room for one datagram: more than one may have, so that a longer one is seen to be longer.
-pub(crate) const DATAGRAM_ROOM: usize = 2_048;
+pub(crate) const DATAGRAM_ROOM: usize = crate::seal::DATAGRAM_BYTES_MAX + 1;
+/// Errors of a socket that are passed over to get to a datagram.
+const ERRORS_MAX: usize = 8;
 
 /// What the sockets are for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,14 +116,15 @@ impl Sockets {
             Ear::Group => self.group.as_ref()?,
             Ear::Own => &self.own,
         };
-        match socket.recv_from(buffer) {
-            Ok((count, from)) => Some((count, key(from))),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
-            Err(error) => {
-                self.troubles.note(&format!("receive: {error}"));
-                None
+        for _ in 0..ERRORS_MAX {
+            match socket.recv_from(buffer) {
+                Ok((count, from)) => return Some((count, key(from))),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return None,
+                // The next datagram may be there for all that.
+                Err(error) => self.troubles.note(&format!("receive: {error}")),
             }
         }
+        None
     }
 
     /// Joins the group again: an interface that was away and came back has forgotten who joined.
