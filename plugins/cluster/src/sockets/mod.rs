@@ -138,6 +138,11 @@ impl Sockets {
         }
     }
 
+    /// Whether the node's address is still one of this host.
+    pub(crate) fn has_own_address(&self) -> bool {
+        place::is_own(self.place.address)
+    }
+
     fn note(&mut self, to: SocketAddr, result: io::Result<usize>) {
         if let Err(error) = result {
             self.troubles.note(&format!("send to {to}: {error}"));

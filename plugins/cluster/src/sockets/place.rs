@@ -66,6 +66,11 @@ pub(super) fn find(plan: &Plan, seeds: &[SocketAddr]) -> Result<Place, String> {
     }
 }
 
+/// Whether this is an address of this host. Where nobody knows, it is.
+pub(super) fn is_own(address: IpAddr) -> bool {
+    addresses(address.is_ipv4()).map_or(true, |all| all.iter().any(|own| own.address == address))
+}
+
 fn is_of_link(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(ip) => ip.is_link_local(),
