@@ -11,4 +11,5 @@ pub mod id;
 pub mod node;
 pub mod options;
 pub mod seal;
+pub mod transfer;
 pub mod wire;
