@@ -15,6 +15,7 @@ pub mod plan;
 mod run;
 pub mod seal;
 mod sockets;
+pub mod transfer;
 pub mod wire;
 
 use std::io::Write;
