@@ -30,8 +30,18 @@ use crate::plan::Plan;
 pub struct Cluster;
 
 /// Options that name the files which others were read from: what is in them is shared, not where it was.
-const FILES: &[&str] =
-    &["ini", "yaml", "json", "xml", "toml", "config", "include", "inherit", "inject-before", "inject-after"];
+const FILES: &[&str] = &[
+    "ini",
+    "yaml",
+    "json",
+    "xml",
+    "toml",
+    "config",
+    "include",
+    "inherit",
+    "inject-before",
+    "inject-after",
+];
 
 impl Gateway for Cluster {
     fn name(&self) -> &'static str {

@@ -74,7 +74,8 @@ fn attempt_with(guest: &mut Guest) -> Result<Fetched, PluginError> {
 
 /// Nodes that have a configuration: the latest change first, the leader before its equals.
 fn sources(view: &ClusterView) -> Vec<crate::id::NodeKey> {
-    let there = |state| matches!(state, NodeState::Alive | NodeState::Draining | NodeState::Suspect);
+    let there =
+        |state| matches!(state, NodeState::Alive | NodeState::Draining | NodeState::Suspect);
     let mut nodes: Vec<_> =
         view.nodes.iter().filter(|node| !node.observer && there(node.state)).collect();
     nodes.sort_by_key(|node| {

@@ -126,7 +126,8 @@ impl Guest {
         let number = self.transfers.start(now, peer, Blob::Request, request.to_bytes());
         let until = now + patience;
         loop {
-            let answers = |one: &Arrived| one.from.key == peer.key && one.kind == Blob::Reply(number);
+            let answers =
+                |one: &Arrived| one.from.key == peer.key && one.kind == Blob::Reply(number);
             if let Some(at) = self.arrived.iter().position(answers) {
                 let reply = Reply::from_bytes(&self.arrived.swap_remove(at).bytes)
                     .map_err(|error| wrong(&error.to_string()))?;
@@ -273,7 +274,9 @@ impl Guest {
     fn take(&mut self, from: SocketAddr, datagram: &[u8]) {
         let Some(received) = self.mail.take(from, datagram) else { return };
         match &received.message {
-            Message::Welcome { member, .. } if member.key == from && member.life == received.life => {
+            Message::Welcome { member, .. }
+                if member.key == from && member.life == received.life =>
+            {
                 if self.known.len() < KNOWN_MAX {
                     self.known.insert(from, *member);
                 }
@@ -315,7 +318,8 @@ pub(super) fn node<'a>(view: &'a ClusterView, text: &str) -> Result<&'a ClusterN
     match (exact, found.next(), found.next()) {
         (Some(node), ..) | (None, Some(node), None) => Ok(node),
         (None, Some(_), Some(_)) => {
-            let all: Vec<_> = view.nodes.iter().filter(named).map(|n| n.endpoint.to_string()).collect();
+            let all: Vec<_> =
+                view.nodes.iter().filter(named).map(|n| n.endpoint.to_string()).collect();
             Err(PluginError(format!("cluster: {text:?} may be {}: say which", all.join(" or "))))
         }
         (None, None, _) => {

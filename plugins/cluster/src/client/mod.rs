@@ -82,12 +82,17 @@ pub(crate) fn perform(order: Order<'_>, out: &mut dyn Write) -> Result<(), Plugi
 fn parallel<'a>(words: &'a [&'a str]) -> Result<(u16, &'a [&'a str]), PluginError> {
     let (text, rest) = match words {
         ["--parallel", number, rest @ ..] => (*number, rest),
-        [word, rest @ ..] if word.starts_with("--parallel=") => (&word["--parallel=".len()..], rest),
+        [word, rest @ ..] if word.starts_with("--parallel=") => {
+            (&word["--parallel=".len()..], rest)
+        }
         _ => return Ok((1, words)),
     };
     let number = text.parse().ok().filter(|number| *number > 0);
     let number = number.ok_or_else(|| {
-        PluginError(format!("--parallel {text}: accepted: how many nodes at a time, 1 to {}", u16::MAX))
+        PluginError(format!(
+            "--parallel {text}: accepted: how many nodes at a time, 1 to {}",
+            u16::MAX
+        ))
     })?;
     Ok((number, rest))
 }
@@ -162,7 +167,8 @@ fn called(node: &ClusterNode) -> String {
 fn all(guest: &mut Guest, view: &ClusterView) -> Vec<(String, Member)> {
     use uwsgi_plugin_api::cluster::NodeState::{Alive, Draining, Suspect};
     let there = view.nodes.iter().filter(|node| matches!(node.state, Alive | Draining | Suspect));
-    let met = there.filter_map(|node| Some((node.hostname.clone(), guest.meet(node.endpoint).ok()?)));
+    let met =
+        there.filter_map(|node| Some((node.hostname.clone(), guest.meet(node.endpoint).ok()?)));
     met.collect()
 }
 

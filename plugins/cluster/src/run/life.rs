@@ -254,7 +254,9 @@ impl<'a, 's> Life<'a, 's> {
                     let group = self.plan.group.to_string();
                     let question = Question::Save(path.clone(), group, electorate);
                     if !self.workshop.ask(question) {
-                        (self.log)("cluster-state: too much to write at once; the next change writes it");
+                        (self.log)(
+                            "cluster-state: too much to write at once; the next change writes it",
+                        );
                     }
                 }
             }

@@ -41,9 +41,9 @@ enum End {
 /// # Errors
 /// The poller, or a secret that cannot be used. Never the network.
 pub(crate) fn serve(plan: &Plan, post: Post<'_>) -> Result<(), PluginError> {
-    let instance = post
-        .instance
-        .ok_or_else(|| PluginError("cluster: a node needs an instance (uwsgi --cluster)".to_owned()))?;
+    let instance = post.instance.ok_or_else(|| {
+        PluginError("cluster: a node needs an instance (uwsgi --cluster)".to_owned())
+    })?;
     let wrong = |error: io::Error| PluginError(format!("cluster: {error}"));
     for warning in &plan.warnings {
         (post.log)(warning);

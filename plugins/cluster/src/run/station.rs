@@ -42,7 +42,6 @@ pub(super) enum Happening {
 pub(super) struct Station<'a> {
     poll: Poll,
     events: Events,
-    stop: BorrowedFd<'a>,
     input: Option<BorrowedFd<'a>>,
     pub(super) sockets: Option<Sockets>,
     /// Own socket, group, input: there may be more.
@@ -61,7 +60,6 @@ impl<'a> Station<'a> {
         Ok(Self {
             poll,
             events: Events::with_capacity(EVENTS_MAX),
-            stop,
             input: heard.ok().map(|()| input),
             sockets: None,
             ready: [false, false, true],
@@ -124,7 +122,8 @@ impl<'a> Station<'a> {
             return;
         };
         for _ in 0..BATCH {
-            let Some((count, from)) = sockets.receive(ear, &mut self.buffer[..DATAGRAM_ROOM]) else {
+            let Some((count, from)) = sockets.receive(ear, &mut self.buffer[..DATAGRAM_ROOM])
+            else {
                 *ready = false;
                 return;
             };
