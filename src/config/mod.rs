@@ -29,6 +29,7 @@ mod values;
 
 pub use diagnostic::{Diagnostic, Mark, Severity};
 pub use directive::{Directive, FileText, Origin, Position, Spot};
+pub use environment::option_name;
 pub use finish::{SOCKETS, finish, settings};
 pub use misread::comment_behind;
 pub use model::Config;

@@ -6,13 +6,14 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixDatagram;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
 use serde::{Deserialize, Serialize};
-use uwsgi_plugin_api::cluster::{ClusterView, NodeState, Options};
+use uwsgi_plugin_api::cluster::{ClusterView, NodeState, Options, Outgoing};
 
 use super::arena::{Arena, Layout, Place};
 use super::{Document, SeqBytes};
@@ -26,6 +27,7 @@ const VIEW_WORDS: usize = 24 << 10;
 const BOARD: &str = "cluster-board";
 const STAGED: &str = "cluster-staged";
 const RUNNING: &str = "cluster-running";
+const MAIL: &str = "cluster-mail";
 
 /// What the node tells. Writer of every field: the node.
 #[derive(Debug)]
@@ -164,39 +166,59 @@ pub struct ClusterMemory {
     pub board: Arc<ClusterBoard>,
     staged: Arc<Document>,
     running: Arc<Document>,
+    /// Where processes put what the node is to tell others.
+    mail: Arc<UnixDatagram>,
+    /// Where the node finds it: its standard input, kept for its next process.
+    inbox: Option<Arc<UnixDatagram>>,
 }
 
 impl ClusterMemory {
+    /// Name of what is the node's standard input.
+    pub const INBOX: &'static str = "cluster-inbox";
+
     /// Makes it.
     ///
     /// # Errors
     /// Out of descriptors or memory.
     pub fn new() -> io::Result<Self> {
         let (staged, running) = (Document::new()?.into(), Document::new()?.into());
-        Ok(Self { board: ClusterBoard::new()?, staged, running })
+        let (mail, inbox) = UnixDatagram::pair()?;
+        mail.set_nonblocking(true)?;
+        inbox.set_nonblocking(true)?;
+        let (mail, inbox) = (mail.into(), Some(inbox.into()));
+        Ok(Self { board: ClusterBoard::new()?, staged, running, mail, inbox })
     }
 
     /// What was passed to this image of the program, and stays there; `None` where it was not, or is another version's.
     pub fn adopt(passed: &HashMap<String, OwnedFd>) -> Option<Self> {
         let copy = |name: &str| passed.get(name)?.try_clone().ok();
         let document = |name: &str| Document::adopt(copy(name)?).ok().map(Arc::new);
+        let socket = |name: &str| copy(name).map(UnixDatagram::from).map(Arc::new);
         let board = ClusterBoard::adopt(copy(BOARD)?).ok()?;
-        Some(Self { board, staged: document(STAGED)?, running: document(RUNNING)? })
+        let (staged, running) = (document(STAGED)?, document(RUNNING)?);
+        Some(Self { board, staged, running, mail: socket(MAIL)?, inbox: socket(Self::INBOX) })
     }
 
-    /// The names under which it is passed on.
-    pub const fn passed_as() -> [&'static str; 3] {
-        [BOARD, STAGED, RUNNING]
+    /// The names under which it is passed on to the node. [`Self::INBOX`] it has as its standard input.
+    pub const fn passed_as() -> [&'static str; 4] {
+        [BOARD, STAGED, RUNNING, MAIL]
     }
 
-    /// The descriptors with these names.
+    /// All descriptors with their names.
     ///
     /// # Errors
     /// Out of descriptors.
     pub fn named_descriptors(&self) -> io::Result<Vec<(String, Arc<OwnedFd>)>> {
-        let fds = [self.board.descriptor(), self.staged.descriptor(), self.running.descriptor()];
-        let named = Self::passed_as().into_iter().zip(fds);
+        let memory = [self.board.descriptor(), self.staged.descriptor(), self.running.descriptor()];
+        let all = memory.into_iter().chain([self.mail.as_fd()]);
+        let inbox = self.inbox.iter().map(|inbox| (Self::INBOX, inbox.as_fd()));
+        let named = Self::passed_as().into_iter().zip(all).chain(inbox);
         named.map(|(name, fd)| Ok((name.to_owned(), Arc::new(fd.try_clone_to_owned()?)))).collect()
+    }
+
+    /// Gives the node something to tell others. False where it has not come to what it has already, or where it is too long.
+    pub fn tell(&self, message: &Outgoing) -> bool {
+        serde_json::to_vec(message).is_ok_and(|text| self.mail.send(&text).is_ok())
     }
 
     /// What the instance is to run with from its next reload on; `None`: what its own files say.
@@ -301,6 +323,19 @@ mod tests {
         assert_eq!(again(&memory).running(), Some(running));
         memory.stage(None).unwrap();
         assert_eq!(again(&memory).staged(), None);
+    }
+
+    #[test]
+    fn what_others_are_to_hear_comes_to_the_node() {
+        let memory = ClusterMemory::new().unwrap();
+        let (worker, node) = (again(&memory), again(&memory));
+        let message = Outgoing::Message(vec![0, 255, 10]);
+        assert!(worker.tell(&message) && worker.tell(&Outgoing::Log("a\n".into())));
+        let mut bytes = [0; 4096];
+        let length = node.inbox.unwrap().recv(&mut bytes).unwrap();
+        assert_eq!(serde_json::from_slice::<Outgoing>(&bytes[..length]).unwrap(), message);
+        let sent = (0..100_000).take_while(|_| worker.tell(&message)).count();
+        assert!(sent < 100_000, "nobody waits for a node that does not read");
     }
 
     #[test]
