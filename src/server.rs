@@ -489,7 +489,9 @@ fn start_plugins(
     listeners: &[Listening],
 ) -> Result<(), ServeError> {
     let arguments = config.arguments.iter().map(|text| (ARGUMENT.to_owned(), text.clone()));
-    let pairs = config.settings.pairs().iter().cloned().chain(arguments).collect();
+    // What signs the words of the instance's node is not for applications.
+    let told = config.settings.pairs().iter().filter(|(name, _)| name != "cluster-secret");
+    let pairs = told.cloned().chain(arguments).collect();
     let infos: Vec<Listener> = listeners.iter().map(|listener| (*listener.info).clone()).collect();
     let host: Arc<dyn Host> = host.clone();
     Ok(plugins.start(&Settings::new(pairs), &host, &infos)?)

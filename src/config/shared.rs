@@ -28,7 +28,9 @@ const DONE: &[&str] = &[
     "env", "ienv", "unenv", "envdir", "early-envdir",
 ];
 /// What only asks, or says how to read: no configuration of its own.
-const NEUTRAL: &[&str] = &["show-config", "get", "print", "plugins-list", "strict"];
+const NEUTRAL: &[&str] = &["show-config", "get", "print", "plugins-list"];
+/// What changes the environment of the processes.
+const VARIABLES: &[&str] = &["env", "ienv", "unenv", "envdir", "early-envdir"];
 
 /// What a node of a cluster reads instead of its own files.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -92,7 +94,10 @@ pub fn own_options(
 pub fn is_bare(reading: &Reading, registry: &Registry, stays: &dyn Fn(&str) -> bool) -> bool {
     let says_nothing = |directive: &Directive| {
         let row = registry.find(&directive.key);
-        row.is_none_or(|row| stays(row.name) || NEUTRAL.contains(&row.name))
+        row.is_none_or(|row| {
+            let read = !travels(row) && !VARIABLES.contains(&row.name);
+            read || stays(row.name) || NEUTRAL.contains(&row.name)
+        })
     };
     reading.arguments.is_empty() && reading.effective().all(says_nothing)
 }

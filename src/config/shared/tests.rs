@@ -163,12 +163,18 @@ fn folders_of_variables_travel_as_variables() {
 #[test]
 fn only_what_stays_asks_for_the_rest() {
     let folder = tempfile::tempdir().unwrap();
-    let ini = file(&folder, "own.ini", "[uwsgi]\nweight = 2\nword = x\n");
+    let ini = file(
+        &folder,
+        "own.ini",
+        "[uwsgi]\nset-ph = a=b\nif-exists = /\nweight = 2\nendif =\nword = x\n",
+    );
     let bare = |args: &[&str]| is_bare(&read(args), &Registry::new(&[]), &stays);
     for args in [&["--weight=1"][..], &["--weight=1", "--show-config"], &[&ini]] {
         assert!(bare(args), "{args:?}");
     }
-    for args in [&["--weight=1", "-M"][..], &["--weight=1", "app.wsgi"], &[&ini, "-p", "2"]] {
+    for args in
+        [&["--weight=1", "-M"][..], &["--weight=1", "app.wsgi"], &["--env=A=b"], &[&ini, "-p", "2"]]
+    {
         assert!(!bare(args), "{args:?}");
     }
     let own = own_options(&read(&[&ini, "-M"]), &Registry::new(&[]), &stays);
