@@ -19,7 +19,7 @@ fn main() -> ExitCode {
     let is_first = matches!(role, Role::First | Role::Beside { .. });
     let command = match &role {
         Role::Site(site) => cli::site(&site.0, &plugins),
-        _ => cli::parse(std::env::args_os(), &plugins, outside),
+        _ => cli::parse(std::env::args_os(), &plugins, outside, role.cluster().as_ref()),
     };
     let status = match command {
         cli::Command::Exit(status) => status,

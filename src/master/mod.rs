@@ -36,6 +36,7 @@ use std::io;
 pub use alone::run_without_master;
 pub use context::{Birth, EndpointListener, Files, Hooks, Loading, MasterContext, MoldPost};
 pub use handover::{Handover, Passed, Role};
+pub use jobs::GATEWAY_SECRETS;
 pub use mold::{introduce, run as run_mold};
 pub use run::{resume, run};
 pub use site_order::{ListenerOrder, SiteOrder, SitePost};

@@ -53,6 +53,7 @@ fn serve(arguments: &[String]) -> i32 {
     let config = config(&has);
     let listeners = vec![(address.to_string(), Arc::new(OwnedFd::from(listener)))];
     let context = |first| MasterContext {
+        cluster: None,
         leash: None,
         signals: SignalTable::new(Dialect::Uwsgi, has("die-on-term"), false),
         first,

@@ -1,0 +1,82 @@
+//! The instance, as its node in a cluster sees it: memory that both share, and the master's door.
+
+use std::time::Duration;
+
+use uwsgi_plugin_api::cluster::{ClusterView, Load, Options};
+use uwsgi_plugin_api::{Instance, PluginError};
+
+use crate::control::commands::{LOAD, LOOK};
+use crate::control::door::{self, Answer};
+use crate::log;
+use crate::shm::{ClusterMemory, StagedOptions};
+
+/// A master that is asked for its load answers at once; one that does not hangs, and then there is no load to tell.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The instance whose master has started this process.
+pub(super) struct Parent {
+    memory: ClusterMemory,
+    master: i32,
+}
+
+impl Parent {
+    pub(super) fn new(memory: ClusterMemory) -> Self {
+        Self { memory, master: nix::unistd::getppid().as_raw() }
+    }
+}
+
+impl Instance for Parent {
+    fn publish(&self, view: &ClusterView, leads_until_ms: u64) {
+        self.memory.board.publish(view, leads_until_ms);
+    }
+
+    fn drain(&self, on: bool) {
+        self.memory.board.set_draining(on);
+        // Where nobody hears it now, the master sees it when it looks the next time.
+        if let Err(error) = door::ask_within(self.master, LOOK, Some(PATIENCE)) {
+            log::line(format_args!("cluster: the master does not answer: {error}"));
+        }
+    }
+
+    fn is_draining(&self) -> bool {
+        self.memory.board.is_draining()
+    }
+
+    fn load(&self) -> Option<Load> {
+        match door::ask_within(self.master, LOAD, Some(PATIENCE)) {
+            Ok(Some(Answer::Text(text))) => serde_json::from_str(&text).ok(),
+            _ => None,
+        }
+    }
+
+    fn address(&self) -> String {
+        self.memory.running().unwrap_or_default().address
+    }
+
+    fn config(&self) -> Result<(u64, Options), PluginError> {
+        let running = self.memory.running();
+        let running = running
+            .ok_or_else(|| PluginError("the instance has not told its options".to_owned()))?;
+        Ok((running.shared.version, running.shared.options))
+    }
+
+    fn stage(&self, config: Option<(u64, &Options)>) -> Result<(), PluginError> {
+        let staged =
+            config.map(|(version, options)| StagedOptions { version, options: options.clone() });
+        let staged = self.memory.stage(staged.as_ref());
+        staged.map_err(|error| PluginError(format!("cannot keep the options: {error}")))
+    }
+
+    fn staged(&self) -> Option<(u64, Options)> {
+        self.memory.staged().map(|staged| (staged.version, staged.options))
+    }
+
+    fn reload(&self) -> Result<(), PluginError> {
+        match door::ask(self.master, "reload") {
+            Ok(Some(Answer::Done | Answer::Text(_))) => Ok(()),
+            Ok(Some(Answer::Failed(why))) => Err(PluginError(why)),
+            Ok(None) => Err(PluginError("the master cannot be asked".to_owned())),
+            Err(error) => Err(PluginError(format!("the master does not answer: {error}"))),
+        }
+    }
+}
