@@ -179,7 +179,7 @@ fn frames() -> impl Strategy<Value = Vec<u8>> {
 fn cluster_like() -> impl Strategy<Value = Vec<u8>> {
     let names = ["hostname", "address", "workers", "requests", "socket", ""];
     let values = ["n", "192.0.2.1:3031", ":3031", "3", "0", "", "1.2.3:4", "999999999999999999"];
-    let pair = (prop::sample::select(&names[..]), prop::sample::select(&values[..]));
+    let pair = (prop::sample::select(names.to_vec()), prop::sample::select(values.to_vec()));
     let node = prop::collection::vec(pair, 0..7).prop_map(|pairs| {
         let part = |text: &str| [&(text.len() as u16).to_le_bytes(), text.as_bytes()].concat();
         pairs.iter().flat_map(|(name, value)| [part(name), part(value)].concat()).collect()

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod client;
+pub mod compat;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod id;
