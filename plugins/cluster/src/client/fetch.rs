@@ -20,6 +20,9 @@ const CONFIG_MAX: Millis = 30_000;
 
 /// Waits until some node has a configuration. Whatever the network does is waited out.
 pub(crate) fn fetch(plan: &Plan, log: &dyn Fn(&str)) -> Result<(u64, Options), PluginError> {
+    if plan.compat {
+        return super::bare::fetch(plan, log);
+    }
     let mut told = None;
     let mut guest = None;
     log(&format!("cluster: asking {} for a configuration", plan.group));

@@ -65,8 +65,16 @@ fn new_lines(
 
 /// Sends each line of standard input to the logs of all nodes.
 pub(super) fn send(plan: &Plan) -> Result<(), PluginError> {
+    if plan.compat {
+        let mut group = super::bare::Bare::open(plan)?;
+        return each_line(|line| group.log(line));
+    }
     let mut guest = Guest::open(plan)?;
     guest.find()?;
+    each_line(|line| guest.log(line))
+}
+
+fn each_line(mut take: impl FnMut(&str) -> Result<(), PluginError>) -> Result<(), PluginError> {
     let mut input = std::io::stdin().lock();
     let mut line = Vec::new();
     loop {
@@ -75,7 +83,7 @@ pub(super) fn send(plan: &Plan) -> Result<(), PluginError> {
         let read = input.by_ref().take(most).read_until(b'\n', &mut line);
         match read.map_err(|error| PluginError(format!("standard input: {error}")))? {
             0 => return Ok(()),
-            _ => guest.log(String::from_utf8_lossy(&line).trim_end())?,
+            _ => take(String::from_utf8_lossy(&line).trim_end())?,
         }
     }
 }

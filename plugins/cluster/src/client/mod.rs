@@ -2,6 +2,7 @@
 //!
 //! Whoever asks is a guest with the secret: it is heard by all nodes and is none.
 
+mod bare;
 mod change;
 mod fetch;
 mod guest;
@@ -43,11 +44,14 @@ pub(crate) fn perform(order: Order<'_>, out: &mut dyn Write) -> Result<(), Plugi
     let plan = Plan::read(order.settings)?;
     plan.warnings.iter().for_each(|warning| eprintln!("{warning}"));
     let mut words: Vec<&str> = order.words.iter().map(String::as_str).collect();
-    if order.settings.text(options::LOG).is_some() {
+    if order.settings.text(options::LOG).is_some() || words == [options::LOG] {
         return log::send(&plan);
     }
-    if order.settings.text(options::RELOAD).is_some() {
+    if order.settings.text(options::RELOAD).is_some() || words == [options::RELOAD] {
         words = vec!["reload"];
+    }
+    if plan.compat {
+        return bare::perform(&plan, &words, out);
     }
     let usage = || PluginError(format!("accepted:\n{USAGE}"));
     let (word, rest) = words.split_first().ok_or_else(usage)?;
@@ -105,13 +109,6 @@ fn say(out: &mut dyn Write, text: &str) -> Result<(), PluginError> {
 
 /// A guest, and the cluster as somebody sees it.
 fn enter(plan: &Plan) -> Result<(Guest, ClusterView), PluginError> {
-    if plan.compat {
-        return Err(PluginError(format!(
-            "cluster: with {} nodes know only: nodes, reload, {}",
-            options::COMPAT,
-            options::LOG
-        )));
-    }
     let mut guest = Guest::open(plan)?;
     let members = guest.find()?;
     let view = guest.view(&members)?;
@@ -123,9 +120,12 @@ fn nodes(plan: &Plan, json: bool, out: &mut dyn Write) -> Result<(), PluginError
     if !json {
         return say(out, &table::render(&view));
     }
-    let text = serde_json::to_string_pretty(&view);
-    let text = text.map_err(|error| PluginError(format!("cluster: {error}")))?;
-    say(out, &format!("{text}\n"))
+    say(out, &json_of(&view)?)
+}
+
+fn json_of(view: &ClusterView) -> Result<String, PluginError> {
+    let text = serde_json::to_string_pretty(view);
+    text.map(|text| text + "\n").map_err(|error| PluginError(format!("cluster: {error}")))
 }
 
 fn best(plan: &Plan, all: bool, out: &mut dyn Write) -> Result<(), PluginError> {

@@ -90,7 +90,11 @@ fn summary(view: &ClusterView) -> String {
         Some(leader) => format!("leader: {} ({})", leader.endpoint, leader.hostname),
         None => "no leader".to_owned(),
     };
-    let _ = writeln!(text, "; {} votes of {} make one", view.quorum, view.voters);
+    // The old protocol has no votes.
+    match view.quorum {
+        0 => text.clear(),
+        votes => drop(writeln!(text, "; {votes} votes of {} make one", view.voters)),
+    }
     let refused = view.refused;
     let counts = [
         ("forged", refused.forged),

@@ -4,11 +4,15 @@
 //!   datagrams --> Station --> Mail (open, decode) --> Node::step --> actions --> Mail (encode, seal) --> Sockets
 //!   instance  --> Station, Workshop (what blocks) ----^              `--> instance: publish, drain; Workshop: reload
 //! ```
+//! So it is with the sealed protocol (`native`); with `cluster-compat` datagrams are as they were (`bare`).
+//!
 //! A node that comes before its network waits for it. One that has lost its address begins again as another one.
 
+mod bare;
 pub(crate) mod clock;
 mod life;
 pub(crate) mod mail;
+mod native;
 pub(crate) mod state;
 mod station;
 mod workshop;
@@ -18,7 +22,9 @@ use std::net::SocketAddr;
 
 use uwsgi_plugin_api::{PluginError, Post};
 
-use self::life::Life;
+use self::bare::Bare;
+use self::life::{Hands, Heart, Life};
+use self::native::Native;
 use self::station::Station;
 use crate::plan::Plan;
 use crate::sockets::{Role, Sockets};
@@ -45,9 +51,8 @@ pub(crate) fn serve(plan: &Plan, post: Post<'_>) -> Result<(), PluginError> {
         PluginError("cluster: a node needs an instance (uwsgi --cluster)".to_owned())
     })?;
     let wrong = |error: io::Error| PluginError(format!("cluster: {error}"));
-    for warning in &plan.warnings {
-        (post.log)(warning);
-    }
+    let loud = plan.compat.then_some(bare::WARNING);
+    plan.warnings.iter().map(String::as_str).chain(loud).for_each(|line| (post.log)(line));
     let mut station = Station::open(post.stop, post.input).map_err(wrong)?;
     let waker = station.waker().map_err(wrong)?;
     loop {
@@ -60,7 +65,14 @@ pub(crate) fn serve(plan: &Plan, post: Post<'_>) -> Result<(), PluginError> {
         station.connect(sockets).map_err(wrong)?;
         let end = std::thread::scope(|scope| {
             let workshop = workshop::Workshop::open(scope, instance, &waker);
-            Life::begin(plan, post.log, &mut station, instance, workshop, &seeds)?.live()
+            let log = post.log;
+            let own = address;
+            let hands = Hands { plan, log, station: &mut station, instance, workshop, own };
+            let heart: Box<dyn Heart> = match plan.compat {
+                true => Box::new(Bare::begin(&hands)),
+                false => Box::new(Native::begin(&hands, &seeds)?),
+            };
+            Life::new(hands, heart).live()
         })?;
         match end {
             End::Asked => return Ok(()),
@@ -105,6 +117,11 @@ pub(crate) fn resolve_seeds(plan: &Plan) -> Vec<SocketAddr> {
 fn seeds_of(plan: &Plan, mut addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
     addresses.retain(|address| address.is_ipv4() == plan.group.address.is_ipv4());
     addresses
+}
+
+/// Name of this host.
+pub(crate) fn hostname() -> String {
+    nix::unistd::gethostname().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 /// An address without a host is this node's.

@@ -1,5 +1,5 @@
-//! Two threads for what blocks: one changes the instance (a reload takes as long as the application), the other one asks it
-//! for its configuration, asks names of seeds, and writes the file of `cluster-state`.
+//! Three threads for what blocks: one changes the instance (a reload takes as long as the application), one asks it for its load
+//! and its configuration, one looks up names of seeds and writes the file of `cluster-state`.
 //!
 //! Orders and results are counted in tens, so queues are short; an order that has no room is refused, not waited for.
 
@@ -10,7 +10,7 @@ use std::thread::Scope;
 
 use mio::Waker;
 use uwsgi_plugin_api::Instance;
-use uwsgi_plugin_api::cluster::Options;
+use uwsgi_plugin_api::cluster::{Load, Options};
 
 use super::state;
 use crate::id::RollId;
@@ -27,6 +27,8 @@ const ADDRESSES_MAX: usize = 8;
 
 /// What is to be asked.
 pub(super) enum Question {
+    /// The load of the instance, and where it serves.
+    Load,
     /// The configuration of the instance.
     Config,
     /// Addresses of seeds.
@@ -37,6 +39,7 @@ pub(super) enum Question {
 
 /// What came of it.
 pub(super) enum Outcome {
+    Load(Option<Load>, String),
     Config(Result<(u64, Options), String>),
     Seeds(Vec<SocketAddr>),
     Saved(Result<(), String>),
@@ -47,6 +50,7 @@ pub(super) enum Outcome {
 pub(super) struct Workshop {
     changes: SyncSender<(RollId, Wanted)>,
     questions: SyncSender<Question>,
+    errands: SyncSender<Question>,
     outcomes: Receiver<Outcome>,
 }
 
@@ -75,9 +79,12 @@ impl Workshop {
         let (put, outcomes) = sync_channel(RESULTS_MAX);
         let desk = Desk { outcomes: put.clone(), waker };
         scope.spawn(move || change_all(&ordered, instance, &desk));
-        let desk = Desk { outcomes: put, waker };
+        let desk = Desk { outcomes: put.clone(), waker };
         scope.spawn(move || answer_all(&asked, instance, &desk));
-        Self { changes, questions, outcomes }
+        let (errands, sent) = sync_channel(ORDERS_MAX);
+        let desk = Desk { outcomes: put, waker };
+        scope.spawn(move || answer_all(&sent, instance, &desk));
+        Self { changes, questions, errands, outcomes }
     }
 
     /// Has the instance changed; the outcome comes later. False: there is no room.
@@ -87,7 +94,11 @@ impl Workshop {
 
     /// Has something asked; the outcome comes later. False: there is no room.
     pub(super) fn ask(&self, question: Question) -> bool {
-        self.questions.try_send(question).is_ok()
+        let thread = match question {
+            Question::Load | Question::Config => &self.questions,
+            Question::Seeds(_) | Question::Save(..) => &self.errands,
+        };
+        thread.try_send(question).is_ok()
     }
 
     /// What has come of orders.
@@ -103,6 +114,7 @@ fn config(instance: &dyn Instance) -> Outcome {
 fn answer_all(asked: &Receiver<Question>, instance: &dyn Instance, desk: &Desk<'_>) {
     while let Ok(question) = asked.recv() {
         let outcome = match question {
+            Question::Load => Outcome::Load(instance.load(), instance.address()),
             Question::Config => config(instance),
             Question::Seeds(seeds) => Outcome::Seeds(resolve(&seeds)),
             Question::Save(path, group, electorate) => {

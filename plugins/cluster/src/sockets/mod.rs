@@ -19,8 +19,9 @@ use crate::plan::{Group, Plan};
 
 /// Bytes that the kernel may keep for a node that is busy; it may allow less.
 const RECEIVE_BYTES: usize = 1024 * 1024;
-/// Room for one datagram: more than one may have, so that a longer one is seen to be longer.
-pub(crate) const DATAGRAM_ROOM: usize = crate::seal::DATAGRAM_BYTES_MAX + 1;
+/// Room for one datagram: more than one may have in either protocol, so that a longer one is seen to be longer.
+pub(crate) const DATAGRAM_ROOM: usize = uwsgi_protocol::cluster::DATAGRAM_BYTES_MAX + 1;
+const _: () = assert!(DATAGRAM_ROOM > crate::seal::DATAGRAM_BYTES_MAX);
 /// Errors of a socket that are passed over to get to a datagram.
 const ERRORS_MAX: usize = 8;
 

@@ -6,5 +6,6 @@
 mod support;
 
 mod changes;
+mod compat;
 mod membership;
 mod refusals;

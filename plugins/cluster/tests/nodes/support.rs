@@ -136,12 +136,21 @@ impl Meeting {
         self.node(name, Some((0, options("first"))))
     }
 
+    /// A founder that serves here.
+    pub fn serving(&self, address: &str) -> Node {
+        self.at_address(address.to_owned(), None)
+    }
+
     fn node(&self, name: &str, staged: Option<(u64, Options)>) -> Node {
+        self.at_address(format!("{name}:3031"), staged)
+    }
+
+    fn at_address(&self, address: String, staged: Option<(u64, Options)>) -> Node {
         let instance = Arc::new(Pretended {
             view: Mutex::default(),
             leads_until: AtomicU64::new(0),
             draining: AtomicBool::new(false),
-            address: format!("{name}:3031"),
+            address,
             own: options("first"),
             running: Mutex::new((0, options("first"))),
             staged: Mutex::new(staged),
