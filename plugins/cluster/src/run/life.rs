@@ -9,6 +9,7 @@ use super::station::{Happening, Station};
 use super::workshop::{Outcome, Question, Workshop};
 use super::{End, clock, reachable, seeds_of};
 use crate::id::{Millis, RollId};
+use crate::node::LEAVE_MS;
 use crate::plan::Plan;
 
 /// How often the instance is asked for its load, in milliseconds.
@@ -17,8 +18,6 @@ const LOAD_EVERY: Millis = 1_000;
 const CONFIG_EVERY: Millis = 5_000;
 /// How often seeds are looked up again and the group is joined again, in milliseconds.
 const LOOK_EVERY: Millis = 30_000;
-/// How long a node that leaves still answers, in milliseconds.
-const PARTING: Millis = 300;
 /// So many looks in vain for the own address are no loss yet.
 const MISSES_MAX: u32 = 2;
 
@@ -106,7 +105,7 @@ impl<'a, 's> Life<'a, 's> {
             }
             if self.hands.station.is_stopped() && self.ends_at.is_none() {
                 self.beat(Happened::Leave);
-                self.ends_at = Some(clock::monotonic() + PARTING);
+                self.ends_at = Some(clock::monotonic() + LEAVE_MS);
             }
         }
     }
@@ -177,12 +176,11 @@ impl<'a, 's> Life<'a, 's> {
             Outcome::Config(Err(_)) if self.config.is_none() => {
                 self.config_at = clock::monotonic() + LOAD_EVERY;
             }
-            Outcome::Config(Err(_)) | Outcome::Saved(Ok(())) => {}
+            Outcome::Config(Err(_)) => {}
             Outcome::Seeds(addresses) => {
                 let seeds = seeds_of(self.hands.plan, addresses);
                 self.beat(Happened::Seeds(seeds));
             }
-            Outcome::Saved(Err(why)) => (self.hands.log)(&format!("cluster-state: {why}")),
             Outcome::Applied(roll, result) => self.beat(Happened::Applied(roll, result)),
         }
     }

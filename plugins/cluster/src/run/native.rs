@@ -7,7 +7,6 @@ use uwsgi_plugin_api::cluster::Refused;
 
 use super::life::{Hands, Happened, Heart};
 use super::mail::Mail;
-use super::workshop::Question;
 use super::{clock, hostname, state};
 use crate::id::{Member, Millis};
 use crate::node::{self, Action, Event, Node};
@@ -91,9 +90,10 @@ impl Native {
             Action::Log(line) => (hands.log)(&line),
             Action::Save(electorate) => {
                 let Some(path) = &hands.plan.state else { return None };
+                // Here, not by a thread: the votes that rest on it are the next actions.
                 let group = hands.plan.group.to_string();
-                if !hands.workshop.ask(Question::Save(path.clone(), group, electorate)) {
-                    (hands.log)("cluster-state: too much to write; the next change writes it");
+                if let Err(error) = state::write(path, &group, &electorate) {
+                    (hands.log)(&format!("cluster-state = {}: {error}", path.display()));
                 }
             }
         }

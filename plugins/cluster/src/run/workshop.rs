@@ -1,10 +1,9 @@
 //! Three threads for what blocks: one changes the instance (a reload takes as long as the application), one asks it for its load
-//! and its configuration, one looks up names of seeds and writes the file of `cluster-state`.
+//! and its configuration, one looks up names of seeds.
 //!
 //! Orders and results are counted in tens, so queues are short; an order that has no room is refused, not waited for.
 
 use std::net::{SocketAddr, ToSocketAddrs as _};
-use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::Scope;
 
@@ -12,11 +11,9 @@ use mio::Waker;
 use uwsgi_plugin_api::Instance;
 use uwsgi_plugin_api::cluster::{Load, Options};
 
-use super::state;
 use crate::id::RollId;
 use crate::node::Wanted;
 use crate::plan::Seed;
-use crate::wire::Electorate;
 
 /// Orders that wait for a thread.
 const ORDERS_MAX: usize = 16;
@@ -33,8 +30,6 @@ pub(super) enum Question {
     Config,
     /// Addresses of seeds.
     Seeds(Vec<Seed>),
-    /// Keep this.
-    Save(PathBuf, String, Electorate),
 }
 
 /// What came of it.
@@ -42,7 +37,6 @@ pub(super) enum Outcome {
     Load(Option<Load>, String),
     Config(Result<(u64, Options), String>),
     Seeds(Vec<SocketAddr>),
-    Saved(Result<(), String>),
     Applied(RollId, Result<(), String>),
 }
 
@@ -96,7 +90,7 @@ impl Workshop {
     pub(super) fn ask(&self, question: Question) -> bool {
         let thread = match question {
             Question::Load | Question::Config => &self.questions,
-            Question::Seeds(_) | Question::Save(..) => &self.errands,
+            Question::Seeds(_) => &self.errands,
         };
         thread.try_send(question).is_ok()
     }
@@ -117,10 +111,6 @@ fn answer_all(asked: &Receiver<Question>, instance: &dyn Instance, desk: &Desk<'
             Question::Load => Outcome::Load(instance.load(), instance.address()),
             Question::Config => config(instance),
             Question::Seeds(seeds) => Outcome::Seeds(resolve(&seeds)),
-            Question::Save(path, group, electorate) => {
-                let saved = state::write(&path, &group, &electorate);
-                Outcome::Saved(saved.map_err(|error| format!("{}: {error}", path.display())))
-            }
         };
         if !desk.put(outcome) {
             return;
