@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod id;
+pub mod membership;
 pub mod node;
 pub mod options;
 pub mod wire;
