@@ -5,8 +5,11 @@
 //! from outside: [`node`] and what it is made of. Only `run` and `sockets` wait and send.
 #![forbid(unsafe_code)]
 
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod id;
 pub mod membership;
 pub mod node;
 pub mod options;
+pub mod seal;
 pub mod wire;
