@@ -5,11 +5,13 @@
 //! from outside: [`node`] and what it is made of. Only `run` and `sockets` wait and send.
 #![forbid(unsafe_code)]
 
+pub mod election;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod id;
 pub mod membership;
 pub mod node;
 pub mod options;
+pub mod roll;
 pub mod seal;
 pub mod wire;
