@@ -14,4 +14,5 @@ pub mod node;
 pub mod options;
 pub mod roll;
 pub mod seal;
+pub mod transfer;
 pub mod wire;
