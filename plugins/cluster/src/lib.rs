@@ -7,13 +7,16 @@
 
 mod client;
 pub mod compat;
+pub mod election;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod id;
+pub mod membership;
 pub mod node;
 pub mod options;
 pub mod plan;
 mod run;
+pub mod roll;
 pub mod seal;
 mod sockets;
 pub mod transfer;

@@ -224,7 +224,7 @@ impl<'a> Reader<'a> {
     }
 
     fn electorate(&mut self) -> Result<Electorate, WireError> {
-        let (lineage, version) = (self.long()?, self.long()?);
+        let (lineage, version, term) = (self.long()?, self.long()?, self.long()?);
         let mut voters = BTreeSet::new();
         let fours = usize::from(self.short()?);
         for _ in 0..fours {
@@ -237,7 +237,7 @@ impl<'a> Reader<'a> {
         for _ in 0..sixes {
             self.voter(&mut voters, Self::address_v6)?;
         }
-        Ok(Electorate { lineage, version, voters })
+        Ok(Electorate { lineage, version, term, voters })
     }
 
     /// The next voter comes behind those before it: none is named twice.

@@ -229,12 +229,13 @@ impl Writer {
 
     /// The voters of each family behind their number: sorted, those of IPv4 come first.
     fn electorate(&mut self, electorate: &Electorate) -> Result<(), WireError> {
-        let Electorate { lineage, version, voters } = electorate;
+        let Electorate { lineage, version, term, voters } = electorate;
         if voters_bytes(voters) > VOTERS_BYTES_MAX {
             return Err(WireError::TooLarge);
         }
         self.long(*lineage);
         self.long(*version);
+        self.long(*term);
         for four in [true, false] {
             let family = || voters.iter().filter(|voter| voter.is_ipv4() == four);
             let count = u16::try_from(family().count()).map_err(|_| WireError::TooLarge)?;

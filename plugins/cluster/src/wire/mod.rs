@@ -153,8 +153,11 @@ pub struct About {
 pub struct Electorate {
     /// Random, given by the node that founded the cluster; 0: none yet.
     pub lineage: u64,
-    /// Grows with each change.
+    /// Grows with each change: the term of the leader that made it, and its number in that term.
     pub version: u64,
+    /// The latest term that whoever tells this has voted in, or heard of in a denial. Each term has one leader at most. It is no part of
+    /// what the electorate is: two with one version are the same.
+    pub term: u64,
     /// Those who have a vote.
     pub voters: BTreeSet<NodeKey>,
 }
@@ -169,13 +172,14 @@ impl Electorate {
 /// Messages of the choice of a leader.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Election {
-    /// I want to lead, or to lead on: your vote for the length of a lease from when you get this.
+    /// I want to lead, or to lead on, in the term of this electorate: your vote for the length of a lease from when you get this. With an
+    /// electorate of lineage 0: I know of none, do you?
     Ask {
         /// Grows with each of a candidate's rounds.
         round: u64,
         /// As the candidate knows it.
         electorate: Electorate,
-        /// The candidate has all votes it needs for this electorate already: it leads.
+        /// The candidate has got the votes of this term already: it leads.
         leads: bool,
     },
     /// You have it.
@@ -191,7 +195,7 @@ pub enum Election {
         round: u64,
         /// To whom it is promised, where that is why.
         promised: Option<NodeKey>,
-        /// A later electorate than the candidate's, where that is why.
+        /// The voter's electorate, where that or its term is later than the candidate's, and that is why.
         electorate: Option<Electorate>,
     },
 }

@@ -21,9 +21,14 @@ fn member() -> impl Strategy<Value = Member> {
 }
 
 fn electorate() -> impl Strategy<Value = Electorate> {
-    (any::<(u64, u64)>(), vec(address(), 0..90)).prop_map(|((lineage, version), voters)| {
-        Electorate { lineage, version, voters: voters.into_iter().collect() }
-    })
+    (any::<(u64, u64, u64)>(), vec(address(), 0..90)).prop_map(
+        |((lineage, version, term), voters)| Electorate {
+            lineage,
+            version,
+            term,
+            voters: voters.into_iter().collect(),
+        },
+    )
 }
 
 fn load() -> impl Strategy<Value = Load> {
@@ -148,7 +153,7 @@ proptest! {
 
 fn voters(count: u32) -> Electorate {
     let voter = |n: u32| SocketAddr::from((Ipv4Addr::from(0xc000_0200 + n), 1717));
-    Electorate { lineage: 1, version: 2, voters: (0..count).map(voter).collect() }
+    Electorate { lineage: 1, version: 2, term: 3, voters: (0..count).map(voter).collect() }
 }
 
 #[test]
