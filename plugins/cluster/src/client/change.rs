@@ -6,7 +6,7 @@ use uwsgi_plugin_api::PluginError;
 use uwsgi_plugin_api::cluster::Options;
 
 use super::guest::{ANSWER_MAX, Guest};
-use super::{confused, enter, say};
+use super::{confused, enter_to_lead, say};
 use crate::id::{Member, Millis};
 use crate::plan::Plan;
 use crate::run::clock;
@@ -31,7 +31,7 @@ pub(super) fn configure(
 }
 
 fn roll(plan: &Plan, request: &Request, out: &mut dyn Write) -> Result<(), PluginError> {
-    let (mut guest, view) = enter(plan)?;
+    let (mut guest, view) = enter_to_lead(plan)?;
     let leader = guest.leader(&view)?;
     match guest.ask(leader, request, ANSWER_MAX)? {
         Reply::Rolling { roll } => follow(&mut guest, leader, roll, out),

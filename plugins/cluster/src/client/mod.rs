@@ -107,6 +107,21 @@ fn say(out: &mut dyn Write, text: &str) -> Result<(), PluginError> {
     said.map_err(|error: io::Error| PluginError(format!("cannot write: {error}")))
 }
 
+/// A guest, and the cluster as somebody sees it who knows a leader, where there is such a one.
+fn enter_to_lead(plan: &Plan) -> Result<(Guest, ClusterView), PluginError> {
+    let mut guest = Guest::open(plan)?;
+    let members = guest.find()?;
+    let mut view = guest.view(&members)?;
+    for member in members {
+        if view.leader().is_some() {
+            break;
+        }
+        // Who only looks on knows of none.
+        view = guest.view(&[member]).unwrap_or(view);
+    }
+    Ok((guest, view))
+}
+
 /// A guest, and the cluster as somebody sees it.
 fn enter(plan: &Plan) -> Result<(Guest, ClusterView), PluginError> {
     let mut guest = Guest::open(plan)?;
@@ -151,7 +166,7 @@ fn drain(plan: &Plan, name: &str, on: bool, out: &mut dyn Write) -> Result<(), P
 }
 
 fn forget(plan: &Plan, name: &str, out: &mut dyn Write) -> Result<(), PluginError> {
-    let (mut guest, view) = enter(plan)?;
+    let (mut guest, view) = enter_to_lead(plan)?;
     let node = node(&view, name)?;
     let leader = guest.leader(&view)?;
     guest.ask(leader, &Request::Forget(node.endpoint), ANSWER_MAX)?;

@@ -16,6 +16,7 @@ const BYTES_MAX: u64 = 1024 * 1024;
 struct Kept {
     group: String,
     lineage: u64,
+    term: u64,
     version: u64,
     voters: Vec<NodeKey>,
 }
@@ -39,7 +40,8 @@ pub(crate) fn read(path: &Path, group: &str) -> Result<Option<Electorate>, Strin
         return Err(wrong(format!("it is of the cluster {}", kept.group)));
     }
     let voters = kept.voters.into_iter().collect();
-    Ok(Some(Electorate { lineage: kept.lineage, version: kept.version, voters }))
+    let Kept { lineage, term, version, .. } = kept;
+    Ok(Some(Electorate { lineage, term, version, voters }))
 }
 
 /// Keeps it; whatever happens, the file holds all of what is or of what was.
@@ -48,8 +50,8 @@ pub(crate) fn read(path: &Path, group: &str) -> Result<Option<Electorate>, Strin
 /// The file cannot be written.
 pub(crate) fn write(path: &Path, group: &str, electorate: &Electorate) -> io::Result<()> {
     let voters = electorate.voters.iter().copied().collect();
-    let (lineage, version) = (electorate.lineage, electorate.version);
-    let kept = Kept { group: group.to_owned(), lineage, version, voters };
+    let Electorate { lineage, term, version, .. } = *electorate;
+    let kept = Kept { group: group.to_owned(), lineage, term, version, voters };
     let mut name = path.as_os_str().to_owned();
     name.push(".new");
     let mut file = File::create(&name)?;
@@ -68,7 +70,8 @@ mod tests {
         let path = folder.path().join("state");
         assert_eq!(read(&path, "g:1"), Ok(None));
         let voters = ["10.0.0.1:1".parse().expect("good"), "[::1]:2".parse().expect("good")];
-        let electorate = Electorate { lineage: u64::MAX, version: 3, voters: voters.into() };
+        let electorate =
+            Electorate { lineage: u64::MAX, term: 2, version: 3, voters: voters.into() };
         write(&path, "g:1", &electorate).expect("written");
         assert_eq!(read(&path, "g:1"), Ok(Some(electorate)));
         assert!(read(&path, "g:2").expect_err("another group").contains("of the cluster g:1"));

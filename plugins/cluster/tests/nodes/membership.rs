@@ -1,6 +1,7 @@
 //! Nodes find each other, agree on a leader, and notice who goes.
 
 use std::net::UdpSocket;
+use std::sync::atomic::Ordering;
 
 use uwsgi_plugin_api::cluster::{NodeState, Outgoing};
 
@@ -87,9 +88,12 @@ fn who_looks_on_has_no_part() {
     eventually("both to see each other", || {
         node.states().len() == 2 && observer.states().len() == 2
     });
-    eventually("a leader", || observer.view().leader().is_some());
+    eventually("a leader", || node.view().leader().is_some());
     assert!(node.leads() && !observer.leads());
     assert_eq!(node.view().voters, 1);
     let best = meeting.perform(&["best", "--all"]).expect("one takes requests");
     assert_eq!(best, "a:3031\n");
+    meeting.perform(&["reload"]).expect("whoever is asked, the leader is found");
+    let reloads = [&node, &observer].map(|node| node.instance.reloads.load(Ordering::SeqCst));
+    assert_eq!(reloads, [1, 0]);
 }

@@ -277,13 +277,16 @@ pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
-/// Waits until all of them see that all of them live, and the same leader.
+/// Waits until all of them see that all of them live and have a vote, and the same leader.
 #[track_caller]
 pub fn together(nodes: &[&Node]) {
     eventually("all nodes to see all, and one leader", || {
         let leaders: Vec<_> =
             nodes.iter().map(|node| node.view().leader().map(|node| node.endpoint)).collect();
-        let all = |node: &&Node| node.states() == vec![NodeState::Alive; nodes.len()];
+        let all = |node: &&Node| {
+            let voters = usize::try_from(node.view().voters).unwrap_or(0);
+            voters == nodes.len() && node.states() == vec![NodeState::Alive; nodes.len()]
+        };
         nodes.iter().all(all)
             && leaders[0].is_some()
             && leaders.iter().all(|one| *one == leaders[0])
