@@ -14,5 +14,7 @@ pub mod node;
 pub mod options;
 pub mod roll;
 pub mod seal;
+#[cfg(test)]
+mod simulation;
 pub mod transfer;
 pub mod wire;
