@@ -19,6 +19,8 @@ pub mod roll;
 mod run;
 pub mod seal;
 mod sockets;
+#[cfg(test)]
+mod simulation;
 pub mod transfer;
 pub mod wire;
 

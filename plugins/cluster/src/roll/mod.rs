@@ -138,6 +138,15 @@ impl Roll {
         }
     }
 
+    /// A node could not be told, or did not say that it heard: nobody knows.
+    pub fn unanswered(&mut self, from: NodeKey, undo: bool, why: &str) {
+        match (self.steps.get(&from), undo) {
+            (Some(Step::Told(_)), false) => self.fail(from, Step::Unknown, why),
+            (Some(Step::Back(_, true)), true) => self.keep(from, why),
+            _ => {}
+        }
+    }
+
     /// Nothing more is done: the lead is lost.
     pub fn abandon(&mut self, why: &str) {
         if !self.is_over() {

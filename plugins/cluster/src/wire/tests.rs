@@ -175,7 +175,7 @@ fn two_hundred_voters_fit_and_too_many_are_an_error() {
 fn a_voter_is_named_once_and_in_order() {
     let message = Message::Election(Election::Ask { round: 1, electorate: voters(2), leads: true });
     let mut bytes = message.encode().unwrap();
-    let first = 2 + 8 + 8 + 8 + 2;
+    let first = 2 + 8 + 8 + 8 + 8 + 2;
     bytes.copy_within(first + 6..first + 12, first);
     assert_eq!(Message::decode(&bytes), Err(WireError::Field("order of voters")));
 }
