@@ -9,6 +9,7 @@ mod support;
 
 mod autoreload;
 mod body;
+mod cluster;
 mod commands;
 mod daemon;
 mod environ;

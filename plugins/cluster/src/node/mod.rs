@@ -66,6 +66,8 @@ pub enum Event {
     Outgoing(Outgoing),
     /// A line of the instance's log, for who asks for it.
     Line(String),
+    /// Where seeds are now.
+    Seeds(Vec<NodeKey>),
     /// Datagrams that were not taken, in all.
     Refused(Refused),
     /// The instance ends: say so to the others.
