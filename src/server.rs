@@ -257,6 +257,7 @@ fn next_generation(
     board.header().master_pid.store(post.master.as_raw(), Ordering::Relaxed);
     let figures = figures(&config, &mut shared)?;
     let cluster = cluster::generation(&config, &shared)?;
+    ClusterMemory::withhold(&mut shared);
     let rescue = rescue(&config, &mut shared)?;
     let names = listeners.iter().map(|(name, listening)| (name.as_str(), listening.fd.as_fd()));
     let others = endpoints.iter().map(|(name, endpoint)| (name.as_str(), endpoint.fd.as_fd()));
@@ -402,7 +403,7 @@ fn generation(
         listeners.iter().filter(|one| !one.elsewhere).map(|one| one.fd.clone()).collect(),
         flags(plugins),
     );
-    let host = Arc::new(host.with_cluster(cluster.cloned()));
+    let host = Arc::new(host.with_cluster(cluster.map(ClusterMemory::for_workers)));
     let process_names = config.runtime.names.clone();
     let no_orphans = config.processes.no_orphans;
     let vacuum = match config.runtime.vacuum {

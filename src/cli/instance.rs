@@ -80,3 +80,67 @@ impl Instance for Parent {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead, BufReader, Write};
+    use std::os::linux::net::SocketAddrExt;
+    use std::os::unix::net::{SocketAddr, UnixListener};
+
+    use super::*;
+    use crate::shm::RunningOptions;
+
+    /// An instance whose master is this process, which answers this, a line an answer.
+    fn answered(answers: Vec<&'static str>) -> (Parent, std::thread::JoinHandle<Vec<String>>) {
+        let master = i32::try_from(std::process::id()).unwrap();
+        let address = SocketAddr::from_abstract_name(door::name(master)).unwrap();
+        let listener = UnixListener::bind_addr(&address).unwrap();
+        let answering = std::thread::spawn(move || {
+            let ask = |answer: &&str| {
+                let (mut stream, _) = listener.accept().unwrap();
+                let mut line = String::new();
+                BufReader::new(&stream).read_line(&mut line).unwrap();
+                stream.write_all(answer.as_bytes()).unwrap();
+                line.trim().to_owned()
+            };
+            answers.iter().map(ask).collect()
+        });
+        (Parent { memory: ClusterMemory::new().unwrap(), master }, answering)
+    }
+
+    #[test]
+    fn a_node_speaks_to_its_instance() {
+        let load = "text:\n{\"workers\":2,\"threads\":8,\"busy\":3,\"queue\":1,\"requests\":99}\n";
+        let answers =
+            vec![load, "failed: no worker is ready\n", "ok\n", "failed: it is bad\n", "ok\n"];
+        let (parent, answering) = answered(answers);
+        let expected = Load { workers: 2, threads: 8, busy: 3, queue: 1, requests: 99 };
+        assert_eq!((parent.load(), parent.load()), (Some(expected), None));
+        assert!(parent.reload().is_ok());
+        assert_eq!(parent.reload().unwrap_err().to_string(), "it is bad");
+        parent.drain(true);
+        assert!(parent.is_draining());
+        assert_eq!(answering.join().unwrap(), ["load", "load", "reload", "reload", "look"]);
+        // Nobody is there any more.
+        assert_eq!(parent.load(), None);
+        assert!(parent.reload().is_err());
+        parent.drain(false);
+        assert!(!parent.is_draining());
+        options_are_told_and_staged(&parent);
+    }
+
+    fn options_are_told_and_staged(parent: &Parent) {
+        assert!(parent.config().is_err() && parent.address().is_empty());
+        let options = vec![("socket".to_owned(), ":3031".to_owned())];
+        let shared = StagedOptions { version: 5, options: options.clone() };
+        let running = RunningOptions { shared, own: Vec::new(), address: ":3031".to_owned() };
+        parent.memory.run(&running).unwrap();
+        assert_eq!(parent.config().unwrap(), (5, options.clone()));
+        assert_eq!(parent.address(), ":3031");
+        assert_eq!(parent.staged(), None);
+        parent.stage(Some((6, &options))).unwrap();
+        assert_eq!(parent.staged(), Some((6, options)));
+        parent.stage(None).unwrap();
+        assert_eq!(parent.staged(), None);
+    }
+}

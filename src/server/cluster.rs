@@ -20,6 +20,7 @@ pub(super) fn first(
 ) -> Result<Option<ClusterMemory>, ServeError> {
     let Some(membership) = &config.cluster else { return Ok(None) };
     if let Some(memory) = ClusterMemory::adopt(passed) {
+        tell(&memory, membership, listeners)?;
         return Ok(Some(memory));
     }
     let memory = ClusterMemory::new().map_err(failed("share memory with the cluster's node"))?;

@@ -216,9 +216,14 @@ impl ClusterMemory {
         named.map(|(name, fd)| Ok((name.to_owned(), Arc::new(fd.try_clone_to_owned()?)))).collect()
     }
 
-    /// Gives the node something to tell others. False where it has not come to what it has already, or where it is too long.
-    pub fn tell(&self, message: &Outgoing) -> bool {
-        serde_json::to_vec(message).is_ok_and(|text| self.mail.send(&text).is_ok())
+    /// What applications may have of it: not the options, among which are secrets.
+    pub fn for_workers(&self) -> ClusterEnd {
+        ClusterEnd { board: self.board.clone(), mail: self.mail.clone() }
+    }
+
+    /// Takes the rest out of what a generation was given, so that its workers do not have it.
+    pub fn withhold(passed: &mut HashMap<String, OwnedFd>) {
+        [STAGED, RUNNING, Self::INBOX].iter().for_each(|name| drop(passed.remove(*name)));
     }
 
     /// What the instance is to run with from its next reload on; `None`: what its own files say.
@@ -246,6 +251,21 @@ impl ClusterMemory {
     /// As [`Self::stage`].
     pub fn run(&self, running: &RunningOptions) -> io::Result<()> {
         self.running.write(&serde_json::to_vec(running)?)
+    }
+}
+
+/// What a worker shares with the node of its instance. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct ClusterEnd {
+    /// What the node tells.
+    pub board: Arc<ClusterBoard>,
+    mail: Arc<UnixDatagram>,
+}
+
+impl ClusterEnd {
+    /// Gives the node something to tell others. False where it has not come to what it has already, or where it is too long.
+    pub fn tell(&self, message: &Outgoing) -> bool {
+        serde_json::to_vec(message).is_ok_and(|text| self.mail.send(&text).is_ok())
     }
 }
 
@@ -326,9 +346,19 @@ mod tests {
     }
 
     #[test]
+    fn workers_have_no_secrets() {
+        let fds = ClusterMemory::new().unwrap().named_descriptors().unwrap().into_iter();
+        let mut passed = fds.map(|(name, fd)| (name, fd.try_clone().unwrap())).collect();
+        ClusterMemory::withhold(&mut passed);
+        let mut left: Vec<_> = passed.keys().map(String::as_str).collect();
+        left.sort_unstable();
+        assert_eq!(left, [BOARD, MAIL]);
+    }
+
+    #[test]
     fn what_others_are_to_hear_comes_to_the_node() {
         let memory = ClusterMemory::new().unwrap();
-        let (worker, node) = (again(&memory), again(&memory));
+        let (worker, node) = (again(&memory).for_workers(), again(&memory));
         let message = Outgoing::Message(vec![0, 255, 10]);
         assert!(worker.tell(&message) && worker.tell(&Outgoing::Log("a\n".into())));
         let mut bytes = [0; 4096];

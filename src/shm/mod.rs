@@ -18,7 +18,7 @@ mod worker;
 
 pub use apps::{APPS_COUNTED_MAX, AppCounters, AppList};
 pub use board::{Board, Header, PLACES_PER_WORKER, PlaceId};
-pub use cluster::{ClusterBoard, ClusterMemory, RunningOptions, StagedOptions};
+pub use cluster::{ClusterBoard, ClusterEnd, ClusterMemory, RunningOptions, StagedOptions};
 pub use core::{CoreSlot, CoreTotals};
 pub use document::{DOCUMENT_BYTES_MAX, Document};
 pub use seq_bytes::{AtomicWord, SeqBytes};

@@ -17,7 +17,7 @@ use crate::config::Config;
 use crate::log::throttle::Throttle;
 use crate::net::site_root;
 use crate::request::shared::Shared;
-use crate::shm::{Board, ClusterMemory, PlaceId};
+use crate::shm::{Board, ClusterEnd, PlaceId};
 use crate::sys::{clock, memory, title};
 
 /// One value for the life of the process; it learns in each worker who it is.
@@ -31,13 +31,13 @@ pub struct ServerHost {
     shared: OnceLock<Arc<Shared>>,
     /// How often it is told what was wrong with an application that a request named.
     refusals: Throttle,
-    cluster: Option<ClusterEnd>,
+    cluster: Option<Cluster>,
 }
 
 /// What this process knows of the cluster.
-struct ClusterEnd {
+struct Cluster {
     group: String,
-    memory: ClusterMemory,
+    end: ClusterEnd,
     /// What was said last, and what it means.
     seen: Mutex<(Vec<u8>, Option<Arc<ClusterView>>)>,
     turn: AtomicUsize,
@@ -66,11 +66,11 @@ impl ServerHost {
 
     /// The same, of an instance that shares this with its node in a cluster.
     #[must_use]
-    pub fn with_cluster(self, memory: Option<ClusterMemory>) -> Self {
+    pub fn with_cluster(self, end: Option<ClusterEnd>) -> Self {
         let membership = self.config.cluster.as_ref();
-        let cluster = memory.zip(membership).map(|(memory, membership)| ClusterEnd {
+        let cluster = end.zip(membership).map(|(end, membership)| Cluster {
             group: membership.shared.group.clone(),
-            memory,
+            end,
             seen: Mutex::default(),
             turn: AtomicUsize::new(0),
         });
@@ -220,7 +220,7 @@ impl Host for ServerHost {
 
     fn cluster_view(&self) -> Option<Arc<ClusterView>> {
         let cluster = self.cluster.as_ref()?;
-        let text = cluster.memory.board.text();
+        let text = cluster.end.board.text();
         let mut seen = cluster.seen.lock();
         // One that is being replaced counts until it is.
         let text = text.filter(|text| *text != seen.0);
@@ -237,11 +237,11 @@ impl Host for ServerHost {
 
     fn leads_cluster(&self) -> bool {
         let now = clock::monotonic_ms();
-        self.cluster.as_ref().is_some_and(|cluster| cluster.memory.board.leads(now))
+        self.cluster.as_ref().is_some_and(|cluster| cluster.end.board.leads(now))
     }
 
     fn tell_cluster(&self, message: &Outgoing) -> bool {
-        self.cluster.as_ref().is_some_and(|cluster| cluster.memory.tell(message))
+        self.cluster.as_ref().is_some_and(|cluster| cluster.end.tell(message))
     }
 
     fn accepting(&self) -> bool {

@@ -84,7 +84,7 @@ fn serve(arguments: &[String]) -> i32 {
             master::introduce(&channel, &board, names, None).unwrap();
             master::run_mold(loading(arguments, &board, true), MoldPost { channel, master })
         }
-        Role::Site(_) => unreachable!("nobody asks for sites here"),
+        Role::Site(_) | Role::Node { .. } => unreachable!("nobody asks for sites here"),
         Role::Master { handover, .. } => {
             say(format_args!("listening on port {}", address.port()));
             master::resume(context(None), *handover)

@@ -283,7 +283,7 @@ fn a_configuration_that_is_rolled_out_is_read_and_checked_as_one_of_an_instance(
     let (plugins, _) = plugins();
     let registry = options::Registry::new(&plugins.options());
     let tools = Tools { registry: &registry, machine: &Machine::detect() };
-    let error = read_config(&[ini.clone()], &plugins, &tools).unwrap_err().to_string();
+    let error = read_config(std::slice::from_ref(&ini), &plugins, &tools).unwrap_err().to_string();
     assert!(error.contains(&format!("{ini}:3: processes = many")), "{error}");
     std::fs::write(&ini, "[uwsgi]\nprocesses = 2\ncluster = 225.1.1.1:1717\n").unwrap();
     let error = read_config(&[ini], &plugins, &tools).unwrap_err().to_string();
