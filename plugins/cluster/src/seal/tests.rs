@@ -30,6 +30,17 @@ fn a_message_arrives_and_cannot_be_read_on_the_way() {
 }
 
 #[test]
+fn another_version_of_the_seal_is_forged_whoever_signed_it() {
+    let (mut a, mut b) = pair();
+    let mut datagram = a.seal(None, NOW, b"x");
+    datagram.truncate(datagram.len() - MAC_BYTES);
+    datagram[3] = b'2';
+    let mac = a.keys[0].sign.clone().chain_update(&datagram).finalize().into_bytes();
+    datagram.extend_from_slice(&mac);
+    assert_eq!(b.open(NOW, &datagram), Err(SealError::Forged));
+}
+
+#[test]
 fn the_largest_message_fits_and_an_ordinary_one_needs_no_fragments() {
     let (mut a, mut b) = pair();
     let datagram = a.seal(None, NOW, &[7; MESSAGE_BYTES_LARGEST]);

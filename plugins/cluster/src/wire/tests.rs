@@ -202,6 +202,20 @@ fn of_many_others_the_first_are_told() {
 }
 
 #[test]
+fn a_welcome_is_no_larger_than_one_that_is_sent() {
+    let member = Member { key: (Ipv6Addr::LOCALHOST, 1).into(), life: Life(1), epoch: 1 };
+    let encoded =
+        |count| Message::Welcome { member, others: vec![member; count] }.encode().unwrap();
+    let (most, one) = (encoded(99), encoded(0).len() - 4);
+    let mut more = [&*most, &vec![0; one]].concat();
+    let count = u16::from_le_bytes([more[2 + one], more[3 + one]]) + 1;
+    more.copy_within(2..2 + one, most.len());
+    more[2 + one..4 + one].copy_from_slice(&count.to_le_bytes());
+    assert_eq!(Message::decode(&more), Err(WireError::TooLarge));
+    assert!(Message::decode(&most).is_ok());
+}
+
+#[test]
 fn what_may_not_be_cut_is_an_error_where_it_is_too_long() {
     for message in [
         Message::Payload(vec![0; PAYLOAD_BYTES_MAX + 1]),
