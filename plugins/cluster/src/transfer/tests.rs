@@ -353,6 +353,9 @@ fn a_sender_has_limits_and_hears_of_refusals() {
     assert_eq!(out.len(), PEER_MAX, "so many at a time, the others wait");
     let refused = Message::ChunkRefused { transfer: ids[0], why: "no".into() };
     node.receive(1, peer(2), &refused, &mut out);
+    let done = Message::ChunkAck { transfer: ids[0], next: 1, later: 0 };
+    node.receive(1, peer(2), &done, &mut out);
+    node.receive(1, Peer { life: Some(Life(99)), ..peer(1) }, &done, &mut out);
     assert!(node.tick(1, &mut out).is_empty(), "another has nothing to say about it");
     node.receive(1, peer(1), &refused, &mut out);
     assert_eq!(node.next_wake(), Some(1));
