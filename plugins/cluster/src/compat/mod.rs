@@ -10,6 +10,7 @@
 use std::net::SocketAddr;
 
 use uwsgi_plugin_api::cluster::{ClusterView, Load, Options, Outgoing, Refused};
+use uwsgi_protocol::Reject;
 use uwsgi_protocol::cluster::{DATAGRAM_BYTES_MAX, Datagram, Node as Announced, decode};
 
 use crate::id::Millis;
@@ -99,6 +100,7 @@ pub struct Node {
     address: String,
     config: Option<Options>,
     announce_at: Millis,
+    /// 0: at once.
     publish_at: Millis,
     /// Somebody asked for the configuration.
     asked: bool,
@@ -213,79 +215,68 @@ impl Node {
         if from == self.plan.own {
             return;
         }
-        let group = &self.plan.group;
-        match decode(bytes) {
+        let line = match decode(bytes) {
             Ok(Datagram::Hello(hostname)) => {
-                let hostname = escaped(hostname);
-                let line = format!("[uWSGI cluster {group}] new node available: {hostname}");
-                out.extend(self.budget.line(now, line).map(Action::Log));
+                let (group, hostname) = (&self.plan.group, escaped(hostname));
+                Some(format!("[uWSGI cluster {group}] new node available: {hostname}"))
             }
-            Ok(Datagram::Node(node)) => self.announced(now, from, &node, out),
-            Ok(Datagram::Remove(address)) => self.change(now, from, address, Change::Remove, out),
-            Ok(Datagram::Enable(address)) => self.change(now, from, address, Change::Enable, out),
-            Ok(Datagram::Disable(address)) => {
-                self.change(now, from, address, Change::Disable, out);
-            }
-            Ok(Datagram::Log(text)) => {
-                for line in text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-                    let line = format!("[uWSGI cluster {group}] {}: {}", from.ip(), escaped(line));
-                    out.extend(self.budget.line(now, line).map(Action::Log));
-                }
-            }
+            Ok(Datagram::Node(node)) => self.announced(now, from, &node),
+            Ok(Datagram::Remove(address)) => self.change(from, address, Change::Remove),
+            Ok(Datagram::Enable(address)) => self.change(from, address, Change::Enable),
+            Ok(Datagram::Disable(address)) => self.change(from, address, Change::Disable),
+            Ok(Datagram::Log(text)) => return self.write(now, from, text, out),
             Ok(Datagram::Reload { .. }) if now >= self.reload_at => {
                 self.reload_at = now + RELOAD_MS_MIN;
-                let from = from.ip();
-                out.push(Action::Log(format!("[uWSGI cluster {group}] {from} wants a reload")));
                 out.push(Action::Reload);
+                Some(format!("[uWSGI cluster {}] {} wants a reload", self.plan.group, from.ip()))
             }
             Ok(Datagram::OptionsRequest) => {
                 self.asked = !self.plan.observer && self.config.is_some();
+                None
             }
             // A reload too soon after another, and what no version of uWSGI's heeds.
-            Ok(_) => {}
-            Err(reject) if reject.reason == "packet_too_big" => self.refused.oversized += 1,
-            Err(_) => self.refused.malformed += 1,
-        }
+            Ok(_) => None,
+            Err(Reject { reason: "packet_too_big", .. }) => {
+                self.refused.oversized += 1;
+                None
+            }
+            Err(_) => {
+                self.refused.malformed += 1;
+                None
+            }
+        };
+        out.extend(line.and_then(|line| self.budget.line(now, line)).map(Action::Log));
     }
 
-    fn announced(
-        &mut self,
-        now: Millis,
-        from: SocketAddr,
-        node: &Announced<'_>,
-        out: &mut Vec<Action>,
-    ) {
-        let key = table::key(node.address.as_bytes(), from);
-        let Some(key) = key.filter(|key| Some(*key) != self.own_key()) else { return };
-        match self.table.announce(now, key, node) {
-            Ok(true) => {
-                self.publish_at = now;
-                let line = format!("[uWSGI cluster] added node {key}");
-                out.extend(self.budget.line(now, line).map(Action::Log));
-            }
-            Ok(false) => {}
-            Err(full) => {
-                let line = format!("[uWSGI cluster] {full}: node {key} is left out");
-                out.extend(self.budget.line(now, line).map(Action::Log));
-            }
-        }
-    }
-
-    fn change(
-        &mut self,
-        now: Millis,
-        from: SocketAddr,
-        address: &[u8],
-        change: Change,
-        out: &mut Vec<Action>,
-    ) {
-        let changed = table::key(address, from).filter(|key| self.table.change(*key, change));
-        if let Some(key) = changed {
-            self.publish_at = now;
+    /// A stranger's lines for the log.
+    fn write(&mut self, now: Millis, from: SocketAddr, text: &[u8], out: &mut Vec<Action>) {
+        for line in text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
             let (group, from) = (&self.plan.group, from.ip());
-            let line = format!("[uWSGI cluster {group}] node {key} is {change} by {from}");
+            let line = format!("[uWSGI cluster {group}] {from}: {}", escaped(line));
             out.extend(self.budget.line(now, line).map(Action::Log));
         }
+    }
+
+    /// A node is there. Gives what is to be said of it.
+    fn announced(&mut self, now: Millis, from: SocketAddr, node: &Announced<'_>) -> Option<String> {
+        let key = table::key(node.address.as_bytes(), from);
+        let key = key.filter(|key| Some(*key) != self.own_key())?;
+        match self.table.announce(now, key, node) {
+            Ok(true) => {
+                self.publish_at = 0;
+                Some(format!("[uWSGI cluster] added node {key}"))
+            }
+            Ok(false) => None,
+            Err(full) => Some(format!("[uWSGI cluster] {full}: node {key} is left out")),
+        }
+    }
+
+    /// Somebody speaks of a node. Gives what is to be said of it, where that changes something.
+    fn change(&mut self, from: SocketAddr, address: &[u8], change: Change) -> Option<String> {
+        let key = table::key(address, from).filter(|key| self.table.change(*key, change))?;
+        self.publish_at = 0;
+        let (group, from) = (&self.plan.group, from.ip());
+        Some(format!("[uWSGI cluster {group}] node {key} is {change} by {from}"))
     }
 
     /// Tells the configuration to the group. A part of it would be worse than nothing.

@@ -175,6 +175,8 @@ fn a_session_of_the_original_goes_on_with_us_in_it() {
 fn onlookers_say_hello_and_new_nodes_get_options() {
     for trace in traces() {
         let mut router = Played { node: node_of(3, true), done: Vec::new() };
+        router.step(0, Event::Config(vec![("master".to_owned(), "true".to_owned())]));
+        router.step(0, Event::Load { load: Some(LOAD), address: "192.0.2.3:80".to_owned() });
         let mut fetch = Fetch::new(GROUP, "node2.example");
         let (mut asked, mut options) = (Vec::new(), None);
         let born = trace.iter().find(|(_, from, _)| *from == 2).unwrap().0;
@@ -229,6 +231,8 @@ fn who_says_only_a_port_serves_where_it_speaks() {
     for from in [1, 2, 3] {
         played.hear(1, from, &announced(":3031"));
     }
+    played.hear(2, 3, &announced("0.0.0.0:3031"));
+    played.hear(2, 2, &announced("192.0.2.1:3031"));
     played.until(1_000);
     let all = ["192.0.2.1:3031", "192.0.2.2:3031", "192.0.2.3:3031"];
     assert_eq!(played.shown(NodeState::Alive), all, "one of them is this node itself");
@@ -349,6 +353,10 @@ fn options_that_do_not_fit_are_not_told() {
         played.hear(now, 2, &Datagram::OptionsRequest);
         assert_eq!(played.sent().len() > before, told, "{value}");
     }
+    let before = played.sent().len();
+    played.step(3_000, Event::Config(Vec::new()));
+    played.hear(3_000, 2, &Datagram::OptionsRequest);
+    assert_eq!(played.sent().len(), before, "nothing is no answer");
     let last = played.lines().last().unwrap().to_owned();
     assert!(last.contains("do not fit into a datagram of 4096 bytes"), "{last}");
 }
