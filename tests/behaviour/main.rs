@@ -10,6 +10,7 @@ mod support;
 mod autoreload;
 mod body;
 mod cluster;
+mod cluster_alone;
 mod commands;
 mod daemon;
 mod environ;
