@@ -18,9 +18,9 @@ pub mod plan;
 pub mod roll;
 mod run;
 pub mod seal;
-mod sockets;
 #[cfg(test)]
 mod simulation;
+mod sockets;
 pub mod transfer;
 pub mod wire;
 

@@ -65,6 +65,8 @@ pub struct Plan {
     pub observer: bool,
     /// It has its configuration from itself: it may found a cluster where it finds none.
     pub founder: bool,
+    /// The instance gets no new requests: an earlier process of its node was told so.
+    pub draining: bool,
     /// Who had a vote when this node was last alive, where that was kept.
     pub known: Option<Electorate>,
     /// Of the random numbers.
@@ -210,7 +212,7 @@ impl Node {
             version: plan.version.clone(),
             load: None,
             config: ConfigMark::default(),
-            draining: false,
+            draining: plan.draining,
             observer: plan.observer,
             leaving: false,
         };

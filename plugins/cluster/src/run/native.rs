@@ -50,6 +50,7 @@ impl Native {
             observer: plan.observer,
             // What came from others is no reason to be a cluster without them.
             founder: !plan.observer && hands.instance.staged().is_none(),
+            draining: hands.instance.is_draining(),
             known,
             seed: getrandom::u64().map_err(|error| wrong(error.to_string()))?,
         });

@@ -106,6 +106,7 @@ impl Process {
             forget_ms: 3_600_000,
             observer: false,
             founder: self.founder,
+            draining: false,
             known: self.kept.clone().filter(|_| self.memory == Memory::Kept),
             seed,
         };
