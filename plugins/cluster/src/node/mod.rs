@@ -28,7 +28,7 @@ use crate::id::{Member, Millis, NodeKey, Peer, RollId, TransferId};
 use crate::membership::{Membership, Told};
 use crate::transfer::{Ended, Transfers};
 use crate::wire::{About, Blob, Electorate, Message, Progress, Received};
-use commands::Applying;
+use commands::{Applying, Early};
 use journal::Journal;
 use known::Known;
 use rolling::Rolling;
@@ -168,6 +168,8 @@ pub struct Node {
     /// The last changes that have ended.
     past: VecDeque<(RollId, Progress)>,
     applying: Option<Applying>,
+    /// An order that came before it was known who leads.
+    early: Option<Early>,
     /// The last change that this node took part in, while it can go back.
     applied: Option<RollId>,
     /// Who waits for which of this node's answers.
@@ -184,6 +186,7 @@ pub struct Node {
 #[derive(Debug, Default)]
 struct Clock {
     hello: Millis,
+    doubt: Millis,
     about: Millis,
     /// Something but the load has changed: not before this it is told.
     news: Option<Millis>,
@@ -227,6 +230,7 @@ impl Node {
             rolling: None,
             past: VecDeque::new(),
             applying: None,
+            early: None,
             applied: None,
             answers: HashMap::new(),
             refused: Refused::default(),
@@ -265,7 +269,12 @@ impl Node {
             return u64::MAX;
         }
         let clock = &self.clock;
-        let fixed = clock.hello.min(clock.about).min(clock.publish).min(self.election.next_wake());
+        let fixed = clock
+            .hello
+            .min(clock.doubt)
+            .min(clock.about)
+            .min(clock.publish)
+            .min(self.election.next_wake());
         let rolling = self.rolling.as_ref().map(|rolling| rolling.next_look);
         let parts = [
             clock.news,
@@ -294,7 +303,9 @@ impl Node {
             let world = self.world();
             self.with_election(now, actions, |election, now, out| election.tick(now, &world, out));
         }
+        self.obey_early(now, actions);
         self.conduct(now, actions);
+        self.doubt_silent(now, actions);
         self.greet(now, actions);
         self.tell_about(now, actions);
         self.forget_old(now, actions);
@@ -357,6 +368,7 @@ impl Node {
 
     fn receive(&mut self, now: Millis, received: Received, actions: &mut Vec<Action>) {
         let from = Peer { key: received.from, life: Some(received.life) };
+        self.heard(now, from);
         match received.message {
             Message::Hello { member, guest } => self.hello(now, from, (member, guest), actions),
             Message::Welcome { member, others } => {

@@ -34,7 +34,11 @@ impl Chaos {
     fn disturb(&mut self) {
         let world = &mut self.world;
         let size = world.processes.len();
-        match world.rng.random_range(0..10) {
+        let what = world.rng.random_range(0..10);
+        if std::env::var_os("UWSGI_CLUSTER_TRACE").is_some() {
+            eprintln!("{} ms: disturbance {what}", world.now);
+        }
+        match what {
             0 | 1 => {
                 let down = size - world.live().count();
                 let leader = world.leaders().first().copied();
@@ -109,6 +113,16 @@ fn run(seed: u64, size: usize, disturbances: usize) {
     chaos.calm();
     let world = &mut chaos.world;
     let took = world.until(5_000, World::agrees);
+    if took.is_none() {
+        for at in world.live() {
+            let process = &world.processes[at];
+            let shown = process.instance.view.nodes.iter();
+            let shown: Vec<_> = shown
+                .map(|node| (node.endpoint, node.state, node.incarnation, node.silent_ms))
+                .collect();
+            eprintln!("{at} {:?} {:?}", process.life, shown);
+        }
+    }
     assert!(took.is_some(), "after 5 s {:?}\n{}", world.disagreement(), world.logs());
     while chaos.world.live().count() < size {
         chaos.start_one();
