@@ -85,7 +85,7 @@ impl Node {
         let voters = self.plan.known.iter().flat_map(|known| &known.voters);
         let mut keys: Vec<_> = self.plan.seeds.iter().chain(voters).copied().collect();
         let own = self.membership.own().key;
-        keys.retain(|key| *key != own && !self.nodes.contains_key(key) || alone && *key != own);
+        keys.retain(|key| *key != own && (alone || !self.nodes.contains_key(key)));
         keys.sort_unstable();
         keys.dedup();
         keys.shuffle(&mut self.rng);
