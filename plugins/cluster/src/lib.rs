@@ -5,6 +5,7 @@
 //! from outside: [`node`] and what it is made of. Only `run` and `sockets` wait and send.
 #![forbid(unsafe_code)]
 
+pub mod compat;
 pub mod election;
 #[doc(hidden)]
 pub mod fuzzing;

@@ -207,6 +207,20 @@ fn of_many_others_the_first_are_told() {
 }
 
 #[test]
+fn a_welcome_is_no_larger_than_one_that_is_sent() {
+    let member = Member { key: (Ipv6Addr::LOCALHOST, 1).into(), life: Life(1), epoch: 1 };
+    let encoded =
+        |count| Message::Welcome { member, others: vec![member; count] }.encode().unwrap();
+    let (most, one) = (encoded(99), encoded(0).len() - 4);
+    let mut more = [&*most, &vec![0; one]].concat();
+    let count = u16::from_le_bytes([more[2 + one], more[3 + one]]) + 1;
+    more.copy_within(2..2 + one, most.len());
+    more[2 + one..4 + one].copy_from_slice(&count.to_le_bytes());
+    assert_eq!(Message::decode(&more), Err(WireError::TooLarge));
+    assert!(Message::decode(&most).is_ok());
+}
+
+#[test]
 fn what_may_not_be_cut_is_an_error_where_it_is_too_long() {
     for message in [
         Message::Payload(vec![0; PAYLOAD_BYTES_MAX + 1]),
@@ -230,6 +244,28 @@ fn faults_are_told_apart() {
     assert_eq!(Message::decode(&[9, 1]), Err(WireError::Version(9)));
     assert_eq!(Message::decode(&[VERSION, 99]), Err(WireError::Kind(99)));
     assert_eq!(Message::decode(&vec![VERSION; 1_957]), Err(WireError::TooLarge));
+    let ask = [&[VERSION, 5][..], &[0; 24], &301_u16.to_le_bytes()].concat();
+    let voters: Vec<u8> = (0..301_u16)
+        .flat_map(|port| [[0; 4].to_vec(), port.to_le_bytes().to_vec()].concat())
+        .collect();
+    assert_eq!(Message::decode(&[&*ask, &voters, &[0; 3]].concat()), Err(WireError::TooLarge));
+    let member = Member { key: (Ipv4Addr::LOCALHOST, 1).into(), life: Life(1), epoch: 1 };
+    let text = String::new;
+    let about = Message::About(About {
+        member,
+        serial: 1,
+        hostname: text(),
+        address: text(),
+        version: text(),
+        load: None,
+        config: ConfigMark::default(),
+        draining: true,
+        observer: false,
+        leaving: false,
+    });
+    let mut bytes = about.encode().unwrap();
+    *bytes.last_mut().unwrap() |= 16;
+    assert_eq!(Message::decode(&bytes), Err(WireError::Field("flags")));
     let not_utf8 = [VERSION, 11, 1, 0, 0xff];
     assert_eq!(Message::decode(&not_utf8), Err(WireError::Field("text")));
 }
