@@ -90,7 +90,8 @@ struct Clock {
     welcomes: u32,
     second: Millis,
     left: Option<Millis>,
-    /// Since when another leader's node was first seen with another configuration is looked at.
+    gone: bool,
+    /// Not before this the leader looks again for nodes with another configuration.
     differs: Millis,
     about_turn: usize,
 }
@@ -158,10 +159,10 @@ impl Node {
 
     /// When [`Event::Tick`] is wanted; `u64::MAX` when it has left.
     pub fn next_wake(&self) -> Millis {
-        if self.is_gone(u64::MAX) {
+        let clock = &self.clock;
+        if clock.gone {
             return u64::MAX;
         }
-        let clock = &self.clock;
         let fixed = clock
             .hello
             .min(clock.doubt)
@@ -171,6 +172,7 @@ impl Node {
         let rolling = self.rolling.as_ref().map(|rolling| rolling.next_look);
         let parts = [
             clock.news,
+            clock.left.map(|left| left + LEAVE_MS),
             clock.changed,
             self.membership.next_wake(),
             self.transfers.next_wake(),
@@ -186,7 +188,8 @@ impl Node {
 
     /// All that is done by time, and by what has changed.
     fn turn(&mut self, now: Millis, actions: &mut Vec<Action>) {
-        if self.is_gone(now) {
+        if self.clock.left.is_some_and(|left| now >= left + LEAVE_MS) {
+            self.clock.gone = true;
             return;
         }
         if self.membership.next_wake().is_some_and(|wake| wake <= now) {
@@ -311,10 +314,6 @@ impl Node {
     /// Unix time in milliseconds: this node's life began with its epoch.
     fn unix(&self, now: Millis) -> u64 {
         self.plan.member.epoch + now.saturating_sub(self.started.unwrap_or(now))
-    }
-
-    fn is_gone(&self, now: Millis) -> bool {
-        self.clock.left.is_some_and(|left| now >= left + LEAVE_MS)
     }
 
     /// A node in the life that is known of it.

