@@ -71,7 +71,7 @@ impl Gateway for Cluster {
     }
 
     fn run(&self, settings: &Settings, post: Post<'_>) -> Result<(), PluginError> {
-        run::serve(&Plan::read(settings)?, post)
+        run::serve(settings, post)
     }
 }
 

@@ -5,6 +5,7 @@ use super::{clock, hostname};
 use crate::compat::{self, Action, Event};
 use crate::id::{Millis, RollId};
 use crate::node::Wanted;
+use crate::wire::Electorate;
 
 /// What is said at the start, so that nobody says that he did not know.
 pub(super) const WARNING: &str = "*** WARNING: cluster-compat: nothing is signed or sealed. Everybody who reaches the group reads the \
@@ -60,5 +61,9 @@ impl Heart for Bare {
 
     fn next_wake(&self) -> Millis {
         self.node.next_wake()
+    }
+
+    fn electorate(&self) -> Option<Electorate> {
+        None
     }
 }

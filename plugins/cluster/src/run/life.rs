@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use uwsgi_plugin_api::cluster::{Load, Options, Outgoing};
-use uwsgi_plugin_api::{Instance, PluginError};
+use uwsgi_plugin_api::{Instance, PluginError, Settings};
 
 use super::station::{Happening, Station};
 use super::workshop::{Outcome, Question, Workshop};
@@ -11,10 +11,11 @@ use super::{End, clock, reachable, seeds_of};
 use crate::id::{Millis, RollId};
 use crate::node::LEAVE_MS;
 use crate::plan::Plan;
+use crate::wire::Electorate;
 
 /// How often the instance is asked for its load, in milliseconds.
 const LOAD_EVERY: Millis = 1_000;
-/// How often it is asked for its configuration: it may have been reloaded by hand. In milliseconds.
+/// How often it is asked for its configuration, as it may have been reloaded by hand, and secrets are looked at. In milliseconds.
 const CONFIG_EVERY: Millis = 5_000;
 /// How often seeds are looked up again and the group is joined again, in milliseconds.
 const LOOK_EVERY: Millis = 30_000;
@@ -27,6 +28,8 @@ pub(super) trait Heart {
     fn beat(&mut self, what: Happened, hands: &mut Hands<'_, '_>);
     /// When [`Happened::Tick`] is wanted, at the latest.
     fn next_wake(&self) -> Millis;
+    /// Who has a vote, where there are votes.
+    fn electorate(&self) -> Option<Electorate>;
 }
 
 /// What happens to a node, whatever it speaks.
@@ -43,6 +46,7 @@ pub(super) enum Happened {
 
 /// What a heart may use.
 pub(super) struct Hands<'a, 's> {
+    pub(super) settings: &'a Settings,
     pub(super) plan: &'a Plan,
     pub(super) log: &'a dyn Fn(&str),
     pub(super) station: &'a mut Station<'s>,
@@ -83,9 +87,16 @@ impl<'a, 's> Life<'a, 's> {
         }
     }
 
+    /// Lives until its end; gives also who had a vote then.
+    ///
     /// # Errors
     /// The poller fails.
-    pub(super) fn live(mut self) -> Result<End, PluginError> {
+    pub(super) fn live(mut self) -> Result<(End, Option<Electorate>), PluginError> {
+        let end = self.live_on()?;
+        Ok((end, self.heart.electorate()))
+    }
+
+    fn live_on(&mut self) -> Result<End, PluginError> {
         let mut happenings = Vec::new();
         loop {
             self.beat(Happened::Tick);
@@ -96,7 +107,9 @@ impl<'a, 's> Life<'a, 's> {
             if self.misses > MISSES_MAX {
                 return Ok(End::AddressLost);
             }
-            self.look(now);
+            if let Some(secrets) = self.look(now) {
+                return Ok(End::SecretsChanged(secrets));
+            }
             let wait = self.hands.station.wait(self.wake_at(), &mut happenings);
             wait.map_err(|error| PluginError(format!("cluster: poll: {error}")))?;
             happenings.drain(..).for_each(|happening| self.take(happening));
@@ -129,8 +142,9 @@ impl<'a, 's> Life<'a, 's> {
         }
     }
 
-    /// What is looked at from time to time.
-    fn look(&mut self, now: Millis) {
+    /// What is looked at from time to time. Gives secrets that are new.
+    fn look(&mut self, now: Millis) -> Option<Vec<Vec<u8>>> {
+        let mut secrets = None;
         if now >= self.load_at {
             self.load_at = now + LOAD_EVERY;
             if !self.load_is_due {
@@ -143,6 +157,9 @@ impl<'a, 's> Life<'a, 's> {
         if now >= self.config_at {
             self.config_at = now + CONFIG_EVERY;
             self.hands.workshop.ask(Question::Config);
+            // A file that is being written, or gone, changes nothing yet.
+            let plan = Plan::read(self.hands.settings).ok();
+            secrets = plan.map(|plan| plan.secrets).filter(|new| *new != self.hands.plan.secrets);
         }
         if now >= self.look_at {
             self.look_at = now + LOOK_EVERY;
@@ -154,6 +171,7 @@ impl<'a, 's> Life<'a, 's> {
                 self.misses = if sockets.has_own_address() { 0 } else { self.misses + 1 };
             }
         }
+        secrets
     }
 
     fn learn(&mut self, outcome: Outcome) {

@@ -6,7 +6,7 @@
 //! ```
 //! So it is with the sealed protocol (`native`); with `cluster-compat` datagrams are as they were (`bare`).
 //!
-//! A node that comes before its network waits for it. One that has lost its address begins again as another one.
+//! A node that comes before its network waits for it. One that has lost its address, or gets other secrets, begins another life.
 
 mod bare;
 pub(crate) mod clock;
@@ -20,7 +20,7 @@ mod workshop;
 use std::io;
 use std::net::SocketAddr;
 
-use uwsgi_plugin_api::{PluginError, Post};
+use uwsgi_plugin_api::{PluginError, Post, Settings};
 
 use self::bare::Bare;
 use self::life::{Hands, Heart, Life};
@@ -40,13 +40,18 @@ enum End {
     Asked,
     /// The node's address is no address of this host any more.
     AddressLost,
+    /// The file of secrets has others in it.
+    SecretsChanged(Vec<Vec<u8>>),
 }
 
 /// Is a node until the end is asked for.
 ///
 /// # Errors
 /// The poller, or a secret that cannot be used. Never the network.
-pub(crate) fn serve(plan: &Plan, post: Post<'_>) -> Result<(), PluginError> {
+pub(crate) fn serve(settings: &Settings, post: Post<'_>) -> Result<(), PluginError> {
+    let mut plan = Plan::read(settings)?;
+    // Who has a vote is known from one life to the next.
+    let mut known = None;
     let instance = post.instance.ok_or_else(|| {
         PluginError("cluster: a node needs an instance (uwsgi --cluster)".to_owned())
     })?;
@@ -56,28 +61,36 @@ pub(crate) fn serve(plan: &Plan, post: Post<'_>) -> Result<(), PluginError> {
     let mut station = Station::open(post.stop, post.input).map_err(wrong)?;
     let waker = station.waker().map_err(wrong)?;
     loop {
-        let Some((sockets, seeds)) = open_sockets(plan, &mut station, post.log).map_err(wrong)?
+        let Some((sockets, seeds)) = open_sockets(&plan, &mut station, post.log).map_err(wrong)?
         else {
             return Ok(());
         };
         (post.log)(&format!("cluster: {} speaks to {}", sockets.address(), plan.group));
         let address = sockets.address();
         station.connect(sockets).map_err(wrong)?;
-        let end = std::thread::scope(|scope| {
+        let (end, electorate) = std::thread::scope(|scope| {
             let workshop = workshop::Workshop::open(scope, instance, &waker);
             let log = post.log;
             let own = address;
-            let hands = Hands { plan, log, station: &mut station, instance, workshop, own };
+            let plan = &plan;
+            let hands =
+                Hands { settings, plan, log, station: &mut station, instance, workshop, own };
             let heart: Box<dyn Heart> = match plan.compat {
                 true => Box::new(Bare::begin(&hands)),
-                false => Box::new(Native::begin(&hands, &seeds)?),
+                false => Box::new(Native::begin(&hands, &seeds, known.take())?),
             };
             Life::new(hands, heart).live()
         })?;
+        known = electorate;
         match end {
             End::Asked => return Ok(()),
             End::AddressLost => {
                 (post.log)(&format!("cluster: {address} is no address of this host any more"));
+                station.sockets = None;
+            }
+            End::SecretsChanged(secrets) => {
+                (post.log)("cluster: other secrets count from now on");
+                plan.secrets = secrets;
                 station.sockets = None;
             }
         }

@@ -10,6 +10,7 @@ use super::mail::Mail;
 use super::{clock, hostname, state};
 use crate::id::{Member, Millis};
 use crate::node::{self, Action, Event, Node};
+use crate::wire::Electorate;
 
 /// How often it is told what was refused, in milliseconds.
 const REFUSED_EVERY: Millis = 1_000;
@@ -24,16 +25,21 @@ pub(super) struct Native {
 }
 
 impl Native {
-    /// A node in a new life.
+    /// A node in a new life; `before`: who had a vote in the one before.
     ///
     /// # Errors
     /// A secret, the file of `cluster-state`, or no random numbers.
-    pub(super) fn begin(hands: &Hands<'_, '_>, seeds: &[SocketAddr]) -> Result<Self, PluginError> {
+    pub(super) fn begin(
+        hands: &Hands<'_, '_>,
+        seeds: &[SocketAddr],
+        before: Option<Electorate>,
+    ) -> Result<Self, PluginError> {
         let wrong = |error: String| PluginError(format!("cluster: {error}"));
         let plan = hands.plan;
         let mail = Mail::open(plan).map_err(|error| wrong(error.to_string()))?;
         let group = plan.group.to_string();
         let known = match &plan.state {
+            _ if before.is_some() => before,
             Some(path) => state::read(path, &group)
                 .map_err(|why| wrong(format!("cluster-state = {why} (remove it to begin anew)")))?,
             None => None,
@@ -129,5 +135,9 @@ impl Heart for Native {
         let untold = self.mail.refused() != self.refused;
         let own = if untold { self.refused_at } else { Millis::MAX };
         self.node.next_wake().min(own)
+    }
+
+    fn electorate(&self) -> Option<Electorate> {
+        Some(self.node.electorate().clone()).filter(|electorate| electorate.lineage != 0)
     }
 }

@@ -79,3 +79,25 @@ fn what_is_no_message_is_counted_by_what_it_is() {
     assert!(socket.recv(&mut answer).is_err(), "only the good one is answered");
     assert_eq!(node.states(), [NodeState::Alive], "a guest is no node");
 }
+
+#[test]
+fn a_secret_is_changed_while_nodes_run() {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    let write = |text: &str| std::fs::write(file.path(), text).expect("written");
+    write("the first secret\n");
+    let path = file.path().to_str().expect("a name");
+    let meeting = Meeting::new().without_secret().with("cluster-secret-file", path);
+    let nodes = [meeting.founder("a"), meeting.follower("b")];
+    together(&nodes.each_ref());
+    let both = "the second secret\nthe first secret\n";
+    write(both);
+    for node in &nodes {
+        eventually("it to be taken", || {
+            node.log().iter().any(|line| line.contains("other secrets count"))
+        });
+    }
+    together(&nodes.each_ref());
+    let own = Meeting::at(&meeting.group).secret("the second secret");
+    let table = own.perform(&["nodes"]).expect("the new secret is one of theirs");
+    assert!(table.contains("a:3031") && table.contains("b:3031"), "{table}");
+}

@@ -95,6 +95,7 @@ pub struct Node {
 pub struct Meeting {
     pub group: String,
     pub settings: Vec<(String, String)>,
+    secret_is_elsewhere: bool,
 }
 
 impl Meeting {
@@ -106,12 +107,19 @@ impl Meeting {
     }
 
     pub fn at(group: &str) -> Self {
-        let none = Self { group: group.to_owned(), settings: Vec::new() };
+        let none =
+            Self { group: group.to_owned(), settings: Vec::new(), secret_is_elsewhere: false };
         none.with("cluster", group).with("cluster-interface", "127.0.0.1")
     }
 
     pub fn with(mut self, name: &str, value: &str) -> Self {
         self.settings.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Where it is read from is said otherwise.
+    pub fn without_secret(mut self) -> Self {
+        self.secret_is_elsewhere = true;
         self
     }
 
@@ -122,7 +130,7 @@ impl Meeting {
     fn settings(&self) -> Settings {
         let secret = ("cluster-secret".to_owned(), SECRET.to_owned());
         let given = self.settings.iter().any(|(name, _)| *name == secret.0);
-        let own = (!given).then_some(secret);
+        let own = (!given && !self.secret_is_elsewhere).then_some(secret);
         Settings::new(self.settings.iter().cloned().chain(own).collect())
     }
 
