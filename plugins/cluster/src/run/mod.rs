@@ -60,18 +60,19 @@ pub(crate) fn serve(settings: &Settings, post: Post<'_>) -> Result<(), PluginErr
     plan.warnings.iter().map(String::as_str).chain(loud).for_each(|line| (post.log)(line));
     let mut station = Station::open(post.stop, post.input).map_err(wrong)?;
     let waker = station.waker().map_err(wrong)?;
+    let mut seeds = Vec::new();
     loop {
-        let Some((sockets, seeds)) = open_sockets(&plan, &mut station, post.log).map_err(wrong)?
-        else {
-            return Ok(());
-        };
-        (post.log)(&format!("cluster: {} speaks to {}", sockets.address(), plan.group));
-        let address = sockets.address();
-        station.connect(sockets).map_err(wrong)?;
+        if station.sockets.is_none() {
+            let opened = open_sockets(&plan, &mut station, post.log).map_err(wrong)?;
+            let Some((sockets, addresses)) = opened else { return Ok(()) };
+            (post.log)(&format!("cluster: {} speaks to {}", sockets.address(), plan.group));
+            station.connect(sockets).map_err(wrong)?;
+            seeds = addresses;
+        }
+        let Some(own) = station.sockets.as_ref().map(Sockets::address) else { continue };
         let (end, electorate) = std::thread::scope(|scope| {
             let workshop = workshop::Workshop::open(scope, instance, &waker);
             let log = post.log;
-            let own = address;
             let plan = &plan;
             let hands =
                 Hands { settings, plan, log, station: &mut station, instance, workshop, own };
@@ -85,13 +86,12 @@ pub(crate) fn serve(settings: &Settings, post: Post<'_>) -> Result<(), PluginErr
         match end {
             End::Asked => return Ok(()),
             End::AddressLost => {
-                (post.log)(&format!("cluster: {address} is no address of this host any more"));
+                (post.log)(&format!("cluster: {own} is no address of this host any more"));
                 station.sockets = None;
             }
             End::SecretsChanged(secrets) => {
                 (post.log)("cluster: other secrets count from now on");
                 plan.secrets = secrets;
-                station.sockets = None;
             }
         }
     }
