@@ -43,7 +43,7 @@ const CONFRONT_MS: u64 = 500;
 const SILENT_MS: u64 = 3_200;
 /// Between two looks for such nodes.
 const DOUBT_EVERY_MS: u64 = 250;
-/// A node for which others spoke up is not doubted again for so long: only this one does not hear it.
+/// A node for which others spoke up, and that is still not heard here, is not doubted again for so long.
 const DOUBT_AGAIN_MS: u64 = 30_000;
 
 impl Node {
@@ -223,6 +223,7 @@ impl Node {
             && known.about.as_ref().is_some_and(|about| Some(about.member.life) == from.life)
         {
             known.heard = now;
+            known.doubted = None;
         }
     }
 
