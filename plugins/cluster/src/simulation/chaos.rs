@@ -142,7 +142,9 @@ fn run(seed: u64, size: usize, disturbances: usize) {
     let lineage = |at: usize| world.processes[at].node.as_ref().unwrap().electorate().lineage;
     assert!((1..size).all(|at| lineage(at) == lineage(0)));
     world.run(5_000);
-    assert!(world.agrees() && world.has_one_leader(), "{:?}", world.disagreement());
+    // A suspicion may be in the air at any moment: a probe was lost, and its answer by way of others too.
+    let well = |world: &World| world.agrees() && world.has_one_leader();
+    assert!(world.until(1_500, well).is_some(), "{:?}", world.disagreement());
 }
 
 #[test]
