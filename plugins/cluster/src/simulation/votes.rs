@@ -96,18 +96,27 @@ impl Wild {
 
     fn disturb(&mut self) {
         let at = self.rng.random_range(0..SIZE);
-        match self.rng.random_range(0..8) {
+        match self.rng.random_range(0..10) {
             0 | 1 => {
                 let sides = self.rng.random_range(1..=3);
                 self.sides = std::array::from_fn(|_| self.rng.random_range(0..sides));
             }
             2 => self.sides = [0; SIZE],
-            3 => {
-                let seed = self.rng.random();
-                let one = &mut self.all[at];
-                one.life += 1;
-                let local = (self.now as f64 * one.rate) as Millis;
-                one.election = election(at, local, Some(one.kept.clone()), seed);
+            3 => self.restart(at),
+            4 => {
+                // Some of a leader's voters go over to others, fresh from a start or not.
+                let Some(leader) = self.all.iter().position(|one| one.leads_until > self.now)
+                else {
+                    return;
+                };
+                for other in (0..SIZE).filter(|other| *other != leader) {
+                    if self.sides[other] == self.sides[leader] && self.rng.random_bool(0.5) {
+                        self.sides[other] = (self.sides[leader] + 1) % 3;
+                        if self.rng.random_bool(0.7) {
+                            self.restart(other);
+                        }
+                    }
+                }
             }
             _ => {
                 // It is told something of somebody, true or not.
@@ -126,6 +135,14 @@ impl Wild {
                 }
             }
         }
+    }
+
+    fn restart(&mut self, at: usize) {
+        let seed = self.rng.random();
+        let one = &mut self.all[at];
+        one.life += 1;
+        let local = (self.now as f64 * one.rate) as Millis;
+        one.election = election(at, local, Some(one.kept.clone()), seed);
     }
 
     fn act(
