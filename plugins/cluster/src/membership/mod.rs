@@ -169,10 +169,11 @@ impl Membership {
         }
     }
 
-    /// A node was not heard for long, though it should have been: it is suspected as if it had not answered a probe.
+    /// A node was not heard for long, though it should have been: it is suspected as if it had not answered a probe. Where others suspect it
+    /// already, this node waits no longer for them to say that it is down.
     pub fn doubt(&mut self, now: Millis, key: NodeKey, out: &mut Told) {
         let alive = |member: &&foca::Member<Member>| {
-            member.id().key == key && member.state() == State::Alive
+            member.id().key == key && member.state() != State::Down
         };
         let held = self.foca.iter_membership_state().find(alive).cloned();
         let (Some(held), Some(token)) = (held, self.token) else { return };

@@ -43,8 +43,10 @@ const CONFRONT_MS: u64 = 500;
 const SILENT_MS: u64 = 3_200;
 /// Between two looks for such nodes.
 const DOUBT_EVERY_MS: u64 = 250;
-/// A node for which others spoke up is not doubted again for so long: only this one does not hear it.
+/// A node for which others spoke up, and that is still not heard here, is not doubted again for so long.
 const DOUBT_AGAIN_MS: u64 = 30_000;
+/// One that others suspect is given up here after that, where nobody tells that it is down.
+const DOUBT_END_MS: u64 = 2_000;
 
 impl Node {
     pub(super) fn greet(&mut self, now: Millis, actions: &mut Vec<Action>) {
@@ -186,10 +188,15 @@ impl Node {
         }
         self.clock.doubt = now + DOUBT_EVERY_MS;
         let bound = SILENT_MS * self.nodes.len().div_ceil(ABOUT_MAX).max(1) as u64;
-        let alive: Vec<_> = self.alive().collect();
-        for member in alive {
+        let all: Vec<_> = self.membership.members().collect();
+        for (member, state, _) in all {
             let Some(known) = self.nodes.get_mut(&member.key) else { continue };
-            let doubted = known.doubted.is_some_and(|at| now - at < DOUBT_AGAIN_MS);
+            let pause = match state {
+                foca::State::Alive => DOUBT_AGAIN_MS,
+                foca::State::Suspect => DOUBT_END_MS,
+                foca::State::Down => continue,
+            };
+            let doubted = known.doubted.is_some_and(|at| now - at < pause);
             if doubted || now.saturating_sub(known.heard) < bound {
                 continue;
             }
@@ -223,6 +230,7 @@ impl Node {
             && known.about.as_ref().is_some_and(|about| Some(about.member.life) == from.life)
         {
             known.heard = now;
+            known.doubted = None;
         }
     }
 

@@ -8,6 +8,7 @@ mod leaders;
 mod meeting;
 mod process;
 mod rolls;
+mod votes;
 mod world;
 
 pub(crate) use process::Memory;

@@ -244,7 +244,7 @@ fn faults_are_told_apart() {
     assert_eq!(Message::decode(&[9, 1]), Err(WireError::Version(9)));
     assert_eq!(Message::decode(&[VERSION, 99]), Err(WireError::Kind(99)));
     assert_eq!(Message::decode(&vec![VERSION; 1_957]), Err(WireError::TooLarge));
-    let ask = [&[VERSION, 5][..], &[0; 24], &301_u16.to_le_bytes()].concat();
+    let ask = [&[VERSION, 5][..], &[0; 32], &301_u16.to_le_bytes()].concat();
     let voters: Vec<u8> = (0..301_u16)
         .flat_map(|port| [[0; 4].to_vec(), port.to_le_bytes().to_vec()].concat())
         .collect();
