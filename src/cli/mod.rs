@@ -72,7 +72,7 @@ fn parse_all(
         _ => {}
     }
     let replayed = matches!(outside, Outside::Replayed(_));
-    let kept = cluster::kept(outside, memory);
+    let kept = cluster::kept(outside, memory, plugins);
     let mut reading = match &kept {
         Some(shared) => config::of_shared(&registry, &machine, shared),
         None => config::read(&registry, &source, &machine),
