@@ -60,6 +60,7 @@ impl Ours {
             let secrets = serde_json::to_string(&gateway.secrets)?;
             variables.push((GATEWAY_SECRETS, Some(secrets)));
         }
-        Ok(Program { kept, variables, ..program })
+        // Others hold a node that is late for dead.
+        Ok(Program { kept, variables, session: false, ..program })
     }
 }

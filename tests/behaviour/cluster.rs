@@ -3,5 +3,6 @@
 mod changes;
 mod failures;
 mod five;
+mod kinds;
 mod leader;
 mod sharing;

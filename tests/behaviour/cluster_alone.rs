@@ -212,6 +212,9 @@ fn a_configuration_that_is_rolled_out_outlives_reloads_and_a_bad_one_changes_not
     server.signal(Signal::SIGHUP);
     server.await_reload(mark);
     eventually("it outlives a reload", || evaluate(&server, "uwsgi.threads") == "3");
+    let mark = server.log.mark();
+    process::send(gateway(&server), Signal::SIGKILL);
+    server.log.wait_for_since(mark, "cluster: this node leads (<*>");
     let (status, text) = change("5", "/no/such/app.py");
     assert_eq!(status, Some(1), "{text}");
     assert_eq!(evaluate(&server, "uwsgi.threads"), "3");

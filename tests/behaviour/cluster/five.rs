@@ -99,7 +99,10 @@ impl Five {
         let app = self.apps.path().join(format!("{release}.py")).display().to_string();
         let mut options = vec!["--socket".to_owned(), format!(":{PORT}")];
         options.extend(["--wsgi-file".to_owned(), app, "--need-app".to_owned()]);
-        options.extend(["--master", "--processes", "1", "--threads", "4"].map(str::to_owned));
+        options.extend(
+            ["--master", "--processes", "1", "--threads", "4", "--disable-logging"]
+                .map(str::to_owned),
+        );
         options.extend(["--health".to_owned(), format!(":{HEALTH}")]);
         options.extend(self.extra.iter().cloned());
         options
@@ -297,6 +300,13 @@ pub fn spread(address: &Address, count: usize) -> BTreeMap<String, usize> {
     all
 }
 
+/// A log, how far it was read, and whether its node leads.
+struct Watched {
+    log: Log,
+    mark: usize,
+    leads: bool,
+}
+
 /// Reads all logs all the time, and notes moments when two nodes lead.
 struct Watch {
     shared: Arc<Shared>,
@@ -305,7 +315,7 @@ struct Watch {
 
 #[derive(Default)]
 struct Shared {
-    logs: Mutex<BTreeMap<u8, Log>>,
+    logs: Mutex<BTreeMap<u8, Watched>>,
     faults: Mutex<Vec<String>>,
     led: AtomicBool,
     over: AtomicBool,
@@ -325,7 +335,8 @@ impl Watch {
     }
 
     fn add(&self, host: u8, log: &Log) {
-        self.shared.logs.lock().unwrap().insert(host, log.clone());
+        let watched = Watched { log: log.clone(), mark: 0, leads: false };
+        self.shared.logs.lock().unwrap().insert(host, watched);
     }
 
     /// It leads no more: it is dead.
@@ -345,9 +356,10 @@ impl Watch {
 impl Shared {
     fn look(&self) {
         const FAULTS_MAX: usize = 10;
-        let logs = self.logs.lock().unwrap();
-        let leaders = logs.iter().filter(|(_, log)| leads(&log.text())).map(|(host, _)| *host);
-        let leaders: Vec<_> = leaders.collect();
+        let mut logs = self.logs.lock().unwrap();
+        logs.values_mut().for_each(Watched::read_on);
+        let leaders: Vec<_> =
+            logs.iter().filter(|(_, watched)| watched.leads).map(|(host, _)| *host).collect();
         self.led.fetch_or(!leaders.is_empty(), Ordering::Relaxed);
         let mut faults = self.faults.lock().unwrap();
         if leaders.len() > 1 && faults.len() < FAULTS_MAX {
@@ -356,10 +368,16 @@ impl Shared {
     }
 }
 
-/// Whether the last that a node has said of it is that it leads.
-fn leads(log: &str) -> bool {
-    let last = log.lines().rev().find(|line| line.contains("cluster: this node leads"));
-    last.is_some_and(|line| !line.contains("leads no more"))
+impl Watched {
+    /// Whole lines that are new.
+    fn read_on(&mut self) {
+        let new = self.log.since(self.mark);
+        let end = new.rfind('\n').map_or(0, |at| at + 1);
+        self.mark += end;
+        for line in new[..end].lines().filter(|line| line.contains("cluster: this node leads")) {
+            self.leads = !line.contains("leads no more");
+        }
+    }
 }
 
 impl Drop for Watch {

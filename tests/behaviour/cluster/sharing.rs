@@ -39,6 +39,7 @@ fn all_serve_what_one_is_told_behind_nginx_and_mongrel2() {
         assert_eq!(five.ask(host), format!("{} one", Network::hostname(host)));
     }
 
+    five.await_leader(&NODES);
     let upstreams = five.upstreams();
     let nginx = five.network.on(CLIENTS, || Front::nginx_of(&upstreams, &five.address(1)));
     let answers = five.network.on(CLIENTS, || spread(&nginx.address, count()));
@@ -67,6 +68,7 @@ fn a_node_that_is_drained_gets_nothing_new_until_it_is_resumed() {
     };
     let addresses =
         |hosts: &[u8]| -> Vec<_> { hosts.iter().map(|host| five.address(*host).text()).collect() };
+    five.await_leader(&NODES);
     assert_eq!(best(&five), addresses(&NODES));
     five.told(CLIENTS, &["drain", &Network::hostname(2)]);
     let draining = super::five::but(&[(2, uwsgi_plugin_api::cluster::NodeState::Draining)]);

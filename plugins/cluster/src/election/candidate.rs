@@ -12,6 +12,8 @@ use crate::wire;
 
 /// Between two rounds of a candidate that has not won, and between the last moment of a leader and the first candidate.
 const TRY_MS: u64 = 250;
+/// Between two rounds of a leader that goes: it has no time to lose.
+const LEAVE_MS: u64 = 60;
 /// A candidate that has not won by then gives up for a while.
 const GIVE_UP_MS: u64 = 1_200;
 /// The longest such while.
@@ -141,8 +143,12 @@ impl Election {
         if candidacy.rounds.len() > ROUNDS_MAX {
             candidacy.rounds.pop_front();
         }
-        let quick = !candidacy.won || leaving;
-        candidacy.next_round = now + if quick { TRY_MS } else { RENEW_MS };
+        candidacy.next_round = now
+            + match candidacy.won {
+                _ if leaving => LEAVE_MS,
+                true => RENEW_MS,
+                false => TRY_MS,
+            };
         let version = self.electorate.version;
         candidacy.grants.insert(own, Grant { sent: now, version });
         let leads = candidacy.won;

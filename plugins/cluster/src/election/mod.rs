@@ -271,6 +271,7 @@ impl Election {
         }
         self.leaving = true;
         self.hand_over(now, world, out);
+        self.wake = now;
     }
 
     fn majority(&self) -> usize {

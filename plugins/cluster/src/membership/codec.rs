@@ -195,6 +195,18 @@ pub(super) fn sender(mut bytes: &[u8]) -> Result<(Member, u16), CodecError> {
     Ok((header.src, bytes.try_get_u16().unwrap_or_default()))
 }
 
+/// Tells a member what is held of it, so that it can say that it lives: gossip with this one update.
+pub(super) fn accusation(own: Member, held: &foca::Member<Member>) -> Result<Vec<u8>, CodecError> {
+    let dst = *held.id();
+    // The own incarnation is the library's secret; with the first one the receiver learns nothing of the sender that it did not know.
+    let header = Header { src: own, src_incarnation: 0, dst, message: Message::Gossip };
+    let mut bytes = Vec::new();
+    Wire.encode_header(&header, &mut bytes)?;
+    bytes.put_u16(1);
+    Wire.encode_member(held, &mut bytes)?;
+    Ok(bytes)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

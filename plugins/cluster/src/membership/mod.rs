@@ -18,10 +18,9 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 
 use crate::id::{Member, Millis, NodeKey};
+use crate::wire::GOSSIP_BYTES_MAX;
 use timers::Timers;
 
-/// Most bytes of one of the library's messages: the rest of a datagram is ours.
-pub const GOSSIP_BYTES_MAX: usize = 1_100;
 /// Nodes that are kept in mind, with those that are down.
 pub const MEMBERS_MAX: usize = 1_024;
 /// Between two probes.
@@ -30,6 +29,8 @@ const PROBE_MS: u64 = 500;
 const PROBE_RTT_MS: u64 = 200;
 /// From the suspicion that a node is down to the certainty, in a cluster of ten.
 const SUSPICION_MS: f64 = 1_500.0;
+/// From [`Membership::doubt`] to the certainty: it was silent for long before.
+const DOUBT_MS: u64 = 1_200;
 /// Between two times that what is new is told on.
 const GOSSIP_MS: u64 = 200;
 /// Between two tries to reach nodes that are down.
@@ -67,6 +68,7 @@ pub enum Notice {
 struct Outbox {
     sends: Vec<(Member, Vec<u8>)>,
     timers: Vec<(Duration, Timer<Member>)>,
+    token: Option<foca::TimerToken>,
     notices: Vec<Notice>,
 }
 
@@ -85,6 +87,9 @@ impl Runtime<Member> for &mut Outbox {
     }
 
     fn submit_after(&mut self, event: Timer<Member>, after: Duration) {
+        if let Timer::ProbeRandomMember(token) = event {
+            self.token = Some(token);
+        }
         self.timers.push((after, event));
     }
 }
@@ -102,6 +107,8 @@ pub struct Told {
 pub struct Membership {
     foca: Foca<Member, codec::Wire, StdRng, NoCustomBroadcast>,
     timers: Timers,
+    /// What timers have to show to be taken for timely.
+    token: Option<foca::TimerToken>,
     /// For how many nodes the library is set.
     size: usize,
     errors: u64,
@@ -112,7 +119,7 @@ impl Membership {
     pub fn new(member: Member, size_hint: usize, seed: u64) -> Self {
         let rng = StdRng::seed_from_u64(seed);
         let foca = Foca::new(member, config(size_hint), rng, codec::Wire);
-        Self { foca, timers: Timers::default(), size: size_hint, errors: 0 }
+        Self { foca, timers: Timers::default(), token: None, size: size_hint, errors: 0 }
     }
 
     /// This node, in its present epoch.
@@ -150,11 +157,31 @@ impl Membership {
         }
     }
 
-    /// A node that is held for suspect or down was heard: has it tell its present incarnation, or learn what is said of it.
-    pub fn question(&mut self, now: Millis, key: NodeKey, out: &mut Told) {
-        if let Some((member, State::Suspect | State::Down)) = self.held(key) {
-            self.run(now, out, |foca, outbox| foca.announce(member, outbox));
+    /// A node that is held for suspect or down was heard: it is told so. Whom nobody tells (who found it suspect is gone, or could not reach
+    /// it) would stay so for ever.
+    pub fn confront(&mut self, key: NodeKey, out: &mut Told) {
+        let mut all = self.foca.iter_membership_state();
+        let held = all.find(|member| member.id().key == key && member.state() != State::Alive);
+        if let Some(held) = held
+            && let Ok(bytes) = codec::accusation(self.own(), held)
+        {
+            out.sends.push((*held.id(), bytes));
         }
+    }
+
+    /// A node was not heard for long, though it should have been: it is suspected as if it had not answered a probe.
+    pub fn doubt(&mut self, now: Millis, key: NodeKey, out: &mut Told) {
+        let alive = |member: &&foca::Member<Member>| {
+            member.id().key == key && member.state() == State::Alive
+        };
+        let held = self.foca.iter_membership_state().find(alive).cloned();
+        let (Some(held), Some(token)) = (held, self.token) else { return };
+        let (member_id, incarnation) = (*held.id(), held.incarnation());
+        let update = std::iter::once(foca::Member::new(member_id, incarnation, State::Suspect));
+        self.run(now, out, |foca, outbox| foca.apply_many(update, true, outbox));
+        self.confront(key, out);
+        let timer = Timer::ChangeSuspectToDown { member_id, incarnation, token };
+        self.errors += u64::from(!self.timers.add(now + DOUBT_MS, timer));
     }
 
     /// Others remember this node with a later epoch than it has (its clock went back): it takes one after that.
@@ -228,6 +255,7 @@ impl Membership {
     ) {
         let mut outbox = Outbox::default();
         self.errors += u64::from(call(&mut self.foca, &mut outbox).is_err());
+        self.token = outbox.token.or(self.token);
         out.sends.append(&mut outbox.sends);
         out.notices.append(&mut outbox.notices);
         for (after, timer) in outbox.timers {
@@ -257,7 +285,7 @@ fn config(size: usize) -> Config {
         max_packet_size: some(GOSSIP_BYTES_MAX),
         notify_down_members: true,
         periodic_announce: every(2_000, 1),
-        periodic_announce_to_down_members: every(DOWN_MS, 2),
+        periodic_announce_to_down_members: every(DOWN_MS * (size as u64 / 32).max(1), 2),
         periodic_gossip: every(GOSSIP_MS, 3),
     }
 }

@@ -19,6 +19,18 @@ pub(super) struct Applying {
     then_undo: Option<Option<(Peer, TransferId)>>,
 }
 
+/// An order from somebody who may be the leader: a node that has just come to know of others hears who leads within a second.
+#[derive(Debug)]
+pub(super) struct Early {
+    since: Millis,
+    roll: RollId,
+    order: (Wanted, bool),
+    reply: (Peer, TransferId),
+}
+
+/// How long such an order is kept.
+const EARLY_MS: u64 = 2_000;
+
 impl Node {
     pub(super) fn requested(&mut self, now: Millis, arrived: Arrived, actions: &mut Vec<Action>) {
         let Arrived { from, transfer, bytes, .. } = arrived;
@@ -88,6 +100,10 @@ impl Node {
     ) {
         let leader = self.election.leader(now);
         let from = reply.map_or(self.plan.member.key, |(peer, _)| peer.key);
+        if let (None, None, Some(reply)) = (leader, &self.early, reply) {
+            self.early = Some(Early { since: now, roll, order: (wanted, undo), reply });
+            return;
+        }
         if leader != Some(from) {
             return self.report(now, roll, undo, reply, Err(self.who_leads(now)));
         }
@@ -110,6 +126,21 @@ impl Node {
             None => {}
         }
         self.apply(now, roll, (wanted, undo), reply, actions);
+    }
+
+    /// Does what was ordered too early, or says that it does not.
+    pub(super) fn obey_early(&mut self, now: Millis, actions: &mut Vec<Action>) {
+        let known = self.election.leader(now).is_some();
+        match self.early.take_if(|early| known || now >= early.since + EARLY_MS) {
+            Some(Early { roll, order, reply, .. }) if known => {
+                self.ordered(now, roll, order, Some(reply), actions);
+            }
+            Some(Early { roll, order: (_, undo), reply, .. }) => {
+                let why = self.who_leads(now);
+                self.report(now, roll, undo, Some(reply), Err(why));
+            }
+            None => {}
+        }
     }
 
     fn apply(

@@ -8,6 +8,8 @@ use crate::wire::About;
 /// See the module.
 #[derive(Clone, Debug)]
 pub(super) struct Known {
+    /// The life in which membership knows it.
+    pub(super) life: Life,
     /// What it told last.
     pub(super) about: Option<About>,
     /// When it was heard of last.
@@ -17,8 +19,10 @@ pub(super) struct Known {
     /// It said that it goes, in this life.
     pub(super) left: Option<Life>,
     pub(super) down_since: Option<Millis>,
-    /// When it was last asked to speak for itself.
-    pub(super) questioned: Millis,
+    /// When it was last told that it is held for silent.
+    pub(super) confronted: Millis,
+    /// When it was last held for silent because nothing came from it.
+    pub(super) doubted: Option<Millis>,
     /// What the log says of it, and of which life.
     pub(super) said: Option<(NodeState, Life)>,
     /// The two configurations of which the log says that they differ.
@@ -27,14 +31,16 @@ pub(super) struct Known {
 
 impl Known {
     /// A node that was told of now.
-    pub(super) const fn new(now: Millis) -> Self {
+    pub(super) const fn new(now: Millis, life: Life) -> Self {
         Self {
+            life,
             about: None,
             heard: now,
             told: 0,
             left: None,
             down_since: None,
-            questioned: 0,
+            confronted: 0,
+            doubted: None,
             said: None,
             differs: None,
         }
@@ -62,8 +68,7 @@ impl Known {
 
     /// Whether it said that it goes, and did not come back.
     pub(super) fn has_left(&self) -> bool {
-        let life = self.about.as_ref().map(|about| about.member.life);
-        self.left.is_some() && self.left == life
+        self.left == Some(self.life)
     }
 
     pub(super) fn is_observer(&self) -> bool {

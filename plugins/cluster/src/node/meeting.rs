@@ -37,8 +37,14 @@ const ABOUT_MS: u64 = 1_000;
 const NEWS_MS: u64 = 100;
 /// Nodes that are told at a time.
 const ABOUT_MAX: usize = 64;
-/// Between two questions to a node that is held for silent and is not.
-const QUESTION_MS: u64 = 500;
+/// Between two times that a node is told that it is held for silent.
+const CONFRONT_MS: u64 = 500;
+/// A node from which nothing came for so long is doubted: three messages of each second were lost, or it is gone.
+const SILENT_MS: u64 = 3_200;
+/// Between two looks for such nodes.
+const DOUBT_EVERY_MS: u64 = 250;
+/// A node for which others spoke up is not doubted again for so long: only this one does not hear it.
+const DOUBT_AGAIN_MS: u64 = 30_000;
 
 impl Node {
     pub(super) fn greet(&mut self, now: Millis, actions: &mut Vec<Action>) {
@@ -79,7 +85,7 @@ impl Node {
         let voters = self.plan.known.iter().flat_map(|known| &known.voters);
         let mut keys: Vec<_> = self.plan.seeds.iter().chain(voters).copied().collect();
         let own = self.membership.own().key;
-        keys.retain(|key| *key != own && !self.nodes.contains_key(key) || alone && *key != own);
+        keys.retain(|key| *key != own && (alone || !self.nodes.contains_key(key)));
         keys.sort_unstable();
         keys.dedup();
         keys.shuffle(&mut self.rng);
@@ -101,7 +107,7 @@ impl Node {
         if !guest {
             first.extend(self.later(&member));
             self.meet(now, &[member], actions);
-            self.heard(now, from.key);
+            self.confront(now, from.key, actions);
         }
         let crowd = self.alive().count().max(1);
         let chosen = guest || !first.is_empty() || self.rng.random_range(0..crowd) < WELCOMERS;
@@ -134,7 +140,7 @@ impl Node {
             });
         }
         self.meet(now, &[member], actions);
-        self.heard(now, from.key);
+        self.confront(now, from.key, actions);
         self.meet(now, &others, actions);
     }
 
@@ -161,11 +167,35 @@ impl Node {
         if known.take(now, about) {
             self.clock.changed.get_or_insert(now + NEWS_MS);
         }
-        let due = known.questioned + QUESTION_MS <= now && !known.has_left();
-        if due {
-            known.questioned = now;
+        self.confront(now, from.key, actions);
+    }
+
+    /// A node was heard: where it is held for silent, it is told so, and says that it is not.
+    fn confront(&mut self, now: Millis, key: NodeKey, actions: &mut Vec<Action>) {
+        let Some(known) = self.nodes.get_mut(&key) else { return };
+        if known.confronted + CONFRONT_MS <= now && !known.has_left() {
+            known.confronted = now;
+            self.with_membership(now, actions, |membership, _, out| membership.confront(key, out));
+        }
+    }
+
+    /// Nodes from which nothing came for longer than they keep silent: gossip that they are down may have missed this one.
+    pub(super) fn doubt_silent(&mut self, now: Millis, actions: &mut Vec<Action>) {
+        if now < self.clock.doubt || self.clock.left.is_some() {
+            return;
+        }
+        self.clock.doubt = now + DOUBT_EVERY_MS;
+        let bound = SILENT_MS * self.nodes.len().div_ceil(ABOUT_MAX).max(1) as u64;
+        let alive: Vec<_> = self.alive().collect();
+        for member in alive {
+            let Some(known) = self.nodes.get_mut(&member.key) else { continue };
+            let doubted = known.doubted.is_some_and(|at| now - at < DOUBT_AGAIN_MS);
+            if doubted || now.saturating_sub(known.heard) < bound {
+                continue;
+            }
+            known.doubted = Some(now);
             self.with_membership(now, actions, |membership, now, out| {
-                membership.question(now, from.key, out);
+                membership.doubt(now, member.key, out);
             });
         }
     }
@@ -187,8 +217,11 @@ impl Node {
         });
     }
 
-    fn heard(&mut self, now: Millis, key: NodeKey) {
-        if let Some(known) = self.nodes.get_mut(&key) {
+    /// Something came from a node.
+    pub(super) fn heard(&mut self, now: Millis, from: Peer) {
+        if let Some(known) = self.nodes.get_mut(&from.key)
+            && known.about.as_ref().is_some_and(|about| Some(about.member.life) == from.life)
+        {
             known.heard = now;
         }
     }
@@ -202,11 +235,12 @@ impl Node {
             if self.nodes.len() >= NODES_MAX {
                 return;
             }
-            self.nodes.insert(member.key, Known::new(now));
+            self.nodes.insert(member.key, Known::new(now, member.life));
             // It is told at once who this is.
             self.clock.about = self.clock.about.min(now + NEWS_MS);
         }
         let Some(known) = self.nodes.get_mut(&member.key) else { return };
+        known.life = member.life;
         match notice {
             Notice::Down(_) => known.down_since = known.down_since.or(Some(now)),
             Notice::Up(_) => known.down_since = None,

@@ -9,6 +9,7 @@
 //! [`LEAVE_MS`] more. What an application of another node sent ([`Message::Payload`]) has nobody here that takes it.
 
 mod commands;
+mod interface;
 mod journal;
 mod known;
 mod meeting;
@@ -21,14 +22,15 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
-use uwsgi_plugin_api::cluster::{ClusterView, ConfigMark, Load, Options, Outgoing, Refused};
+use uwsgi_plugin_api::cluster::{ConfigMark, Options, Outgoing, Refused};
 
 use crate::election::{Election, Outcome, Voter};
-use crate::id::{Member, Millis, NodeKey, Peer, RollId, TransferId};
+use crate::id::{Millis, NodeKey, Peer, RollId, TransferId};
 use crate::membership::{Membership, Told};
 use crate::transfer::{Ended, Transfers};
 use crate::wire::{About, Blob, Electorate, Message, Progress, Received};
-use commands::Applying;
+use commands::{Applying, Early};
+pub use interface::{Action, Event, Plan, Wanted};
 use journal::Journal;
 use known::Known;
 use rolling::Rolling;
@@ -41,117 +43,6 @@ pub const LEAVE_MS: u64 = 300;
 const SIZE_HINT: usize = 10;
 /// Answers to guests that are on their way at one time.
 const ANSWERS_MAX: usize = 64;
-
-/// What a node is made with.
-#[derive(Clone, Debug)]
-pub struct Plan {
-    /// `GROUP:PORT`, for people.
-    pub group: String,
-    /// Who it is.
-    pub member: Member,
-    /// Name of its host.
-    pub hostname: String,
-    /// Version of the program.
-    pub version: String,
-    /// Where others may be that the group does not reach.
-    pub seeds: Vec<NodeKey>,
-    /// There is a group to speak to.
-    pub multicast: bool,
-    /// `cluster-quorum`: fewer votes never make a leader.
-    pub quorum_min: u32,
-    /// `cluster-forget`, in milliseconds.
-    pub forget_ms: u64,
-    /// `cluster-nodes`.
-    pub observer: bool,
-    /// It has its configuration from itself: it may found a cluster where it finds none.
-    pub founder: bool,
-    /// The instance gets no new requests: an earlier process of its node was told so.
-    pub draining: bool,
-    /// Who had a vote when this node was last alive, where that was kept.
-    pub known: Option<Electorate>,
-    /// Of the random numbers.
-    pub seed: u64,
-}
-
-/// What happens to a node.
-#[derive(Clone, Debug)]
-pub enum Event {
-    /// A message came.
-    Received(Received),
-    /// Time has passed. Wanted at [`Node::next_wake`], at the latest.
-    Tick,
-    /// The instance told its load and where it serves.
-    Load {
-        /// `None` while it is not ready.
-        load: Option<Load>,
-        /// `host:port`, or empty.
-        address: String,
-    },
-    /// The configuration that the instance runs with.
-    Config {
-        /// Which change brought it.
-        version: u64,
-        /// Its shared options.
-        options: Options,
-    },
-    /// What [`Action::Apply`] came to.
-    Applied {
-        /// Which.
-        roll: RollId,
-        /// Why not, where not.
-        result: Result<(), String>,
-    },
-    /// A process of the instance wants to say something to all.
-    Outgoing(Outgoing),
-    /// A line of the instance's log, for who asks for it.
-    Line(String),
-    /// Where seeds are now.
-    Seeds(Vec<NodeKey>),
-    /// Datagrams that were not taken, in all.
-    Refused(Refused),
-    /// The instance ends: say so to the others.
-    Leave,
-}
-
-/// What is to be done for a node.
-#[derive(Clone, Debug)]
-pub enum Action {
-    /// Send this to one.
-    Send(Peer, Message),
-    /// Send this to the group.
-    Multicast(Message),
-    /// Reload the instance, and say what it came to by [`Event::Applied`].
-    Apply {
-        /// Which.
-        roll: RollId,
-        /// To which options.
-        config: Wanted,
-    },
-    /// The instance is to get no new requests, or gets them again.
-    Drain(bool),
-    /// Show this to the processes of the instance.
-    Publish {
-        /// What.
-        view: Box<ClusterView>,
-        /// Until when it leads, by the clock of the events; 0: not at all.
-        leads_until: u64,
-    },
-    /// A line for the log.
-    Log(String),
-    /// Keep who has a vote, where it outlives this process (`cluster-state`).
-    Save(Electorate),
-}
-
-/// Which options a reload is to bring.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Wanted {
-    /// Those that the instance has.
-    Same,
-    /// These, by this change.
-    These(u64, Options),
-    /// Those before the last change.
-    Before,
-}
 
 /// A node of a cluster.
 pub struct Node {
@@ -170,6 +61,8 @@ pub struct Node {
     /// The last changes that have ended.
     past: VecDeque<(RollId, Progress)>,
     applying: Option<Applying>,
+    /// An order that came before it was known who leads.
+    early: Option<Early>,
     /// The last change that this node took part in, while it can go back.
     applied: Option<RollId>,
     /// Who waits for which of this node's answers.
@@ -186,6 +79,7 @@ pub struct Node {
 #[derive(Debug, Default)]
 struct Clock {
     hello: Millis,
+    doubt: Millis,
     about: Millis,
     /// Something but the load has changed: not before this it is told.
     news: Option<Millis>,
@@ -196,7 +90,8 @@ struct Clock {
     welcomes: u32,
     second: Millis,
     left: Option<Millis>,
-    /// Since when another leader's node was first seen with another configuration is looked at.
+    gone: bool,
+    /// Not before this the leader looks again for nodes with another configuration.
     differs: Millis,
     about_turn: usize,
 }
@@ -229,6 +124,7 @@ impl Node {
             rolling: None,
             past: VecDeque::new(),
             applying: None,
+            early: None,
             applied: None,
             answers: HashMap::new(),
             refused: Refused::default(),
@@ -263,14 +159,20 @@ impl Node {
 
     /// When [`Event::Tick`] is wanted; `u64::MAX` when it has left.
     pub fn next_wake(&self) -> Millis {
-        if self.is_gone(u64::MAX) {
+        let clock = &self.clock;
+        if clock.gone {
             return u64::MAX;
         }
-        let clock = &self.clock;
-        let fixed = clock.hello.min(clock.about).min(clock.publish).min(self.election.next_wake());
+        let fixed = clock
+            .hello
+            .min(clock.doubt)
+            .min(clock.about)
+            .min(clock.publish)
+            .min(self.election.next_wake());
         let rolling = self.rolling.as_ref().map(|rolling| rolling.next_look);
         let parts = [
             clock.news,
+            clock.left.map(|left| left + LEAVE_MS),
             clock.changed,
             self.membership.next_wake(),
             self.transfers.next_wake(),
@@ -286,7 +188,8 @@ impl Node {
 
     /// All that is done by time, and by what has changed.
     fn turn(&mut self, now: Millis, actions: &mut Vec<Action>) {
-        if self.is_gone(now) {
+        if self.clock.left.is_some_and(|left| now >= left + LEAVE_MS) {
+            self.clock.gone = true;
             return;
         }
         if self.membership.next_wake().is_some_and(|wake| wake <= now) {
@@ -296,7 +199,9 @@ impl Node {
             let world = self.world();
             self.with_election(now, actions, |election, now, out| election.tick(now, &world, out));
         }
+        self.obey_early(now, actions);
         self.conduct(now, actions);
+        self.doubt_silent(now, actions);
         self.greet(now, actions);
         self.tell_about(now, actions);
         self.forget_old(now, actions);
@@ -359,6 +264,7 @@ impl Node {
 
     fn receive(&mut self, now: Millis, received: Received, actions: &mut Vec<Action>) {
         let from = Peer { key: received.from, life: Some(received.life) };
+        self.heard(now, from);
         match received.message {
             Message::Hello { member, guest } => self.hello(now, from, (member, guest), actions),
             Message::Welcome { member, others } => {
@@ -408,10 +314,6 @@ impl Node {
     /// Unix time in milliseconds: this node's life began with its epoch.
     fn unix(&self, now: Millis) -> u64 {
         self.plan.member.epoch + now.saturating_sub(self.started.unwrap_or(now))
-    }
-
-    fn is_gone(&self, now: Millis) -> bool {
-        self.clock.left.is_some_and(|left| now >= left + LEAVE_MS)
     }
 
     /// A node in the life that is known of it.

@@ -63,7 +63,7 @@ impl Node {
             (None, true) => NodeState::Draining,
             (None, false) => NodeState::Alive,
         };
-        let known = Known { about: Some(self.about.clone()), ..Known::new(0) };
+        let known = Known { about: Some(self.about.clone()), ..Known::new(0, member.life) };
         ClusterNode { own: true, silent_ms: 0, ..shown(0, (member, 0), state, &known) }
     }
 

@@ -61,7 +61,8 @@ fn of_two_the_one_that_stays_leads() {
         world.run(400);
         world.kill(goes);
         world.run(9_000);
-        assert_eq!(world.leaders(), [1 - goes], "{}", world.logs());
+        let electorate = world.processes[1 - goes].node.as_ref().unwrap().electorate();
+        assert_eq!(world.leaders(), [1 - goes], "{electorate:?}\n{}", world.logs());
         world.start(goes);
         assert!(world.until(6_000, World::agrees).is_some());
         let both =

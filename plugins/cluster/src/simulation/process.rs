@@ -31,6 +31,8 @@ pub(crate) struct Instance {
     pub(crate) broken: bool,
     /// It may be leader until then, in true time.
     pub(crate) leads_until: Millis,
+    /// Of which lineage.
+    pub(crate) lineage: u64,
     pub(crate) view: ClusterView,
     pub(crate) draining: bool,
 }
@@ -62,6 +64,7 @@ impl Process {
             making: None,
             broken: false,
             leads_until: 0,
+            lineage: 0,
             view: ClusterView::default(),
             draining: false,
         };

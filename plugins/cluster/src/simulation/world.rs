@@ -203,6 +203,8 @@ impl World {
                     process.instance.view = *view;
                     let until = if leads_until == 0 { 0 } else { process.in_truth(leads_until) };
                     process.instance.leads_until = until;
+                    let electorate = process.node.as_ref().map(|node| node.electorate());
+                    process.instance.lineage = electorate.map_or(0, |known| known.lineage);
                     self.check_leaders(at);
                 }
                 Action::Log(line) => self.processes[at].log.push((now, line)),
@@ -264,14 +266,12 @@ impl World {
     /// Never two leaders at one instant within one lineage.
     fn check_leaders(&self, at: usize) {
         let own = &self.processes[at];
-        let lineage =
-            |process: &Process| process.node.as_ref().map(|node| node.electorate().lineage);
         if own.instance.leads_until <= self.now {
             return;
         }
         for (other, process) in self.processes.iter().enumerate() {
             let both = other != at && process.instance.leads_until > self.now;
-            let same = lineage(process).is_none() || lineage(process) == lineage(own);
+            let same = process.instance.lineage == own.instance.lineage;
             assert!(
                 !(both && same),
                 "seed {}: at {} ms both {} and {} lead:\n{:?}\n{:?}\n{}\n{}",

@@ -3,7 +3,7 @@
 //! # Form
 //! A byte for the version ([`VERSION`]), a byte for the kind, then the fields in their order: integers little-endian, texts and
 //! bytes behind a length of two bytes, an address as a 4 or a 6, its octets and its port. There is one form for each message, so
-//! what was decoded is the same bytes again when it is encoded. [`encode`] and [`decode`] have no other state and no clock.
+//! what was decoded is the same bytes again when it is encoded. There is no other state and no clock.
 //!
 //! # How large
 //! An ordinary message has [`MESSAGE_BYTES_MAX`] at the most. Two may be larger, up to [`MESSAGE_BYTES_LARGEST`], and then
