@@ -62,7 +62,7 @@ pub(super) fn completed(
     (plugins, tools): (&plugin::Registry, &Tools<'_>),
 ) -> Result<Reading, String> {
     let Some(clustering) = plugins.clustering() else { return Ok(reading) };
-    if !joins_bare(&reading, plugins, tools.registry) {
+    if !asks_others(&reading, plugins, tools.registry) {
         return Ok(reading);
     }
     let settings = config::settings(&reading, tools.registry);
@@ -87,8 +87,12 @@ pub(super) fn completed(
     Ok(of_shared(tools.registry, tools.machine, &shared))
 }
 
-/// Whether an instance is to join a cluster and has nothing but that to be configured with.
-fn joins_bare(reading: &Reading, plugins: &plugin::Registry, registry: &options::Registry) -> bool {
+/// Whether an instance is to join a cluster and has nothing but that to be configured with, so that it asks others.
+pub(super) fn asks_others(
+    reading: &Reading,
+    plugins: &plugin::Registry,
+    registry: &options::Registry,
+) -> bool {
     let Some(clustering) = plugins.clustering() else { return false };
     let joins = reading.effective().any(|directive| {
         registry.find(&directive.key).is_some_and(|row| row.name == GROUP)
@@ -160,15 +164,6 @@ pub(super) fn problems(
     }
     let text = "you need to specify at least a socket to start a uWSGI cluster";
     vec![Diagnostic::general(text)]
-}
-
-/// Whether this reading takes its options from the cluster.
-pub(super) fn asks_others(
-    reading: &Reading,
-    plugins: &plugin::Registry,
-    tools: &Tools<'_>,
-) -> bool {
-    joins_bare(reading, plugins, tools.registry)
 }
 
 /// `uwsgi cluster WORD ...`: answers and returns the exit status.

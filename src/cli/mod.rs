@@ -97,7 +97,7 @@ fn serve(
     replayed: bool,
 ) -> Command {
     let membership = cluster::membership(&reading, plugins, tools.registry);
-    let asks_others = cluster::asks_others(&reading, plugins, tools);
+    let asks_others = cluster::asks_others(&reading, plugins, tools.registry);
     let snapshot = reading.snapshot.take();
     let say = |lines: &[String]| lines.iter().filter(|_| !replayed).for_each(|line| say(line));
     say(&std::mem::take(&mut reading.notes));
