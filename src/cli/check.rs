@@ -121,7 +121,7 @@ fn check(source: &Source, plugins: &plugin::Registry, tools: &Tools<'_>) -> Vec<
     let reading = config::read(registry, source, machine);
     let checked = config::check(registry, machine, reading.clone());
     // What a cluster would tell is not asked for.
-    let asks_others = cluster::asks_others(&reading, plugins, tools);
+    let asks_others = cluster::asks_others(&reading, plugins, tools.registry);
     let (config, mut problems) = match checked {
         Ok(loaded) => {
             let mut problems = super::beyond_options(&loaded.config, plugins);

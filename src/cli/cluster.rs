@@ -9,8 +9,8 @@ use uwsgi_plugin_api::{Cargo, Clustering, Gateway, PluginError, Settings};
 use super::{EXIT_CONFIGURATION, Tools, answer_with};
 use crate::config::model::Membership;
 use crate::config::{
-    self, Config, Diagnostic, Inquiry, Outside, Reading, Shared, Source, is_bare, of_shared,
-    own_options, shared_options,
+    self, Config, Diagnostic, Inquiry, Outside, Reading, Shared, Source, admitted, is_bare,
+    of_shared, own_options, shared_options,
 };
 use crate::shm::ClusterMemory;
 use crate::{log, options, plugin};
@@ -29,11 +29,15 @@ pub(super) const SECRET: &str = "cluster-secret";
 const CONFIG: &str = "config";
 
 /// Options that an instance which came back after a change reads in place of its own files.
-pub(super) fn kept(outside: &Outside, memory: Option<&ClusterMemory>) -> Option<Arc<Shared>> {
+pub(super) fn kept(
+    outside: &Outside,
+    memory: Option<&ClusterMemory>,
+    plugins: &plugin::Registry,
+) -> Option<Arc<Shared>> {
     if let Outside::Replayed(snapshot) = outside {
         return snapshot.shared().cloned();
     }
-    let memory = memory?;
+    let (memory, clustering) = (memory?, plugins.clustering()?);
     let (staged, running) = (memory.staged()?, memory.running()?);
     let group = group(&Settings::new(running.own.clone())).unwrap_or_default();
     let line = match staged.version {
@@ -43,7 +47,8 @@ pub(super) fn kept(outside: &Outside, memory: Option<&ClusterMemory>) -> Option<
         ),
     };
     log::line(format_args!("{line}"));
-    let (version, options) = (staged.version, staged.options);
+    let version = staged.version;
+    let options = admitted(staged.options, &|name| clustering.stays_here(name));
     Some(Arc::new(Shared { group, version, own: running.own, options }))
 }
 
@@ -57,7 +62,7 @@ pub(super) fn completed(
     (plugins, tools): (&plugin::Registry, &Tools<'_>),
 ) -> Result<Reading, String> {
     let Some(clustering) = plugins.clustering() else { return Ok(reading) };
-    if !joins_bare(&reading, plugins, tools.registry) {
+    if !asks_others(&reading, plugins, tools.registry) {
         return Ok(reading);
     }
     let settings = config::settings(&reading, tools.registry);
@@ -75,13 +80,19 @@ pub(super) fn completed(
     let say = |line: &str| log::line(format_args!("{line}"));
     let (version, options) =
         clustering.fetch(&settings, &say).map_err(|error| format!("cluster {group}: {error}"))?;
-    let own = own_options(&reading, tools.registry, &|name| clustering.stays_here(name));
+    let stays = |name: &str| clustering.stays_here(name);
+    let own = own_options(&reading, tools.registry, &stays);
+    let options = admitted(options, &stays);
     let shared = Arc::new(Shared { group, version, own, options });
     Ok(of_shared(tools.registry, tools.machine, &shared))
 }
 
-/// Whether an instance is to join a cluster and has nothing but that to be configured with.
-fn joins_bare(reading: &Reading, plugins: &plugin::Registry, registry: &options::Registry) -> bool {
+/// Whether an instance is to join a cluster and has nothing but that to be configured with, so that it asks others.
+pub(super) fn asks_others(
+    reading: &Reading,
+    plugins: &plugin::Registry,
+    registry: &options::Registry,
+) -> bool {
     let Some(clustering) = plugins.clustering() else { return false };
     let joins = reading.effective().any(|directive| {
         registry.find(&directive.key).is_some_and(|row| row.name == GROUP)
@@ -153,15 +164,6 @@ pub(super) fn problems(
     }
     let text = "you need to specify at least a socket to start a uWSGI cluster";
     vec![Diagnostic::general(text)]
-}
-
-/// Whether this reading takes its options from the cluster.
-pub(super) fn asks_others(
-    reading: &Reading,
-    plugins: &plugin::Registry,
-    tools: &Tools<'_>,
-) -> bool {
-    joins_bare(reading, plugins, tools.registry)
 }
 
 /// `uwsgi cluster WORD ...`: answers and returns the exit status.

@@ -71,6 +71,10 @@ impl Instance for Parent {
         self.memory.staged().map(|staged| (staged.version, staged.options))
     }
 
+    fn is_founder(&self) -> bool {
+        self.memory.running().is_some_and(|running| running.is_founder)
+    }
+
     fn reload(&self) -> Result<(), PluginError> {
         match door::ask(self.master, "reload") {
             Ok(Some(Answer::Done | Answer::Text(_))) => Ok(()),
@@ -133,7 +137,8 @@ mod tests {
         assert!(parent.config().is_err() && parent.address().is_empty());
         let options = vec![("socket".to_owned(), ":3031".to_owned())];
         let shared = StagedOptions { version: 5, options: options.clone() };
-        let running = RunningOptions { shared, own: Vec::new(), address: ":3031".to_owned() };
+        let address = ":3031".to_owned();
+        let running = RunningOptions { shared, address, ..RunningOptions::default() };
         parent.memory.run(&running).unwrap();
         assert_eq!(parent.config().unwrap(), (5, options.clone()));
         assert_eq!(parent.address(), ":3031");

@@ -72,7 +72,7 @@ fn parse_all(
         _ => {}
     }
     let replayed = matches!(outside, Outside::Replayed(_));
-    let kept = cluster::kept(outside, memory);
+    let kept = cluster::kept(outside, memory, plugins);
     let mut reading = match &kept {
         Some(shared) => config::of_shared(&registry, &machine, shared),
         None => config::read(&registry, &source, &machine),
@@ -97,7 +97,7 @@ fn serve(
     replayed: bool,
 ) -> Command {
     let membership = cluster::membership(&reading, plugins, tools.registry);
-    let asks_others = cluster::asks_others(&reading, plugins, tools);
+    let asks_others = cluster::asks_others(&reading, plugins, tools.registry);
     let snapshot = reading.snapshot.take();
     let say = |lines: &[String]| lines.iter().filter(|_| !replayed).for_each(|line| say(line));
     say(&std::mem::take(&mut reading.notes));

@@ -35,7 +35,7 @@ pub use misread::comment_behind;
 pub use model::Config;
 pub use plugins::BUILT_IN;
 pub use read::{Inquiry, Outside, Question, Reading, Source, Variable, read, read_target};
-pub use shared::{Shared, is_bare, of_shared, own_options, shared_options};
+pub use shared::{Shared, admitted, is_bare, of_shared, own_options, shared_options};
 pub use snapshot::{Snapshot, SnapshotError};
 
 use crate::options::Registry;

@@ -102,6 +102,12 @@ pub fn is_bare(reading: &Reading, registry: &Registry, stays: &dyn Fn(&str) -> b
     reading.arguments.is_empty() && reading.effective().all(says_nothing)
 }
 
+/// Options from others without those that they have no say in: how this node reaches its cluster.
+pub fn admitted(mut options: Options, stays: &dyn Fn(&str) -> bool) -> Options {
+    options.retain(|(name, _)| !stays(name));
+    options
+}
+
 /// The reading that `shared` is: nothing is opened. It can be read again in another process.
 pub fn of_shared(registry: &Registry, machine: &Machine, shared: &Arc<Shared>) -> Reading {
     let mut reading = Reading::default();
@@ -123,6 +129,11 @@ fn take(reading: &mut Reading, registry: &Registry, directive: Directive) {
                 let text = "accepted: KEY=VALUE";
                 return reading.problems.push(Diagnostic::error(&directive, text));
             };
+            if registry.find(key).is_some() {
+                // Where it came from, it was none; here it would act.
+                let text = format!("{key} is an option here: as a placeholder it is left out");
+                return reading.problems.push(Diagnostic::warning(&directive, text));
+            }
             reading.placeholders.insert(key.to_owned());
             let pair = Directive::new(key, Some(value.to_owned()), directive.origin.clone());
             return reading.add(Directive { consumed: true, ..pair });

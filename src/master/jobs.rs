@@ -4,27 +4,23 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use uwsgi_plugin_api::Cargo;
-
-use super::context::MasterContext;
 use super::ears::Source;
-use super::handover::NODE;
+use super::gateways::Ours;
 use super::run::{Master, now};
 use super::vacuum;
 use crate::config::Config;
-use crate::config::model::jobs::{Daemon, Gateway, Then};
-use crate::log::{self, channel::Channel};
-use crate::shm::{ClusterBoard, ClusterMemory};
+use crate::config::model::jobs::{Daemon, Then};
+use crate::log;
+use crate::shm::ClusterBoard;
 use crate::supervisor::jobs::{
     Job, JobAction, JobEvent, Jobs as Machine, LocalTime, Stamp, Surroundings, Whom,
 };
 use crate::supervisor::{Command, Ended, Event, Millis, Pid};
-use crate::sys::handover;
 use crate::sys::privileges::Identity;
 use crate::sys::process;
 use crate::sys::signal::Signal;
@@ -33,8 +29,6 @@ use crate::sys::time::Local;
 use crate::sys::watch::Watch;
 use crate::sys::{clock, command};
 
-/// The variable by which a gateway gets what nobody may read in a list of processes: names and values, in JSON.
-pub const GATEWAY_SECRETS: &str = "UWSGI_RS_SECRETS";
 /// More of a pid file is not read.
 const PIDFILE_BYTES: u64 = 32;
 const SECONDS_OF_MINUTE: u64 = 60;
@@ -50,24 +44,6 @@ pub(super) struct Jobs {
     world: World,
     /// What files and daemons have asked for.
     asked: Vec<Command>,
-}
-
-/// What gateways are made of.
-pub(super) struct Ours {
-    /// The file of this program.
-    pub(super) program: PathBuf,
-    /// Listening sockets and what all generations share, with their names.
-    pub(super) descriptors: Vec<(String, Arc<OwnedFd>)>,
-    /// What the node of a cluster tells.
-    pub(super) cluster: Option<Arc<ClusterBoard>>,
-}
-
-impl From<&MasterContext> for Ours {
-    fn from(context: &MasterContext) -> Self {
-        let all = context.listeners.iter().chain(&context.shared).cloned();
-        let cluster = context.cluster.as_ref().map(|memory| memory.board.clone());
-        Self { program: context.origin.program.clone(), descriptors: all.collect(), cluster }
-    }
 }
 
 impl Jobs {
@@ -196,33 +172,6 @@ impl Jobs {
         Program::of_shell(command::shell(&self.config.hooks.shells), command)
     }
 
-    /// This program, with a descriptor of the instance as its standard input.
-    fn gateway<'a>(&'a self, gateway: &'a Gateway) -> io::Result<Program<'a>> {
-        let find = |wanted: &str| {
-            let found = self.ours.descriptors.iter().find(|(name, _)| name == wanted);
-            found.map(|(_, fd)| fd.as_fd()).ok_or(io::ErrorKind::NotConnected)
-        };
-        let arguments = gateway.arguments.iter().map(String::as_str).collect();
-        let stdin = Input::Given(find(&gateway.input)?);
-        // What it has to say of the log must not come back to it.
-        let carries_log = gateway.cargo == Cargo::Log;
-        let output = carries_log.then(|| find(Channel::BEFORE)).transpose()?;
-        let program = Program { stdin, output, ..Program::new(&self.ours.program, arguments) };
-        if gateway.cargo != Cargo::Cluster {
-            return Ok(program);
-        }
-        let names = ClusterMemory::passed_as();
-        let kept = names.into_iter().map(find).collect::<Result<Vec<_>, _>>()?;
-        let passed = names.into_iter().map(str::to_owned).zip(kept.iter().map(AsRawFd::as_raw_fd));
-        let mut variables = handover::variables(NODE, &passed.collect::<Vec<_>>());
-        if !gateway.secrets.is_empty() {
-            let secrets = serde_json::to_string(&gateway.secrets)?;
-            variables.push((GATEWAY_SECRETS, Some(secrets)));
-        }
-        // Others hold a node that is late for dead.
-        Ok(Program { kept, variables, session: false, ..program })
-    }
-
     fn run(&self, command: &str) -> io::Result<Pid> {
         self.program(command).start()
     }
@@ -235,7 +184,7 @@ impl Jobs {
         let (what, command) = (if again { "respawning" } else { "spawning" }, &spec.command);
         log::line(format_args!("[uwsgi-daemons] {what} \"{command}\" (uid: {uid} gid: {gid})"));
         let program = match &spec.gateway {
-            Some(gateway) => self.gateway(gateway)?,
+            Some(gateway) => self.ours.gateway(gateway)?,
             None => self.program(command),
         };
         let program = Program {

@@ -13,6 +13,7 @@ mod context;
 mod ears;
 mod endpoints;
 mod fifo;
+mod gateways;
 mod handover;
 mod hooks;
 mod jobs;
@@ -35,8 +36,8 @@ use std::io;
 
 pub use alone::run_without_master;
 pub use context::{Birth, EndpointListener, Files, Hooks, Loading, MasterContext, MoldPost};
+pub use gateways::GATEWAY_SECRETS;
 pub use handover::{Handover, Passed, Role};
-pub use jobs::GATEWAY_SECRETS;
 pub use mold::{introduce, run as run_mold};
 pub use run::{resume, run};
 pub use site_order::{ListenerOrder, SiteOrder, SitePost};

@@ -70,7 +70,11 @@ fn tell(
     membership: &Membership,
     listeners: &[(String, Listening)],
 ) -> Result<(), ServeError> {
+    // Said at the start of the instance, for all its life.
+    let before = memory.running();
+    let is_founder = before.map_or(!membership.received, |running| running.is_founder);
     let running = RunningOptions {
+        is_founder,
         shared: shared(membership),
         own: membership.shared.own.clone(),
         address: address(listeners),

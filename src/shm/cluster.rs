@@ -154,6 +154,8 @@ pub struct RunningOptions {
     pub shared: StagedOptions,
     /// Those that stay on this node: how the cluster is reached.
     pub own: Options,
+    /// It was started with options of its own, whatever has come since.
+    pub is_founder: bool,
     /// Where it serves, as others can reach it; without a host where it listens on all interfaces; empty where it has no
     /// socket.
     pub address: String,

@@ -197,6 +197,18 @@ fn what_is_wrong_is_told_with_where_it_came_from() {
 }
 
 #[test]
+fn others_have_no_say_in_how_this_node_reaches_them() {
+    let options = [("weight", "9"), ("set-ph", "weight=9"), ("set-ph", "a=b"), ("threads", "2")];
+    let options = options.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+    let reading = received(admitted(options, &stays));
+    let known: Vec<_> =
+        reading.directives.iter().map(|one| (one.key.as_str(), one.text())).collect();
+    assert_eq!(known, [("weight", "3"), ("a", "b"), ("threads", "2")]);
+    assert_eq!(reading.problems.len(), 1, "{:?}", reading.problems);
+    assert!(!reading.problems[0].is_error());
+}
+
+#[test]
 fn it_is_in_the_snapshot_for_the_next_image() {
     let reading = received(vec![("processes".to_owned(), "2".to_owned())]);
     let snapshot = reading.snapshot.unwrap();

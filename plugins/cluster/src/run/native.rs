@@ -55,7 +55,7 @@ impl Native {
             forget_ms: plan.forget_ms,
             observer: plan.observer,
             // What came from others is no reason to be a cluster without them.
-            founder: !plan.observer && hands.instance.staged().is_none(),
+            founder: !plan.observer && hands.instance.is_founder(),
             draining: hands.instance.is_draining(),
             known,
             seed: getrandom::u64().map_err(|error| wrong(error.to_string()))?,
