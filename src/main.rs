@@ -8,7 +8,7 @@ use uwsgi::plugin::Registry;
 use uwsgi::{cli, log, server};
 
 fn main() -> ExitCode {
-    let plugins = Registry::new(builtin(), gateways());
+    let plugins = with_clusters(Registry::new(builtin(), gateways()));
     let (role, outside) = match Role::take() {
         Ok(role) => role,
         Err(error) => {
@@ -19,7 +19,7 @@ fn main() -> ExitCode {
     let is_first = matches!(role, Role::First | Role::Beside { .. });
     let command = match &role {
         Role::Site(site) => cli::site(&site.0, &plugins),
-        _ => cli::parse(std::env::args_os(), &plugins, outside),
+        _ => cli::parse(std::env::args_os(), &plugins, outside, role.cluster().as_ref()),
     };
     let status = match command {
         cli::Command::Exit(status) => status,
@@ -43,7 +43,15 @@ fn gateways() -> Vec<Arc<dyn uwsgi_plugin_api::Gateway>> {
         Arc::new(uwsgi_plugin_mongrel2::Mongrel2),
         #[cfg(feature = "mongrel2")]
         Arc::new(uwsgi_plugin_mongrel2::ZeromqLog),
+        #[cfg(feature = "cluster")]
+        Arc::new(uwsgi_plugin_cluster::Cluster),
     ]
+}
+
+fn with_clusters(registry: Registry) -> Registry {
+    #[cfg(feature = "cluster")]
+    let registry = registry.with_clustering(Arc::new(uwsgi_plugin_cluster::Cluster));
+    registry
 }
 
 /// The one place that names the built-in plugins.

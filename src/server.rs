@@ -1,5 +1,6 @@
 //! From a checked configuration to a running server: the boot order (behaviour note 3.1), one step a line.
 
+mod cluster;
 mod exposure;
 mod log_way;
 mod sites;
@@ -36,7 +37,7 @@ use crate::net::reactor::Listening;
 use crate::net::rescue::Rescue;
 use crate::options;
 use crate::plugin::Registry;
-use crate::shm::{Board, SitesBoard};
+use crate::shm::{Board, ClusterMemory, SitesBoard};
 use crate::supervisor::signals::{Dialect, SignalTable};
 use crate::sys::handover::Origin;
 use crate::sys::machine::Machine;
@@ -90,6 +91,11 @@ pub fn serve(
         Role::Site(mut site) => {
             let shared = std::mem::take(&mut site.1.shared);
             first(config, plugins, origin, (None, shared, Some(*site)))
+        }
+        // The command line has made it one.
+        Role::Node { .. } => {
+            let other = io::Error::other("this process is to be the node of a cluster");
+            Err(failed("serve")(other))
         }
         Role::Beside { parent, shared } => {
             let (config, succession) = beside(config, parent);
@@ -171,6 +177,7 @@ fn first(
     let (listeners, endpoints) = named(sockets);
     let board = board(&config)?;
     let figures = figures(&config, &mut passed)?;
+    let cluster = cluster::first(&config, &passed, &listeners)?;
     let of_site = site.map(|(order, post)| -> Result<_, ServeError> {
         let others = elsewhere(&order.listeners).map_err(failed("open /dev/null"))?;
         Ok((others, post.rescue, Arc::new(post.leash)))
@@ -187,13 +194,16 @@ fn first(
     };
     shared.extend(log_channel(&config, &mut passed)?);
     shared.push(figures.named_descriptor().map_err(failed("share memory"))?);
+    let with_node =
+        cluster.iter().map(ClusterMemory::named_descriptors).collect::<Result<Vec<_>, _>>();
+    shared.extend(with_node.map_err(failed("share memory"))?.into_iter().flatten());
     // Those that are written later too; sockets belong to the other master as long as there is one.
     let mut leftovers = match &succession {
         None => vacuum.clone(),
         Some(_) => Vacuum::new(process::current()),
     };
     watch_pidfiles(&config, &mut leftovers);
-    let boards = (&board, &figures);
+    let boards = (&board, &figures, cluster.as_ref());
     let generation = generation(&config, &plugins, (boards, &served), (rescue, leftovers))?;
     if !config.processes.master {
         let status = master::run_without_master(generation);
@@ -206,6 +216,7 @@ fn first(
         shared,
         succession,
         leash,
+        cluster,
         ..context(&config, origin, vacuum, (listeners, endpoints, figures))
     };
     Ok(master::run(context))
@@ -245,13 +256,15 @@ fn next_generation(
     let board = board(&config)?;
     board.header().master_pid.store(post.master.as_raw(), Ordering::Relaxed);
     let figures = figures(&config, &mut shared)?;
+    let cluster = cluster::generation(&config, &shared)?;
+    ClusterMemory::withhold(&mut shared);
     let rescue = rescue(&config, &mut shared)?;
     let names = listeners.iter().map(|(name, listening)| (name.as_str(), listening.fd.as_fd()));
     let others = endpoints.iter().map(|(name, endpoint)| (name.as_str(), endpoint.fd.as_fd()));
     master::introduce(&post.channel, &board, names.chain(others), sources)
         .map_err(failed("speak to the master"))?;
     drop(endpoints); // the master's alone
-    let boards = (&board, &figures);
+    let boards = (&board, &figures, cluster.as_ref());
     let generation = generation(&config, &plugins, (boards, &listeners), (rescue, vacuum))?;
     Ok(master::run_mold(generation, post))
 }
@@ -285,12 +298,18 @@ fn next_master(
     let (listeners, endpoints) = named(sockets);
     let figures = figures(&config, &mut shared)?;
     let own = figures.named_descriptor().map_err(failed("share memory"))?;
+    // Its descriptors are passed on as they came.
+    let cluster = cluster::next_image(&config, &shared, &listeners)?;
     let shared = shared.into_iter().map(|(name, fd)| (name, Arc::new(fd)));
     let shared = shared.chain(channel.map(Channel::descriptors).into_iter().flatten());
     let shared = shared.chain([own]).collect();
     let sockets = (listeners, endpoints, figures);
-    let context =
-        MasterContext { shared, succession, ..context(&Arc::new(config), origin, vacuum, sockets) };
+    let context = MasterContext {
+        shared,
+        succession,
+        cluster,
+        ..context(&Arc::new(config), origin, vacuum, sockets)
+    };
     Ok(master::resume(context, handover))
 }
 
@@ -313,6 +332,7 @@ fn context(
         served,
         endpoints: answered,
         shared: Vec::new(),
+        cluster: None,
         figures,
         origin,
         process_names: config.runtime.names.clone(),
@@ -372,17 +392,18 @@ fn rescue(config: &Config, shared: &mut Passed) -> Result<Option<Rescue>, ServeE
 fn generation(
     config: &Arc<Config>,
     plugins: &Registry,
-    ((board, figures), listeners): (Boards<'_>, &[(String, Listening)]),
+    ((board, figures, cluster), listeners): (Boards<'_>, &[(String, Listening)]),
     (rescue, vacuum): (Option<Rescue>, Vacuum),
 ) -> Result<Loading, ServeError> {
     let listeners: Vec<Listening> =
         listeners.iter().map(|(_, listening)| listening.clone()).collect();
-    let host = Arc::new(ServerHost::new(
+    let host = ServerHost::new(
         config.clone(),
         board.clone(),
         listeners.iter().filter(|one| !one.elsewhere).map(|one| one.fd.clone()).collect(),
         flags(plugins),
-    ));
+    );
+    let host = Arc::new(host.with_cluster(cluster.map(ClusterMemory::for_workers)));
     let process_names = config.runtime.names.clone();
     let no_orphans = config.processes.no_orphans;
     let vacuum = match config.runtime.vacuum {
@@ -469,7 +490,9 @@ fn start_plugins(
     listeners: &[Listening],
 ) -> Result<(), ServeError> {
     let arguments = config.arguments.iter().map(|text| (ARGUMENT.to_owned(), text.clone()));
-    let pairs = config.settings.pairs().iter().cloned().chain(arguments).collect();
+    // What signs the words of the instance's node is not for applications.
+    let told = config.settings.pairs().iter().filter(|(name, _)| name != "cluster-secret");
+    let pairs = told.cloned().chain(arguments).collect();
     let infos: Vec<Listener> = listeners.iter().map(|listener| (*listener.info).clone()).collect();
     let host: Arc<dyn Host> = host.clone();
     Ok(plugins.start(&Settings::new(pairs), &host, &infos)?)

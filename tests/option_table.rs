@@ -37,9 +37,15 @@ fn original(fields: &[&'static str]) -> Original {
 /// The table as the server has it, with the rows of plugins and gateways.
 fn registry() -> Registry {
     use uwsgi_plugin_api::{Gateway, Plugin};
+    use uwsgi_plugin_cluster::Cluster;
     use uwsgi_plugin_mongrel2::{Mongrel2, ZeromqLog};
     let python = uwsgi_plugin_python::PythonPlugin::new();
-    Registry::new(&[python.options(), Mongrel2.options(), ZeromqLog.options()])
+    Registry::new(&[
+        python.options(),
+        Mongrel2.options(),
+        ZeromqLog.options(),
+        Gateway::options(&Cluster),
+    ])
 }
 
 fn differences(differs: impl Fn(&Original, &OptionRow) -> Option<String>) -> Vec<String> {

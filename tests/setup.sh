@@ -73,6 +73,7 @@ system_test() {
     done
     [ "${#fronts[@]}" -eq 0 ] || { prevent_service; apt_install "${fronts[@]}"; allow_service; }
     command -v wrk >/dev/null || apt_install wrk
+    command -v ip >/dev/null || [ -x /usr/sbin/ip ] || apt_install iproute2 # networks of the tests of clusters
     command -v curl >/dev/null || apt_install curl
     command -v make >/dev/null || apt_install make
     python3 -c 'import ensurepip, venv' 2>/dev/null || apt_install python3-venv

@@ -15,7 +15,7 @@ use crate::mongrel2::tnetstring::{self, Value};
 use crate::mongrel2::{self, Headers, control, message, reply};
 use crate::sniff::{self, Guess};
 use crate::websocket::{self, Event, Fault};
-use crate::{Reject, Vars, proxy, scgi, uwsgi};
+use crate::{Reject, Vars, cluster, proxy, scgi, uwsgi};
 
 type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
 
@@ -408,6 +408,23 @@ fn write_value(value: Value<'_>, out: &mut Vec<u8>) -> Result<(), Reject> {
         }),
     }
     fault
+}
+
+/// A datagram of an old cluster: what follows its packet changes nothing, what is missing of it is a fault, and what was understood can be sent
+/// on, where it is not too long for that.
+pub fn cluster_datagram(input: &[u8], cut: usize) {
+    let Ok(datagram) = cluster::decode(input) else { return };
+    let packet = uwsgi::HEADER_BYTES + uwsgi::header(input).map_or(0, |header| header.datasize);
+    assert_eq!(cluster::decode(&input[..packet]).as_ref(), Ok(&datagram), "trailing bytes");
+    let early = cluster::decode(&input[..cut.min(packet - 1)]);
+    assert!(early.is_err(), "{early:?}");
+    match datagram.encode() {
+        Some(again) => {
+            assert!(again.len() <= cluster::DATAGRAM_BYTES_MAX);
+            assert_eq!(cluster::decode(&again), Ok(datagram));
+        }
+        None => assert!(packet > cluster::DATAGRAM_BYTES_MAX),
+    }
 }
 
 /// What a client writes stands left of what proxies append, and changes nothing of what those say.

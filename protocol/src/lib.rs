@@ -5,6 +5,7 @@
 //! panics; it becomes a [`Reject`].
 #![forbid(unsafe_code)]
 
+pub mod cluster;
 pub mod fastcgi;
 pub mod forwarded;
 pub mod http1;

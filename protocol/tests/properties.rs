@@ -175,6 +175,30 @@ fn frames() -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(frame, 0..8).prop_map(|frames| frames.concat())
 }
 
+/// Datagrams of old clusters, with now and then a wrong size, action or field.
+fn cluster_like() -> impl Strategy<Value = Vec<u8>> {
+    let names = ["hostname", "address", "workers", "requests", "socket", ""];
+    let values = ["n", "192.0.2.1:3031", ":3031", "3", "0", "", "1.2.3:4", "999999999999999999"];
+    let pair = (prop::sample::select(names.to_vec()), prop::sample::select(values.to_vec()));
+    let node = prop::collection::vec(pair, 0..7).prop_map(|pairs| {
+        let part = |text: &str| [&(text.len() as u16).to_le_bytes(), text.as_bytes()].concat();
+        pairs.iter().flat_map(|(name, value)| [part(name), part(value)].concat()).collect()
+    });
+    let complete = Just(
+        [&b"\x08\0hostname\x01\0n\x07\0address\x05\0:3031"[..], b"\x07\0workers\x01\x003"].concat(),
+    );
+    let block = prop_oneof![2 => node, 2 => complete, 1 => any::<Vec<u8>>()];
+    let modifier1 = prop_oneof![4 => Just(95u8), 4 => 95u8..101, 1 => 72u8..76];
+    let size = prop_oneof![8 => Just(0i32), 1 => -3..3i32];
+    let parts = (modifier1, 0u8..5, size, block, any::<u8>());
+    parts.prop_map(|(modifier1, modifier2, wrong, mut block, trailing)| {
+        let size = (block.len() as i32 + wrong).max(0) as u16;
+        let [low, high] = size.to_le_bytes();
+        block.extend(vec![b'z'; usize::from(trailing) % 4]);
+        [&[modifier1, low, high, modifier2], &*block].concat()
+    })
+}
+
 fn head_text() -> impl Strategy<Value = Vec<u8>> {
     let texts = [
         "200 OK",
@@ -218,6 +242,12 @@ proptest! {
         fuzzing::proxy_header(&input, step);
         fuzzing::forwarded_headers(&input);
         fuzzing::websocket_frames(&input, step);
+        fuzzing::cluster_datagram(&input, step);
+    }
+
+    #[test]
+    fn datagrams_of_clusters_end_where_they_end(input in cluster_like(), cut in 0usize..200) {
+        fuzzing::cluster_datagram(&input, cut);
     }
 
     #[test]

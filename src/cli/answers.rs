@@ -3,7 +3,7 @@
 use std::os::unix::process::CommandExt;
 use std::time::Duration;
 
-use super::{EXIT_CONFIGURATION, Tools, answer_with};
+use super::{EXIT_CONFIGURATION, Tools, answer_with, cluster};
 use crate::config::{self, BUILT_IN, Question, Reading};
 use crate::{control, log, options, plugin};
 use uwsgi_plugin_api::Settings;
@@ -33,6 +33,9 @@ pub(super) fn answer(
             version_of(&config::settings(reading, tools.registry), plugins)
         }
         Question::List(_) => answer_with(&options::dump(tools.registry), 0),
+        Question::Command(inquiry) if inquiry.name.starts_with("cluster-") => {
+            cluster::command(inquiry, reading, plugins, tools)
+        }
         Question::Command(inquiry) => {
             let seconds = config::settings(reading, tools.registry).number("ping-timeout");
             control::run(inquiry, seconds.map(Duration::from_secs))

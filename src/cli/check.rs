@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 
-use super::{Tools, answer_with};
+use super::{Tools, answer_with, cluster};
 use crate::config::{self, Diagnostic, Severity, Source};
 use crate::lint::{self, report};
 use crate::plugin;
@@ -120,14 +120,20 @@ fn check(source: &Source, plugins: &plugin::Registry, tools: &Tools<'_>) -> Vec<
     let Tools { registry, machine } = tools;
     let reading = config::read(registry, source, machine);
     let checked = config::check(registry, machine, reading.clone());
+    // What a cluster would tell is not asked for.
+    let asks_others = cluster::asks_others(&reading, plugins, tools.registry);
     let (config, mut problems) = match checked {
         Ok(loaded) => {
-            let problems = super::beyond_options(&loaded.config, plugins);
+            let mut problems = super::beyond_options(&loaded.config, plugins);
+            problems.extend(cluster::problems(&loaded.config, asks_others, plugins));
             (Some(loaded.config), [loaded.warnings, problems].concat())
         }
         Err(problems) => (None, problems),
     };
     problems.extend(reading.missing.iter().cloned());
+    if asks_others {
+        return problems;
+    }
     // What could not be read lacks everything; saying so would not help.
     if !reading.files.is_empty() || problems.iter().all(|problem| !problem.is_error()) {
         problems.extend(lint::lint(registry, machine, &reading, config.as_ref()));

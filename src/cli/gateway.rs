@@ -11,12 +11,17 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::SocketAddr;
 use std::time::Duration;
 
-use uwsgi_plugin_api::{Cargo, Gateway, Post, Settings, WireProtocol};
+use uwsgi_plugin_api::{Cargo, Gateway, Instance, Post, Settings, WireProtocol};
 
+use super::cluster::SECRET;
+use super::instance::Parent;
 use crate::config::Config;
 use crate::config::model::{SocketSpec, jobs};
 use crate::log::channel::Channel;
+use crate::master::GATEWAY_SECRETS;
 use crate::net::address::{self, Address};
+use crate::shm::ClusterMemory;
+use crate::sys::environment;
 use crate::sys::listen::{self, Bound};
 use crate::sys::signal::{Signal, SignalPipe};
 use crate::{log, plugin};
@@ -71,26 +76,52 @@ fn socket(gateway: &dyn Gateway) -> SocketSpec {
 fn daemon(gateway: &dyn Gateway, config: &Config) -> jobs::Daemon {
     let mut arguments = vec!["gateway".to_owned(), gateway.name().to_owned()];
     let settings = gateway.settings(&config.settings).into_iter();
+    let (secrets, settings): (Vec<_>, Vec<_>) = settings.partition(|(name, _)| is_secret(name));
+    let settings = settings.into_iter();
     arguments.extend(settings.map(|(option, value)| format!("--{option}={value}")));
-    let carries_log = gateway.cargo() == Cargo::Log;
-    if !carries_log {
+    let cargo = gateway.cargo();
+    if cargo == Cargo::Requests {
         let processes = &config.processes;
         let requests_max = usize::from(processes.workers) * usize::from(processes.threads);
         arguments.push(format!("--{REQUESTS_MAX}={requests_max}"));
     }
     let date = config.runtime.log_date.as_ref();
     arguments.extend(date.map(|format| format!("--{LOG_DATE}={format}")));
-    let input = if carries_log { Channel::NAME.to_owned() } else { socket_name(gateway) };
+    let input = match cargo {
+        Cargo::Log => Channel::NAME.to_owned(),
+        Cargo::Requests => socket_name(gateway),
+        Cargo::Cluster => ClusterMemory::INBOX.to_owned(),
+    };
     let command = arguments.join(" ");
+    // Another secret makes another process. Nobody but the next image of the master sees the text.
+    let hidden = secrets.iter().map(|(name, value)| format!(" {name}={value}"));
+    let text = hidden.fold(command.clone(), |text, hidden| text + &hidden);
     jobs::Daemon {
-        gateway: Some(jobs::Gateway { arguments, input, carries_log }),
-        ..jobs::Daemon::new(command.clone(), &command)
+        gateway: Some(jobs::Gateway { arguments, secrets, input, cargo }),
+        ..jobs::Daemon::new(text, &command)
     }
 }
 
+/// Everybody on the machine can read the arguments of a process.
+fn is_secret(name: &str) -> bool {
+    name == SECRET
+}
+
+/// What nobody was to read, out of the environment, where whatever this process starts would find it.
+fn secrets() -> Result<Vec<(String, String)>, String> {
+    let Some(text) = std::env::var_os(GATEWAY_SECRETS) else { return Ok(Vec::new()) };
+    let broken = |error: &dyn std::fmt::Display| format!("{GATEWAY_SECRETS}: {error}");
+    environment::remove(GATEWAY_SECRETS).map_err(|error| broken(&error))?;
+    serde_json::from_slice(text.as_bytes()).map_err(|error| broken(&error))
+}
+
 /// Is one until its end; returns the exit status.
-pub(super) fn run(args: &[OsString], plugins: &plugin::Registry) -> i32 {
-    match try_run(args, plugins) {
+pub(super) fn run(
+    args: &[OsString],
+    plugins: &plugin::Registry,
+    memory: Option<&ClusterMemory>,
+) -> i32 {
+    match try_run(args, plugins, memory) {
         Ok(()) => 0,
         Err(error) => {
             log::line(format_args!("uwsgi gateway: {error}"));
@@ -99,14 +130,21 @@ pub(super) fn run(args: &[OsString], plugins: &plugin::Registry) -> i32 {
     }
 }
 
-fn try_run(args: &[OsString], plugins: &plugin::Registry) -> Result<(), String> {
+fn try_run(
+    args: &[OsString],
+    plugins: &plugin::Registry,
+    memory: Option<&ClusterMemory>,
+) -> Result<(), String> {
     let mut args = args.iter().map(|arg| arg.to_string_lossy());
     let name = args.next().unwrap_or_default();
     let gateway = plugins.gateways().find(|gateway| gateway.name() == name).ok_or_else(|| {
         let names: Vec<_> = plugins.gateways().map(|gateway| gateway.name()).collect();
         format!("there is no gateway {name:?}; accepted: {}", names.join(", "))
     })?;
-    let pairs = args.map(|arg| pair(&arg, &**gateway)).collect::<Result<Vec<_>, _>>()?;
+    let mut pairs = secrets()?;
+    for arg in args {
+        pairs.push(pair(&arg, &**gateway)?);
+    }
     let settings = Settings::new(pairs);
     log::configure(settings.text(LOG_DATE));
     gateway.check(&settings).map_err(|error| error.to_string())?;
@@ -120,13 +158,14 @@ fn try_run(args: &[OsString], plugins: &plugin::Registry) -> Result<(), String> 
     let requests_max =
         settings.number(REQUESTS_MAX).and_then(|number| usize::try_from(number).ok());
     let input = io::stdin();
+    let instance = memory.cloned().map(Parent::new);
     let post = Post {
         workers: workers.as_ref(),
         requests_max: requests_max.unwrap_or(REQUESTS_MAX_DEFAULT).max(1),
         input: input.as_fd(),
         stop: stop.as_fd(),
         log: &|line| log::line(format_args!("{line}")),
-        instance: None,
+        instance: instance.as_ref().map(|instance| instance as &dyn Instance),
     };
     gateway.run(&settings, post).map_err(|error| error.to_string())
 }

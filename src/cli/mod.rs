@@ -2,8 +2,10 @@
 
 mod answers;
 mod check;
+mod cluster;
 mod explain;
 mod gateway;
+mod instance;
 mod site;
 
 use std::ffi::OsString;
@@ -14,6 +16,7 @@ pub use site::{in_place_of, site};
 
 use crate::config::{self, Config, Diagnostic, Outside, Reading, Snapshot, Source};
 use crate::net::listen;
+use crate::shm::ClusterMemory;
 use crate::sys::machine::Machine;
 use crate::{log, options, plugin};
 
@@ -37,17 +40,22 @@ struct Tools<'a> {
 
 /// Reads the arguments (the program's name first), the environment and what of the outside may be seen. Everything there is
 /// to say is in the log when this returns, and the log's dates are set; only answers go to standard output. What a replayed
-/// reading has to say was said by the first.
+/// reading has to say was said by the first. `cluster`: what an earlier image shares with the node of the instance.
 pub fn parse(
     args: impl IntoIterator<Item = OsString>,
     plugins: &plugin::Registry,
     outside: Outside,
+    cluster: Option<&ClusterMemory>,
 ) -> Command {
     let args = args.into_iter().skip(1).collect();
-    parse_all(Source { outside, ..Source::here(args) }, plugins)
+    parse_all(Source { outside, ..Source::here(args) }, plugins, cluster)
 }
 
-fn parse_all(source: Source, plugins: &plugin::Registry) -> Command {
+fn parse_all(
+    source: Source,
+    plugins: &plugin::Registry,
+    memory: Option<&ClusterMemory>,
+) -> Command {
     let Source { args, outside, .. } = &source;
     let registry = options::Registry::new(&plugins.options());
     let machine = match outside {
@@ -57,17 +65,29 @@ fn parse_all(source: Source, plugins: &plugin::Registry) -> Command {
     let tools = Tools { registry: &registry, machine: &machine };
     match args.first().and_then(|first| first.to_str()) {
         Some("check") => return Command::Exit(check::run(&args[1..], plugins, &tools)),
-        Some("gateway") => return Command::Exit(gateway::run(&args[1..], plugins)),
+        Some("cluster") => return Command::Exit(cluster::run(&args[1..], plugins, &tools)),
+        Some("gateway") => return Command::Exit(gateway::run(&args[1..], plugins, memory)),
         Some("site") => return Command::Exit(site::refuse_alone()),
         Some("explain") => return Command::Exit(explain::run(&args[1..], &tools)),
         _ => {}
     }
     let replayed = matches!(outside, Outside::Replayed(_));
-    let mut reading = config::read(&registry, &source, &machine);
+    let kept = cluster::kept(outside, memory, plugins);
+    let mut reading = match &kept {
+        Some(shared) => config::of_shared(&registry, &machine, shared),
+        None => config::read(&registry, &source, &machine),
+    };
     if let Some(question) = reading.question.take() {
         return Command::Exit(answers::answer(&question, &reading, plugins, &tools));
     }
-    serve(reading, plugins, &tools, replayed)
+    let completed = match kept {
+        Some(_) => Ok(reading),
+        None => cluster::completed(reading, outside, (plugins, &tools)),
+    };
+    match completed {
+        Ok(reading) => serve(reading, plugins, &tools, replayed),
+        Err(why) => refuse(&[Diagnostic::general(why)], None),
+    }
 }
 
 fn serve(
@@ -76,6 +96,8 @@ fn serve(
     tools: &Tools<'_>,
     replayed: bool,
 ) -> Command {
+    let membership = cluster::membership(&reading, plugins, tools.registry);
+    let asks_others = cluster::asks_others(&reading, plugins, tools.registry);
     let snapshot = reading.snapshot.take();
     let say = |lines: &[String]| lines.iter().filter(|_| !replayed).for_each(|line| say(line));
     say(&std::mem::take(&mut reading.notes));
@@ -87,11 +109,13 @@ fn serve(
         Ok(loaded) => loaded,
         Err(problems) => return refuse(&problems, fallback),
     };
+    loaded.config.cluster = membership;
     gateway::plan(&mut loaded.config, plugins);
     if let Some(text) = asked {
         return Command::Exit(answer_with(&text, 0));
     }
-    let problems = beyond_options(&loaded.config, plugins);
+    let mut problems = beyond_options(&loaded.config, plugins);
+    problems.extend(cluster::problems(&loaded.config, asks_others, plugins));
     if !problems.is_empty() {
         return refuse(&[loaded.warnings, problems].concat(), fallback);
     }
@@ -99,6 +123,7 @@ fn serve(
     say(&shown);
     say(&lines);
     say(&loaded.warnings.iter().map(Diagnostic::to_string).collect::<Vec<_>>());
+    say(&cluster::remark(&loaded.config).map(str::to_owned).into_iter().collect::<Vec<_>>());
     Command::Serve(Box::new(loaded.config), snapshot)
 }
 
@@ -171,7 +196,7 @@ mod tests {
     fn parsed(args: &[&str]) -> Command {
         // Whatever the environment of the tests has to say.
         let source = Source::of_args(args.iter().copied());
-        parse_all(source, &plugin::Registry::new(Vec::new(), Vec::new()))
+        parse_all(source, &plugin::Registry::new(Vec::new(), Vec::new()), None)
     }
 
     #[test]

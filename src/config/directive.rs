@@ -67,6 +67,8 @@ pub enum Origin {
     Profile(&'static str),
     /// Among the options of a site.
     Site,
+    /// Among those that the cluster of this group runs with.
+    Cluster(String),
 }
 
 /// An option or placeholder with its value. Order among directives is what decides.
@@ -112,6 +114,7 @@ impl fmt::Display for Origin {
             Self::File(spot) => write!(f, "{}:{}", spot.file.name, spot.key.line),
             Self::Profile(name) => write!(f, "profile {name}"),
             Self::Site => f.write_str("options of a site"),
+            Self::Cluster(group) => write!(f, "cluster {group}"),
         }
     }
 }

@@ -13,7 +13,7 @@ const RESERVED: &[&str] = &[
 ];
 
 /// The option that a variable stands for, where it stands for one.
-pub(super) fn option_name(variable: &str) -> Option<String> {
+pub fn option_name(variable: &str) -> Option<String> {
     let name = variable.strip_prefix("UWSGI_").filter(|name| !name.is_empty())?;
     if RESERVED.contains(&variable) || variable.starts_with("UWSGI_RS_") {
         return None;

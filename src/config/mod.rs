@@ -20,6 +20,7 @@ mod misread;
 pub mod model;
 mod plugins;
 mod read;
+mod shared;
 mod snapshot;
 #[cfg(test)]
 mod tests;
@@ -28,11 +29,13 @@ mod values;
 
 pub use diagnostic::{Diagnostic, Mark, Severity};
 pub use directive::{Directive, FileText, Origin, Position, Spot};
+pub use environment::option_name;
 pub use finish::{SOCKETS, finish, settings};
 pub use misread::comment_behind;
 pub use model::Config;
 pub use plugins::BUILT_IN;
 pub use read::{Inquiry, Outside, Question, Reading, Source, Variable, read, read_target};
+pub use shared::{Shared, admitted, is_bare, of_shared, own_options, shared_options};
 pub use snapshot::{Snapshot, SnapshotError};
 
 use crate::options::Registry;

@@ -31,6 +31,11 @@ const fn absent(byte: u8, text: &'static str) -> Row {
 /// The name of the one command whose answer is a text: the table of sites. It changes nothing, so it has no byte.
 pub const SITES: &str = "sites";
 
+/// The node of the instance asks for its load, in JSON; fails while nothing serves.
+pub const LOAD: &str = "load";
+/// The node of the instance has said something that the master is to look at.
+pub const LOOK: &str = "look";
+
 const ROWS: &[Row] = &[
     row(b'+', "more", Command::MoreWorkers),
     row(b'-', "fewer", Command::FewerWorkers),
@@ -73,7 +78,7 @@ pub fn of_name(name: &str) -> Option<Command> {
 /// All names, for a message.
 pub fn names() -> Vec<&'static str> {
     let names = ROWS.iter().map(|row| row.name).filter(|name| !name.is_empty());
-    names.chain([SITES]).collect()
+    names.chain([SITES, LOAD]).collect()
 }
 
 #[cfg(test)]

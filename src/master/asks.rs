@@ -173,6 +173,14 @@ impl Master {
             let table = stats::table::sites(&self.sites_shown(), clock::unix_seconds());
             return self.end_asker(number, &format!("text:\n{table}"));
         }
+        match line {
+            commands::LOAD => return self.end_asker(number, &self.load_told()),
+            commands::LOOK => {
+                self.look_at_cluster();
+                return self.end_asker(number, "ok\n");
+            }
+            _ => {}
+        }
         let Some(command) = commands::of_name(line) else {
             let known = commands::names().join(", ");
             return self

@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::config::model::ProcessNames;
 use crate::net::listen::Endpoint;
 use crate::net::reactor::Listening;
-use crate::shm::{Board, PlaceId, SitesBoard};
+use crate::shm::{Board, ClusterMemory, PlaceId, SitesBoard};
 use crate::supervisor::Trial;
 use crate::supervisor::signals::SignalTable;
 use crate::sys::channel::Channel;
@@ -107,6 +107,8 @@ pub struct MasterContext {
     pub shared: Vec<(String, Arc<OwnedFd>)>,
     /// Where requests of sites are counted.
     pub figures: Arc<SitesBoard>,
+    /// What is shared with the node of the instance, where it is in a cluster.
+    pub cluster: Option<ClusterMemory>,
     /// How the process was started: what a new image is.
     pub origin: Origin,
     /// `auto-procname` and its like.

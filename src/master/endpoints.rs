@@ -117,6 +117,7 @@ impl Master {
             paused: self.supervisor.is_paused(),
             sockets: self.sockets_shown(),
             sites: self.sites_shown(),
+            cluster: self.context.cluster.as_ref().map(|memory| &*memory.board),
         });
         let style =
             Style { minified: monitoring.stats_minified, no_cores: monitoring.stats_no_cores };
@@ -167,6 +168,22 @@ impl Master {
         .into_bytes()
     }
 
+    /// What the node of the instance asks for: the answer to [`commands::LOAD`](crate::control::commands::LOAD).
+    pub(super) fn load_told(&self) -> String {
+        let health = self.state();
+        if health.ready == 0 && !health.asleep {
+            return "failed: no worker is ready\n".to_owned();
+        }
+        let boards = self.boards();
+        let boards: Vec<&Board> = boards.iter().map(|board| &**board).collect();
+        let queues = self.sockets_shown().into_iter().map(|socket| socket.queue);
+        let load = stats::load(&boards, health.ready, queues.sum());
+        match serde_json::to_string(&load) {
+            Ok(text) => format!("text:\n{text}\n"),
+            Err(error) => format!("failed: {error}\n"),
+        }
+    }
+
     /// Of the newest generation first.
     fn boards(&self) -> Vec<Arc<Board>> {
         let mut boards: Vec<_> = self.hands().boards.iter().collect();
@@ -190,6 +207,7 @@ impl Master {
             stopping: self.supervisor.stops(),
             paused: self.supervisor.is_paused(),
             asleep: self.supervisor.is_asleep(),
+            draining: self.context.cluster.as_ref().is_some_and(|it| it.board.is_draining()),
         }
     }
 }

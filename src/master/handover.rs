@@ -25,12 +25,14 @@ use super::upgrade::Upgrade;
 use super::workers::WorkerHandle;
 use crate::config::{Outside, Snapshot};
 use crate::log;
-use crate::shm::Board;
+use crate::shm::{Board, ClusterMemory};
 use crate::supervisor::{Generation, Millis, Pid, PlaceId, Saved, SavedProcess, Seat};
 use crate::sys::channel::Channel;
 use crate::sys::handover::{self, Image, Inherited};
 use crate::sys::memory;
 
+/// The role of the node of a cluster.
+pub(super) const NODE: &str = "node";
 /// Name of a mold's channel.
 pub(super) const CHANNEL: &str = "channel";
 /// Name of the text.
@@ -63,6 +65,11 @@ pub enum Role {
     },
     /// The processes of a site.
     Site(Box<(SiteOrder, SitePost)>),
+    /// The node of an instance in a cluster.
+    Node {
+        /// What it shares with the instance.
+        shared: Passed,
+    },
     /// The next image of a master.
     Master {
         /// What the last one left.
@@ -107,11 +114,22 @@ impl Role {
     pub fn take() -> io::Result<(Self, Outside)> {
         let mut role = Self::of_environment()?;
         let outside = match &mut role {
-            Self::First | Self::Beside { .. } | Self::Site(_) => Outside::Open,
+            Self::First | Self::Beside { .. } | Self::Site(_) | Self::Node { .. } => Outside::Open,
             Self::Mold { .. } => Outside::Noted,
             Self::Master { handover, .. } => handover.outside()?,
         };
         Ok((role, outside))
+    }
+
+    /// What the instance and its node in a cluster share, where an earlier image has made it.
+    pub fn cluster(&self) -> Option<ClusterMemory> {
+        match self {
+            Self::First | Self::Site(_) => None,
+            Self::Beside { shared, .. }
+            | Self::Mold { shared, .. }
+            | Self::Node { shared }
+            | Self::Master { shared, .. } => ClusterMemory::adopt(shared),
+        }
     }
 
     fn of_environment() -> io::Result<Self> {
@@ -135,6 +153,7 @@ impl Role {
                 })
             }
             Some("site") => Ok(Self::Site(Box::new(SiteOrder::take(&mut passed)?))),
+            Some(NODE) => Ok(Self::Node { shared: passed }),
             Some("master") => {
                 let handover = Box::new(Handover::read(&mut passed)?);
                 Ok(Self::Master { handover, shared: passed })

@@ -4,18 +4,19 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::context::MasterContext;
 use super::ears::Source;
+use super::gateways::Ours;
 use super::run::{Master, now};
 use super::vacuum;
 use crate::config::Config;
-use crate::config::model::jobs::{Daemon, Gateway, Then};
-use crate::log::{self, channel::Channel};
+use crate::config::model::jobs::{Daemon, Then};
+use crate::log;
+use crate::shm::ClusterBoard;
 use crate::supervisor::jobs::{
     Job, JobAction, JobEvent, Jobs as Machine, LocalTime, Stamp, Surroundings, Whom,
 };
@@ -40,30 +41,19 @@ pub(super) struct Jobs {
     machine: Machine,
     /// `None` where there is nothing to watch, or no inotify.
     watch: Option<Watch>,
+    world: World,
     /// What files and daemons have asked for.
     asked: Vec<Command>,
-}
-
-/// What gateways are made of.
-pub(super) struct Ours {
-    /// The file of this program.
-    pub(super) program: PathBuf,
-    /// Listening sockets and what all generations share, with their names.
-    pub(super) descriptors: Vec<(String, Arc<OwnedFd>)>,
-}
-
-impl From<&MasterContext> for Ours {
-    fn from(context: &MasterContext) -> Self {
-        let all = context.listeners.iter().chain(&context.shared).cloned();
-        Self { program: context.origin.program.clone(), descriptors: all.collect() }
-    }
 }
 
 impl Jobs {
     pub(super) fn new(config: Arc<Config>, ours: Ours) -> Self {
         let machine = Machine::new(Arc::new(config.jobs.clone()), now());
         let watch = watch(machine.watched());
-        Self { config, ours, machine, watch, asked: Vec::new() }
+        let leader_alone =
+            config.cluster.as_ref().is_some_and(|membership| !membership.crons_everywhere);
+        let world = World { leader: ours.cluster.clone().filter(|_| leader_alone) };
+        Self { config, ours, machine, watch, world, asked: Vec::new() }
     }
 
     /// Goes on with what another image of the master has left; before `begin`.
@@ -84,7 +74,17 @@ impl Jobs {
     }
 
     fn begin(&mut self) {
-        self.step(JobEvent::Begin(&World));
+        self.look_at_cluster();
+        let world = self.world.clone();
+        self.step(JobEvent::Begin(&world));
+    }
+
+    /// Whether the instance is to get requests.
+    fn look_at_cluster(&mut self) {
+        if let Some(board) = &self.ours.cluster {
+            let takes = !board.is_draining();
+            self.step(JobEvent::TakesRequests(takes));
+        }
     }
 
     fn watched(&self) -> Option<BorrowedFd<'_>> {
@@ -109,8 +109,10 @@ impl Jobs {
     }
 
     fn tick(&mut self) {
+        self.look_at_cluster();
         if self.next_wake().is_some_and(|wake| wake <= now()) {
-            self.step(JobEvent::Tick(&World));
+            let world = self.world.clone();
+            self.step(JobEvent::Tick(&world));
             self.complain();
         }
     }
@@ -170,19 +172,6 @@ impl Jobs {
         Program::of_shell(command::shell(&self.config.hooks.shells), command)
     }
 
-    /// This program, with a descriptor of the instance as its standard input.
-    fn gateway<'a>(&'a self, gateway: &'a Gateway) -> io::Result<Program<'a>> {
-        let find = |wanted: &str| {
-            let found = self.ours.descriptors.iter().find(|(name, _)| name == wanted);
-            found.map(|(_, fd)| fd.as_fd()).ok_or(io::ErrorKind::NotConnected)
-        };
-        let arguments = gateway.arguments.iter().map(String::as_str).collect();
-        let stdin = Input::Given(find(&gateway.input)?);
-        // What it has to say of the log must not come back to it.
-        let output = gateway.carries_log.then(|| find(Channel::BEFORE)).transpose()?;
-        Ok(Program { stdin, output, ..Program::new(&self.ours.program, arguments) })
-    }
-
     fn run(&self, command: &str) -> io::Result<Pid> {
         self.program(command).start()
     }
@@ -195,7 +184,7 @@ impl Jobs {
         let (what, command) = (if again { "respawning" } else { "spawning" }, &spec.command);
         log::line(format_args!("[uwsgi-daemons] {what} \"{command}\" (uid: {uid} gid: {gid})"));
         let program = match &spec.gateway {
-            Some(gateway) => self.gateway(gateway)?,
+            Some(gateway) => self.ours.gateway(gateway)?,
             None => self.program(command),
         };
         let program = Program {
@@ -244,7 +233,11 @@ fn send(pid: Pid, signal: Signal, whom: Whom) {
 }
 
 /// What there is outside.
-struct World;
+#[derive(Clone, Default)]
+struct World {
+    /// Says whether this node leads the cluster, where crons depend on that.
+    leader: Option<Arc<ClusterBoard>>,
+}
 
 impl Surroundings for World {
     fn local(&self) -> LocalTime {
@@ -265,6 +258,10 @@ impl Surroundings for World {
         let file = fs::metadata(path).ok()?;
         let modified_ns = i128::from(file.mtime()) * NANOSECONDS + i128::from(file.mtime_nsec());
         Some(Stamp { modified_ns, identity: (file.dev(), file.ino()) })
+    }
+
+    fn runs_crons(&self) -> bool {
+        self.leader.as_ref().is_none_or(|board| board.leads(clock::monotonic_ms()))
     }
 
     fn pid_in(&self, path: &Path) -> Option<Pid> {
@@ -296,6 +293,12 @@ impl Master {
             self.hands_mut().jobs.begin();
             self.obey_jobs();
         }
+    }
+
+    /// The node of the instance has said something.
+    pub(super) fn look_at_cluster(&mut self) {
+        self.hands_mut().jobs.look_at_cluster();
+        self.obey_jobs();
     }
 
     pub(super) fn hear_files(&mut self) {
@@ -342,7 +345,7 @@ mod tests {
     fn a_pid_file_names_a_living_process_or_none() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("pid");
-        let found = || World.pid_in(&path).map(Pid::as_raw);
+        let found = || World::default().pid_in(&path).map(Pid::as_raw);
         assert_eq!(found(), None);
         let parent = process::parent().as_raw();
         for (text, expected) in [
@@ -368,13 +371,13 @@ mod tests {
     fn a_stamp_follows_links_and_tells_files_apart() {
         let folder = tempfile::tempdir().unwrap();
         let path = |name: &str| folder.path().join(name);
-        assert_eq!(World.stamp(&path("a")), None);
+        assert_eq!(World::default().stamp(&path("a")), None);
         fs::write(path("a"), "").unwrap();
         fs::write(path("b"), "").unwrap();
         std::os::unix::fs::symlink("a", path("link")).unwrap();
-        let stamp = World.stamp(&path("a"));
+        let stamp = World::default().stamp(&path("a"));
         assert!(stamp.is_some());
-        assert_eq!(World.stamp(&path("link")), stamp);
-        assert_ne!(World.stamp(&path("b")), stamp);
+        assert_eq!(World::default().stamp(&path("link")), stamp);
+        assert_ne!(World::default().stamp(&path("b")), stamp);
     }
 }

@@ -13,6 +13,7 @@ mod context;
 mod ears;
 mod endpoints;
 mod fifo;
+mod gateways;
 mod handover;
 mod hooks;
 mod jobs;
@@ -35,6 +36,7 @@ use std::io;
 
 pub use alone::run_without_master;
 pub use context::{Birth, EndpointListener, Files, Hooks, Loading, MasterContext, MoldPost};
+pub use gateways::GATEWAY_SECRETS;
 pub use handover::{Handover, Passed, Role};
 pub use mold::{introduce, run as run_mold};
 pub use run::{resume, run};

@@ -518,6 +518,8 @@ impl Master {
         self.context.listeners.clear();
         self.context.served.clear();
         self.context.endpoints.clear();
+        self.context.shared.clear();
+        self.context.cluster = None;
     }
 }
 

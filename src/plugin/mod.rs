@@ -8,8 +8,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use uwsgi_plugin_api::{
-    Gateway, Host, Listener, LoadReport, LoadedApp, OptionRow, Plugin, PluginError, Settings,
-    WorkerId,
+    Clustering, Gateway, Host, Listener, LoadReport, LoadedApp, OptionRow, Plugin, PluginError,
+    Settings, WorkerId,
 };
 
 /// The plugins of this server, in the order in which they were named.
@@ -17,12 +17,24 @@ use uwsgi_plugin_api::{
 pub struct Registry {
     plugins: Vec<Arc<dyn Plugin>>,
     gateways: Vec<Arc<dyn Gateway>>,
+    clustering: Option<Arc<dyn Clustering>>,
 }
 
 impl Registry {
     /// A registry of these.
     pub fn new(plugins: Vec<Arc<dyn Plugin>>, gateways: Vec<Arc<dyn Gateway>>) -> Self {
-        Self { plugins, gateways }
+        Self { plugins, gateways, clustering: None }
+    }
+
+    /// The same, with who makes clusters of instances. Its option rows are those of its gateway.
+    #[must_use]
+    pub fn with_clustering(self, clustering: Arc<dyn Clustering>) -> Self {
+        Self { clustering: Some(clustering), ..self }
+    }
+
+    /// Who makes clusters of instances.
+    pub fn clustering(&self) -> Option<&Arc<dyn Clustering>> {
+        self.clustering.as_ref()
     }
 
     /// All gateways, wanted or not.

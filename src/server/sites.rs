@@ -6,10 +6,10 @@ use super::{ServeError, failed};
 use crate::config::Config;
 use crate::log;
 use crate::master::Passed;
-use crate::shm::{Board, SitesBoard};
+use crate::shm::{Board, ClusterMemory, SitesBoard};
 
-/// The scoreboard of a generation, and the figures of sites.
-pub(super) type Boards<'a> = (&'a Arc<Board>, &'a Arc<SitesBoard>);
+/// The scoreboard of a generation, the figures of sites, and what is shared with the node of a cluster.
+pub(super) type Boards<'a> = (&'a Arc<Board>, &'a Arc<SitesBoard>, Option<&'a ClusterMemory>);
 
 /// Users and groups of `dynamic-apps-from`, before the process may be where it cannot read who there is.
 pub(super) fn find_loaders(config: &mut Config) -> Result<(), ServeError> {

@@ -153,3 +153,5 @@ unsafe impl Shareable for super::CoreSlot {}
 unsafe impl Shareable for super::sites::SitesHeader {}
 // SAFETY: as above.
 unsafe impl Shareable for super::SiteSlot {}
+// SAFETY: as above.
+unsafe impl Shareable for super::cluster::ClusterHeader {}

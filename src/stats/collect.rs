@@ -6,11 +6,12 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
 use uwsgi_plugin_api::WorkerId;
+use uwsgi_plugin_api::cluster::Load;
 
-use super::{Core, Instance, Request, Socket, Worker};
+use super::{Cluster, Core, Instance, Request, Socket, Worker};
 use crate::options::COMPATIBLE_WITH;
-use crate::shm::{Board, CoreSlot, CoreTotals, PlaceId, SiteFigures};
-use crate::sys::process;
+use crate::shm::{Board, ClusterBoard, CoreSlot, CoreTotals, PlaceId, SiteFigures};
+use crate::sys::{clock, process};
 
 /// uWSGI's locks. Nothing here waits for one; who reads the document expects them.
 const LOCKS: [&str; 8] = ["user 0", "signal", "filemon", "timer", "rbtimer", "cron", "rpc", "snmp"];
@@ -27,11 +28,13 @@ pub struct Sources<'a> {
     pub sockets: Vec<Socket>,
     /// What was done for each site.
     pub sites: Vec<SiteFigures>,
+    /// What the node of the instance tells, where it is in a cluster.
+    pub cluster: Option<&'a ClusterBoard>,
 }
 
 /// Reads everything. Call it in the master.
 pub fn collect(sources: Sources<'_>) -> Instance {
-    let Sources { boards, workers, paused, sockets, sites } = sources;
+    let Sources { boards, workers, paused, sockets, sites, cluster } = sources;
     let cwd = std::env::current_dir().unwrap_or_default();
     let instance = Instance {
         version: COMPATIBLE_WITH.to_owned(),
@@ -43,10 +46,33 @@ pub fn collect(sources: Sources<'_>) -> Instance {
         sockets,
         workers: (1..=workers).map(|id| worker(boards, WorkerId(id), paused)).collect(),
         sites,
+        cluster: cluster.map(|board| Cluster {
+            view: board.view().unwrap_or_default(),
+            leads: board.leads(clock::monotonic_ms()),
+            draining: board.is_draining(),
+        }),
         ..Instance::default()
     };
     let refused = instance.workers.iter().map(|worker| worker.dynamic_refused).sum();
     Instance { dynamic_refused: refused, ..instance }
+}
+
+/// What the instance has to do at the moment: `ready` worker processes, and so many connections that wait.
+pub fn load(boards: &[&Board], ready: u16, queue: u64) -> Load {
+    let small = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
+    let places = |board: &&Board| board.place_ids().collect::<Vec<_>>();
+    let busy = boards.iter().map(|board| {
+        let cores = places(board).into_iter().flat_map(|place| board.cores_of(place));
+        cores.filter(|core| core.in_request.load(Relaxed)).count() as u64
+    });
+    let threads = boards.first().map_or(0, |board| u64::from(board.cores()));
+    Load {
+        workers: ready,
+        threads: small(u64::from(ready) * threads),
+        busy: small(busy.sum()),
+        queue: small(queue),
+        requests: boards.iter().map(|board| board.requests_total()).sum(),
+    }
 }
 
 /// A worker, from the board on which a process serves as it; from the newest one where none does.
@@ -149,7 +175,8 @@ mod tests {
     const WORKER: WorkerId = WorkerId(2);
 
     fn sources<'a>(boards: &'a [&'a Board]) -> Sources<'a> {
-        Sources { boards, workers: 2, paused: false, sockets: Vec::new(), sites: Vec::new() }
+        let (sockets, sites) = (Vec::new(), Vec::new());
+        Sources { boards, workers: 2, paused: false, sockets, sites, cluster: None }
     }
 
     /// A board with a process of worker 2 at this place, which has served two requests.
@@ -211,6 +238,15 @@ mod tests {
         let seen = collect(Sources { paused: true, ..sources(&[&board]) });
         let states: Vec<_> = seen.workers.iter().map(|worker| worker.status).collect();
         assert_eq!(states, ["cheap", "pause"]);
+    }
+
+    #[test]
+    fn the_load_of_an_instance_is_that_of_all_its_boards() {
+        let (old, new) = (served(PlaceId(0)), Board::new(2, 2).unwrap());
+        old.core(PlaceId(0), CoreId(0)).begin(1, 0, 1);
+        let load = load(&[&new, &old], 3, 9);
+        let expected = Load { workers: 3, threads: 6, busy: 1, queue: 9, requests: 2 };
+        assert_eq!(load, expected);
     }
 
     #[test]

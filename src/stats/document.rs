@@ -1,11 +1,12 @@
 //! The document of `stats`: uWSGI's keys in uWSGI's order.
 
 use uwsgi_plugin_api::AppStatus;
+use uwsgi_plugin_api::cluster::{ClusterNode, NodeState, Refused};
 
 use super::json::Json;
 use crate::shm::SiteFigures;
 
-use super::{Core, Cron, Daemon, Instance, Socket, Worker};
+use super::{Cluster, Core, Cron, Daemon, Instance, Socket, Worker};
 
 /// How the document is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,6 +42,9 @@ pub fn document(instance: &Instance, style: Style) -> String {
         some_list(json, "crons", &instance.crons, cron);
         some(json, "dynamic_refused", instance.dynamic_refused);
         some_list(json, "sites", &instance.sites, site);
+        if let Some(told) = &instance.cluster {
+            json.object("cluster", |json| cluster(json, told));
+        }
     })
 }
 
@@ -158,6 +162,53 @@ fn site(json: &mut Json, site: &SiteFigures) {
     json.number("last_request", site.last_unix);
     json.number("rss", site.rss_bytes);
     json.number("pid", site.pid);
+}
+
+fn cluster(json: &mut Json, told: &Cluster) {
+    let view = &told.view;
+    json.text("group", &view.group);
+    json.number("leads", u8::from(told.leads));
+    json.number("draining", u8::from(told.draining));
+    json.number("voters", view.voters);
+    json.number("quorum", view.quorum);
+    json.object("refused", |json| {
+        let Refused { forged, replayed, skewed, malformed, oversized } = view.refused;
+        for (name, count) in [
+            ("forged", forged),
+            ("replayed", replayed),
+            ("skewed", skewed),
+            ("malformed", malformed),
+            ("oversized", oversized),
+        ] {
+            json.number(name, count);
+        }
+    });
+    list(json, "nodes", &view.nodes, node);
+}
+
+fn node(json: &mut Json, node: &ClusterNode) {
+    let state = match node.state {
+        NodeState::Alive => "alive",
+        NodeState::Suspect => "suspect",
+        NodeState::Draining => "draining",
+        NodeState::Down => "down",
+        NodeState::Left => "left",
+    };
+    json.text("hostname", &node.hostname);
+    json.text("address", &node.address);
+    json.text("endpoint", node.endpoint.to_string());
+    json.text("state", state);
+    json.text("version", &node.version);
+    json.number("leader", u8::from(node.leader));
+    json.number("own", u8::from(node.own));
+    json.number("observer", u8::from(node.observer));
+    json.number("workers", node.load.workers);
+    json.number("threads", node.load.threads);
+    json.number("busy", node.load.busy);
+    json.number("queue", node.load.queue);
+    json.number("requests", node.load.requests);
+    json.number("silent_ms", node.silent_ms);
+    json.number("config", node.config.version);
 }
 
 #[cfg(test)]

@@ -15,6 +15,8 @@ pub struct Health {
     pub stopping: bool,
     /// It was told to take no requests.
     pub paused: bool,
+    /// Its cluster is to send it no requests.
+    pub draining: bool,
     /// It has no workers and starts them at the next connection (`cheap`, `idle`).
     pub asleep: bool,
 }
@@ -46,6 +48,8 @@ impl Health {
     fn obstacle(&self) -> Option<&'static str> {
         if self.stopping {
             Some("stopping")
+        } else if self.draining {
+            Some("draining")
         } else if self.paused {
             Some("paused")
         } else if self.ready == 0 && !self.asleep {
@@ -83,6 +87,8 @@ mod tests {
             (Health { stopping: true, ..well }, "/readyz", 503, "stopping"),
             (Health { stopping: true, ..well }, "/healthz", 200, "ok"),
             (Health { paused: true, ..well }, "/readyz", 503, "paused"),
+            (Health { draining: true, ..well }, "/readyz", 503, "draining"),
+            (Health { draining: true, ..well }, "/healthz", 200, "ok"),
         ] {
             let reply = health.answer(path);
             let start = format!("{{\"status\":\"{text}\",\"pid\":7,\"workers\":4,");

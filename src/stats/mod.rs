@@ -14,10 +14,11 @@ mod json;
 pub mod table;
 
 use uwsgi_plugin_api::AppStatus;
+use uwsgi_plugin_api::cluster::ClusterView;
 
 use crate::shm::SiteFigures;
 
-pub use collect::{Sources, collect};
+pub use collect::{Sources, collect, load};
 pub use document::{Style, document};
 pub use health::{Health, Reply};
 
@@ -48,6 +49,19 @@ pub struct Instance {
     pub dynamic_refused: u64,
     /// Sites that were asked for; the key is absent where there are none.
     pub sites: Vec<SiteFigures>,
+    /// What its node tells; the key is absent where it is in no cluster.
+    pub cluster: Option<Cluster>,
+}
+
+/// The cluster of an instance.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cluster {
+    /// What the node knows.
+    pub view: ClusterView,
+    /// The instance leads it.
+    pub leads: bool,
+    /// It is to send the instance no requests.
+    pub draining: bool,
 }
 
 impl Instance {

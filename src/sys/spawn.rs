@@ -13,7 +13,7 @@ use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::signal::Signal;
 use nix::sys::wait::{WaitStatus, waitpid};
-use nix::unistd::setsid;
+use nix::unistd::{setpgid, setsid};
 
 use super::privileges::{Identity, PrivilegesError};
 use super::process::{self, Fork, Pid};
@@ -42,6 +42,9 @@ pub struct Program<'a> {
     pub dies_with_us: bool,
     /// It is process 1 of a namespace of its own; a process outside stands for it.
     pub pid_namespace: bool,
+    /// It leads a session of its own; else only a process group. Kernels with autogroup share processors among sessions, and then let a
+    /// small one wait for seconds where a large one is busy: not for who has to answer in time.
+    pub session: bool,
 }
 
 /// The standard input of a program.
@@ -84,6 +87,7 @@ impl<'a> Program<'a> {
             kept: Vec::new(),
             dies_with_us: false,
             pid_namespace: false,
+            session: true,
         }
     }
 }
@@ -113,8 +117,12 @@ impl Program<'_> {
         let kept: Vec<_> = self.kept.iter().map(AsRawFd::as_raw_fd).collect();
         let (identity, parent) = (self.identity.clone(), process::current());
         let (dies_with_us, pid_namespace) = (self.dies_with_us, self.pid_namespace);
+        let session = self.session;
         let prepare = move || {
-            setsid()?;
+            match session {
+                true => drop(setsid()?),
+                false => setpgid(Pid::from_raw(0), Pid::from_raw(0))?,
+            }
             close_on_exec()?;
             kept.iter().try_for_each(|fd| keep(*fd))?;
             signal::restore_defaults()?;

@@ -4,18 +4,20 @@ use std::collections::HashSet;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use parking_lot::Mutex;
+use uwsgi_plugin_api::cluster::{ClusterView, Outgoing};
 use uwsgi_plugin_api::{CoreId, Host, Site, WorkerId, WorkerStatus};
 
 use crate::config::Config;
 use crate::log::throttle::Throttle;
 use crate::net::site_root;
 use crate::request::shared::Shared;
-use crate::shm::{Board, PlaceId};
+use crate::shm::{Board, ClusterEnd, PlaceId};
 use crate::sys::{clock, memory, title};
 
 /// One value for the life of the process; it learns in each worker who it is.
@@ -29,6 +31,16 @@ pub struct ServerHost {
     shared: OnceLock<Arc<Shared>>,
     /// How often it is told what was wrong with an application that a request named.
     refusals: Throttle,
+    cluster: Option<Cluster>,
+}
+
+/// What this process knows of the cluster.
+struct Cluster {
+    group: String,
+    end: ClusterEnd,
+    /// What was said last, and what it means.
+    seen: Mutex<(Vec<u8>, Option<Arc<ClusterView>>)>,
+    turn: AtomicUsize,
 }
 
 impl ServerHost {
@@ -48,13 +60,31 @@ impl ServerHost {
             place: AtomicU16::new(0),
             shared: OnceLock::new(),
             refusals: Throttle::default(),
+            cluster: None,
         }
+    }
+
+    /// The same, of an instance that shares this with its node in a cluster.
+    #[must_use]
+    pub fn with_cluster(self, end: Option<ClusterEnd>) -> Self {
+        let membership = self.config.cluster.as_ref();
+        let cluster = end.zip(membership).map(|(end, membership)| Cluster {
+            group: membership.shared.group.clone(),
+            end,
+            seen: Mutex::default(),
+            turn: AtomicUsize::new(0),
+        });
+        Self { cluster, ..self }
     }
 
     /// This process is a worker from now on, at this place of the board.
     pub fn become_worker(&self, worker: WorkerId, place: PlaceId) {
         self.worker.store(worker.0, Ordering::Relaxed);
         self.place.store(place.0, Ordering::Relaxed);
+        if let Some(cluster) = &self.cluster {
+            // Workers do not all begin with the same node.
+            cluster.turn.store(worker.0.into(), Ordering::Relaxed);
+        }
     }
 
     /// Where this worker's slots are; `None` in a process that is no worker.
@@ -182,6 +212,36 @@ impl Host for ServerHost {
             .get()
             .and_then(|shared| shared.cells.get(core.0 as usize))
             .is_some_and(|cell| cell.disconnect())
+    }
+
+    fn cluster_group(&self) -> Option<&str> {
+        self.cluster.as_ref().map(|cluster| cluster.group.as_str())
+    }
+
+    fn cluster_view(&self) -> Option<Arc<ClusterView>> {
+        let cluster = self.cluster.as_ref()?;
+        let text = cluster.end.board.text();
+        let mut seen = cluster.seen.lock();
+        // One that is being replaced counts until it is.
+        let text = text.filter(|text| *text != seen.0);
+        if let Some(text) = text {
+            let view = serde_json::from_slice(&text).ok().map(Arc::new);
+            *seen = (text, view);
+        }
+        seen.1.clone()
+    }
+
+    fn cluster_turn(&self) -> usize {
+        self.cluster.as_ref().map_or(0, |cluster| cluster.turn.fetch_add(1, Ordering::Relaxed))
+    }
+
+    fn leads_cluster(&self) -> bool {
+        let now = clock::monotonic_ms();
+        self.cluster.as_ref().is_some_and(|cluster| cluster.end.board.leads(now))
+    }
+
+    fn tell_cluster(&self, message: &Outgoing) -> bool {
+        self.cluster.as_ref().is_some_and(|cluster| cluster.end.tell(message))
     }
 
     fn accepting(&self) -> bool {

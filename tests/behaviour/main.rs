@@ -9,6 +9,8 @@ mod support;
 
 mod autoreload;
 mod body;
+mod cluster;
+mod cluster_alone;
 mod commands;
 mod daemon;
 mod environ;

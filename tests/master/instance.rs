@@ -53,6 +53,7 @@ fn serve(arguments: &[String]) -> i32 {
     let config = config(&has);
     let listeners = vec![(address.to_string(), Arc::new(OwnedFd::from(listener)))];
     let context = |first| MasterContext {
+        cluster: None,
         leash: None,
         signals: SignalTable::new(Dialect::Uwsgi, has("die-on-term"), false),
         first,
@@ -83,7 +84,7 @@ fn serve(arguments: &[String]) -> i32 {
             master::introduce(&channel, &board, names, None).unwrap();
             master::run_mold(loading(arguments, &board, true), MoldPost { channel, master })
         }
-        Role::Site(_) => unreachable!("nobody asks for sites here"),
+        Role::Site(_) | Role::Node { .. } => unreachable!("nobody asks for sites here"),
         Role::Master { handover, .. } => {
             say(format_args!("listening on port {}", address.port()));
             master::resume(context(None), *handover)

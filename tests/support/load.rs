@@ -30,9 +30,20 @@ impl Load {
 
     /// The same with a request that says more.
     pub fn of(server: &Server, request: Request, clients: usize, wanted: fn(&str) -> bool) -> Self {
+        Self::at(server.address(), server.wire(), request, clients, wanted)
+    }
+
+    /// The same at an address, from where the calling thread is.
+    pub fn at(
+        address: Address,
+        wire: Wire,
+        request: Request,
+        clients: usize,
+        wanted: fn(&str) -> bool,
+    ) -> Self {
         let shared = Arc::new(Shared {
-            address: server.address(),
-            wire: server.wire(),
+            address,
+            wire,
             request: request.header("Connection", "close"),
             wanted,
             answered: AtomicU64::new(0),

@@ -41,6 +41,11 @@ impl Log {
         self.0.0.lock().unwrap().text.clone()
     }
 
+    /// What was written since `mark`.
+    pub fn since(&self, mark: usize) -> String {
+        self.0.0.lock().unwrap().text[mark..].to_owned()
+    }
+
     /// How many bytes were written so far: lines after it are what happened since.
     pub fn mark(&self) -> usize {
         self.0.0.lock().unwrap().text.len()

@@ -12,6 +12,7 @@ pub mod fronts;
 pub mod load;
 pub mod log;
 pub mod mongrel2;
+pub mod namespace;
 pub mod pattern;
 pub mod process;
 pub mod python;

@@ -1,6 +1,6 @@
 //! A real Mongrel2 in a folder of its own, which is its chroot where this is root.
 
-use std::net::TcpListener;
+use std::net::{IpAddr, Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -31,6 +31,8 @@ pub struct Plan {
     listens_to: &'static str,
     /// Its endpoints are unix sockets.
     ipc: bool,
+    /// Its address for handlers.
+    host: IpAddr,
 }
 
 /// A Mongrel2 that runs, or will again.
@@ -39,6 +41,7 @@ pub struct Mongrel2 {
     dir: TempDir,
     ports: Vec<u16>,
     ipc: bool,
+    host: IpAddr,
     pub address: Address,
 }
 
@@ -46,6 +49,8 @@ pub struct Mongrel2 {
 const SERVER: &str = "f400bf85-4538-4f7a-8908-67e313d515c2";
 /// Its name to handlers, with a digit for each more.
 const SENDER: &str = "34f9ceee-cd52-4b7f-b197-88bf2f0ec37";
+/// Where handlers are, unless it is said.
+const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 /// A port that was free may be taken a moment later.
 const ATTEMPTS: usize = 5;
 
@@ -63,6 +68,7 @@ impl Plan {
             stores_uploads: false,
             listens_to: "",
             ipc: false,
+            host: LOOPBACK,
         }
     }
 
@@ -93,6 +99,11 @@ impl Plan {
         Self { ipc: true, ..self }
     }
 
+    /// Handlers are on other hosts, and reach it at this address.
+    pub fn reached_at(self, host: IpAddr) -> Self {
+        Self { host, ..self }
+    }
+
     #[track_caller]
     pub fn start(self) -> Mongrel2 {
         for _ in 0..ATTEMPTS {
@@ -100,13 +111,18 @@ impl Plan {
             let ports = free_ports(1 + 2 * self.routes.len());
             let address = Address::Tcp(([127, 0, 0, 1], ports[0]).into());
             self.load(dir.path(), &ports);
-            let mut mongrel2 = Mongrel2 { child: None, dir, ports, ipc: self.ipc, address };
+            let (ipc, host) = (self.ipc, self.host);
+            let mut mongrel2 = Mongrel2 { child: None, dir, ports, ipc, host, address };
             if mongrel2.try_start() {
                 return mongrel2;
             }
             eprintln!("Mongrel2 did not start, other ports are tried:\n{}", mongrel2.log());
         }
         panic!("Mongrel2 does not start");
+    }
+
+    fn endpoint(&self, folder: &str, port: u16) -> String {
+        endpoint(self.ipc, self.host, folder, port)
     }
 
     /// Makes its configuration's database.
@@ -117,7 +133,7 @@ impl Plan {
         let handler = |(number, (_, headers)): (usize, &(&str, Headers))| {
             // Its folder is the root of its names, or where it runs.
             let [requests, answers] =
-                [1, 2].map(|at| endpoint(self.ipc, "run/", ports[2 * number + at]));
+                [1, 2].map(|at| self.endpoint("run/", ports[2 * number + at]));
             let protocol = match headers {
                 Headers::Json => "json",
                 Headers::Tnetstring => "tnetstring",
@@ -188,7 +204,8 @@ impl Mongrel2 {
     /// The endpoints of handler `number`, as `--zeromq` takes them.
     pub fn pair(&self, number: usize) -> String {
         let folder = format!("{}/run/", self.dir.path().display());
-        let both = [1, 2].map(|at| endpoint(self.ipc, &folder, self.ports[2 * number + at]));
+        let both =
+            [1, 2].map(|at| endpoint(self.ipc, self.host, &folder, self.ports[2 * number + at]));
         both.join(",")
     }
 
@@ -267,8 +284,8 @@ impl Drop for Mongrel2 {
 }
 
 /// The endpoint of this number.
-fn endpoint(ipc: bool, folder: &str, port: u16) -> String {
-    if ipc { format!("ipc://{folder}{port}") } else { format!("tcp://127.0.0.1:{port}") }
+fn endpoint(ipc: bool, host: IpAddr, folder: &str, port: u16) -> String {
+    if ipc { format!("ipc://{folder}{port}") } else { format!("tcp://{host}:{port}") }
 }
 
 /// Ports that nobody listens at; each is another one.

@@ -166,6 +166,11 @@ pub trait Instance: Send + Sync {
     fn stage(&self, config: Option<(u64, &Options)>) -> Result<(), PluginError>;
     /// What [`Instance::stage`] was last told, also before a start of the node's process.
     fn staged(&self) -> Option<(u64, Options)>;
+    /// Whether the instance was started with options of its own: it may be a cluster where there is none. One that has its
+    /// options from others waits for them.
+    fn is_founder(&self) -> bool {
+        self.staged().is_none()
+    }
     /// Reloads gracefully; returns when the new workers serve.
     ///
     /// # Errors

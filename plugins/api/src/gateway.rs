@@ -18,7 +18,8 @@ pub enum Cargo {
     /// ends last.
     Log,
     /// Nothing of the instance's own: it is the node by which the instance belongs to a cluster. Its standard input brings
-    /// [`crate::cluster::Outgoing`], a datagram each, in JSON. In a graceful stop it ends after the workers.
+    /// [`crate::cluster::Outgoing`], a datagram each, in JSON. It is told to end when a stop begins, so that others send nothing
+    /// more to workers that go.
     Cluster,
 }
 

@@ -1,5 +1,8 @@
 //! Services of the server to its plugins.
 
+use std::sync::Arc;
+
+use crate::cluster::{ClusterView, Outgoing};
 use crate::{CoreId, WorkerId};
 
 /// What `uwsgi.workers()` shows of a worker.
@@ -112,6 +115,27 @@ pub trait Host: Send + Sync {
     /// What WebSockets are bound to.
     fn websockets(&self) -> crate::websocket::Terms {
         crate::websocket::Terms::default()
+    }
+    /// Group of the cluster that this instance is in or looks at.
+    fn cluster_group(&self) -> Option<&str> {
+        None
+    }
+    /// What is known of the cluster; `None` without one, or while nothing is known yet.
+    fn cluster_view(&self) -> Option<Arc<ClusterView>> {
+        None
+    }
+    /// A number that is another one each time, for [`ClusterView::best`].
+    fn cluster_turn(&self) -> usize {
+        0
+    }
+    /// Whether this instance leads its cluster at the moment; false without one.
+    fn leads_cluster(&self) -> bool {
+        false
+    }
+    /// Gives the cluster something to hear. False without one, and where its node does not keep up.
+    fn tell_cluster(&self, message: &Outgoing) -> bool {
+        let _ = message;
+        false
     }
     /// Whether accept is on (`uwsgi.accepting()`), and tells the master that this worker is ready.
     fn accepting(&self) -> bool;

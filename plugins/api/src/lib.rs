@@ -17,7 +17,7 @@ pub mod settings;
 pub mod site;
 pub mod websocket;
 
-pub use cluster::{Clustering, Instance};
+pub use cluster::{ClusterView, Clustering, Instance};
 pub use gateway::{Cargo, Gateway, Post};
 pub use host::{AppStatus, Host, WorkerStatus};
 pub use mounts::{Asked, Chosen, MountRules, Mounts};

@@ -20,6 +20,8 @@ pub(crate) struct Facts {
     pub(crate) multiprocess: bool,
     /// `uwsgi.core`, where there is more than one.
     pub(crate) core: Option<u16>,
+    /// `uwsgi.cluster`, where the instance is in one.
+    pub(crate) cluster: Option<String>,
 }
 
 /// Builds environs on one thread.
@@ -222,6 +224,14 @@ impl Environs {
         if let Some(core) = self.facts.core {
             let core = py.integer(core.into())?;
             dict.set_item(py, py.interned("uwsgi.core")?.borrowed(), core.borrowed())?;
+        }
+        if let Some(group) = &self.facts.cluster {
+            for (key, value) in [
+                ("uwsgi.cluster", py.bytes(group.as_bytes())?),
+                ("uwsgi.cluster_node", py.bytes(&self.facts.host_name)?),
+            ] {
+                dict.set_item(py, py.interned(key)?.borrowed(), value.borrowed())?;
+            }
         }
         Ok(template)
     }

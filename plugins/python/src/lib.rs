@@ -6,6 +6,7 @@
 #![deny(unsafe_code)]
 
 mod autoreload;
+mod cluster;
 mod directory;
 mod embed;
 mod environ;

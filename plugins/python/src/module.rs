@@ -12,12 +12,14 @@ use uwsgi_plugin_api::websocket::Kind;
 use uwsgi_plugin_api::{AppStatus, CoreId, Host, Settings, WorkerStatus};
 
 use crate::ffi::{self, Exception, Exchange, Function, Object, Py, Raised, Ref};
-use crate::{input, websocket};
+use crate::{cluster, input, websocket};
 
 /// The version of uWSGI that applications may count on.
 const COMPATIBLE_VERSION: &str = "2.0.31";
 
 static HOST: OnceLock<Arc<dyn Host>> = OnceLock::new();
+/// Name of this machine.
+static HOST_NAME: OnceLock<Vec<u8>> = OnceLock::new();
 
 /// The request that this thread serves.
 #[derive(Clone, Copy, Debug)]
@@ -65,6 +67,7 @@ pub(crate) fn install(
     host_name: &[u8],
 ) -> Result<(), Raised> {
     let _ = HOST.set(Arc::clone(host)); // there is one server in a process
+    let _ = HOST_NAME.set(host_name.to_vec());
     let module = py.add_module(c"uwsgi")?;
     let module = module.borrowed();
     ffi::add_functions(py, module, |functions| {
@@ -91,6 +94,12 @@ pub(crate) fn install(
         functions.add::<WebSocketReceiveNow>();
         functions.add::<WebSocketSend>();
         functions.add::<WebSocketSendBinary>();
+        functions.add::<ClusterGroup>();
+        functions.add::<ClusterNodes>();
+        functions.add::<ClusterNodeName>();
+        functions.add::<ClusterBestNode>();
+        functions.add::<ClusterIsLeader>();
+        functions.add::<SendMulticastMessage>();
     })?;
     let own_version = env!("CARGO_PKG_VERSION");
     let compatible = version_info(py)?;
@@ -281,6 +290,24 @@ functions! {
         websocket::send(py, exchange().as_deref(), Kind::Text, arguments);
     WebSocketSendBinary = c"websocket_send_binary", c"websocket_send_binary(message): sends bytes.", |py, arguments|
         websocket::send(py, exchange().as_deref(), Kind::Binary, arguments);
+    ClusterGroup = c"cluster", c"Group of the cluster that this instance is in, or None.", |py, _arguments|
+        or_none(py, host().map(|host| cluster::group(py, &**host)));
+    ClusterNodes = c"cluster_nodes", c"Addresses of the nodes of the cluster that take requests.", |py, _arguments|
+        or_none(py, host().map(|host| cluster::nodes(py, &**host)));
+    ClusterNodeName = c"cluster_node_name", c"cluster_node_name([address]): name of the host of a node, of this one where none is named.", |py, arguments| {
+        let address = match arguments {
+            [] => None,
+            arguments => Some(text_argument(py, arguments)?),
+        };
+        let own = HOST_NAME.get().map(Vec::as_slice).unwrap_or_default();
+        or_none(py, host().map(|host| cluster::node_name(py, &**host, own, address.as_deref())))
+    };
+    ClusterBestNode = c"cluster_best_node", c"Address of the node with the most room, or None.", |py, _arguments|
+        or_none(py, host().map(|host| cluster::best(py, &**host)));
+    ClusterIsLeader = c"cluster_is_leader", c"Whether this instance leads its cluster.", |py, _arguments|
+        Ok(py.boolean(host().is_some_and(|host| host.leads_cluster())).own(py));
+    SendMulticastMessage = c"send_multicast_message", c"send_multicast_message(address, message): to all who listen there.", |py, arguments|
+        cluster::send(py, host().map(|host| &**host), arguments);
     Micros = c"micros", c"Microseconds since 1970.", |py, _arguments| {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         py.unsigned(u64::try_from(now.as_micros()).unwrap_or(u64::MAX))

@@ -325,6 +325,7 @@ impl Parts {
             multithread: shared.host.threads() > 1,
             multiprocess: shared.host.worker_count() > 1,
             core: (shared.host.threads() > 1).then_some(core.0),
+            cluster: shared.host.cluster_group().map(str::to_owned),
         };
         let wrapper = running.file_wrapper.share(py);
         let wrapper = shared.options.file_wrapper.then_some(wrapper);

@@ -1,6 +1,7 @@
-//! Every vector of the uwsgi protocol, FastCGI, SCGI, HTTP/1.1, Mongrel2 and what proxies say of their clients: as one read, byte by byte, and as two reads cut anywhere.
+//! Every vector of the uwsgi protocol, FastCGI, SCGI, HTTP/1.1, Mongrel2, old clusters and what proxies say of their clients: as one read, byte by byte, and as two reads cut anywhere.
 #![allow(clippy::unwrap_used)] // a vector that is not as its format says is a failed test
 
+mod cluster;
 mod fastcgi;
 mod forwarded;
 mod http;

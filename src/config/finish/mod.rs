@@ -77,6 +77,7 @@ pub fn finish(
         runtime: runtime::runtime(&mut values, machine, &reading),
         hooks: hooks::hooks(&mut values),
         isolation,
+        cluster: None,
         settings: settings(&reading, registry),
         arguments: reading.arguments.clone(),
     };

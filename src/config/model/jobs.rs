@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use uwsgi_plugin_api::Cargo;
+
 use crate::sys::signal::Signal;
 
 /// Everything that the master starts or watches besides its workers.
@@ -128,16 +130,18 @@ impl Daemon {
     }
 }
 
-/// A process of this program that brings requests to the workers.
+/// A process of this program that carries something between the instance and others.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gateway {
     /// Arguments of the program.
     pub arguments: Vec<String>,
-    /// Name of the descriptor that is its standard input: the listening socket that the workers serve for it, or the end of the
-    /// log's channel.
+    /// Settings that nobody may read in a list of processes; it gets them by its environment.
+    pub secrets: Vec<(String, String)>,
+    /// Name of the descriptor that is its standard input: the listening socket that the workers serve for it, the end of the
+    /// log's channel, or of the way to the node of a cluster.
     pub input: String,
-    /// It carries the log: it ends last.
-    pub carries_log: bool,
+    /// What it carries, which says when it ends.
+    pub cargo: Cargo,
 }
 
 /// A file, and what follows when it changes, appears or disappears.

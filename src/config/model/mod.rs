@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use uwsgi_plugin_api::{Settings, WireProtocol};
 
-use crate::config::Variable;
+use crate::config::{Shared, Variable};
 
 pub use http::{Http, Router};
 pub use life_cycle::{Check, LifeCycle};
@@ -73,6 +73,8 @@ pub struct Config {
     pub files: files::StaticFiles,
     /// Applications that requests name, and how they are kept apart.
     pub sites: sites::Sites,
+    /// The cluster that the instance is in, or looks at. Who reads options fills it in; a check of them alone knows of none.
+    pub cluster: Option<Membership>,
     /// All effective options for plugins (`uwsgi.opt`), canonical names, in order.
     pub settings: Settings,
     /// Positional arguments that are not configuration files (`app.py`, `pkg.mod:app`).
@@ -86,6 +88,17 @@ impl Config {
         let named = options.flat_map(|name| self.settings.all(name)).map(str::to_owned);
         named.chain(self.arguments.iter().cloned()).collect()
     }
+}
+
+/// What an instance is in a cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Membership {
+    /// The options that it runs with, by whether they stay here.
+    pub shared: Arc<Shared>,
+    /// They came from the cluster, not from own files.
+    pub received: bool,
+    /// Crons run here whoever leads.
+    pub crons_everywhere: bool,
 }
 
 /// One socket as configured.

@@ -31,8 +31,18 @@ pub struct Inquiry {
 const LISTS: &[&str] = &["dump-options", "python-version"];
 
 /// Options that command another instance; their value says which.
-const COMMANDS: &[&str] =
-    &["reload", "stop", "pause", "connect-and-read", "extract", "signal", "ping", "sites"];
+const COMMANDS: &[&str] = &[
+    "reload",
+    "stop",
+    "pause",
+    "connect-and-read",
+    "extract",
+    "signal",
+    "ping",
+    "sites",
+    "cluster-reload",
+    "cluster-log",
+];
 
 impl Reader<'_> {
     /// Notes the question, where `name` is one. The first counts.

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::Seen;
+use super::{Seen, Shared};
 use crate::config::magic::Place;
 use crate::config::read::PathKind;
 use crate::sys::machine::Machine;
@@ -111,6 +111,16 @@ impl Codec for PathBuf {
 
     fn take(from: &mut Bytes<'_>) -> Option<Self> {
         Some(OsString::from_vec(from.run()?.to_vec()).into())
+    }
+}
+
+impl<T: Codec> Codec for Arc<T> {
+    fn put(&self, out: &mut Vec<u8>) {
+        self.as_ref().put(out);
+    }
+
+    fn take(from: &mut Bytes<'_>) -> Option<Self> {
+        T::take(from).map(Self::new)
     }
 }
 
@@ -237,6 +247,7 @@ macro_rules! fields {
     };
 }
 
+fields!(Shared { group, version, own, options });
 fields!(Place { directory, inode });
 fields!(Seen { contents, kinds, paths, folders, places });
 fields!(Machine {

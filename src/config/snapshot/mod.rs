@@ -17,9 +17,9 @@ use std::time::Duration;
 use codec::Bytes;
 pub(super) use codec::Codec;
 
-use super::Variable;
 use super::magic::Place;
 use super::read::PathKind;
+use super::{Shared, Variable};
 use crate::sys::machine::Machine;
 
 /// A snapshot is at most this long, encoded.
@@ -27,7 +27,7 @@ const SNAPSHOT_BYTES_MAX: usize = 64 << 20;
 /// What an encoded snapshot begins with.
 const TITLE: &[u8; 8] = b"uwsgisrc";
 /// Changes with whatever `codec` writes.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 /// Title, version, checksum.
 const HEAD_BYTES: usize = 8 + 4 + 8;
 
@@ -72,12 +72,24 @@ pub struct Snapshot {
     pub(super) seen: Seen,
     /// Of `seen`, about as it is encoded. Above the bound `seen` is empty.
     bytes: usize,
+    /// Options of a cluster, where those were read instead of files.
+    shared: Option<Arc<Shared>>,
 }
 
 impl Snapshot {
     /// Nothing seen yet.
     pub(super) fn new(machine: &Machine, began: Duration) -> Self {
-        Self { machine: machine.clone(), began, seen: Seen::default(), bytes: 0 }
+        Self { machine: machine.clone(), began, seen: Seen::default(), bytes: 0, shared: None }
+    }
+
+    /// No file was seen, but these options.
+    pub(super) fn of_shared(machine: &Machine, shared: Arc<Shared>) -> Self {
+        Self { shared: Some(shared), ..Self::new(machine, Duration::ZERO) }
+    }
+
+    /// The options of a cluster that were read instead of files.
+    pub fn shared(&self) -> Option<&Arc<Shared>> {
+        self.shared.as_ref()
     }
 
     /// The machine as it was when the configuration was read: reading and checking again need the same.
@@ -112,6 +124,7 @@ impl Snapshot {
         self.machine.put(&mut body);
         self.began.put(&mut body);
         self.seen.put(&mut body);
+        self.shared.put(&mut body);
         if self.bytes > SNAPSHOT_BYTES_MAX || body.len() > SNAPSHOT_BYTES_MAX - HEAD_BYTES {
             return Err(SnapshotError::TooLong);
         }
@@ -148,7 +161,8 @@ impl Snapshot {
         let machine = Machine::take(&mut from)?;
         let began = Duration::take(&mut from)?;
         let seen = Seen::take(&mut from)?;
-        from.0.is_empty().then_some(Self { machine, began, seen, bytes: bytes.len() })
+        let shared = Codec::take(&mut from)?;
+        from.0.is_empty().then_some(Self { machine, began, seen, bytes: bytes.len(), shared })
     }
 }
 

@@ -130,3 +130,37 @@ fn the_longest_queue_is_the_load() {
         serde_json::from_str(&document(&instance, Style::default())).unwrap();
     assert_eq!((&read["listen_queue"], &read["load"]), (&9.into(), &9.into()));
 }
+
+#[test]
+fn a_cluster_is_told_of_where_there_is_one() {
+    use uwsgi_plugin_api::cluster::{ClusterNode, ClusterView, ConfigMark, Load, NodeState};
+    let node = ClusterNode {
+        hostname: "one".to_owned(),
+        address: "192.0.2.1:3031".to_owned(),
+        endpoint: "192.0.2.1:1717".parse().unwrap(),
+        state: NodeState::Suspect,
+        incarnation: 3,
+        load: Load { workers: 1, threads: 2, busy: 1, queue: 4, requests: 5 },
+        version: "0.1.0".to_owned(),
+        config: ConfigMark { version: 7, hash: 8 },
+        silent_ms: 9,
+        observer: false,
+        own: true,
+        leader: true,
+    };
+    let group = "225.1.1.1:1717".to_owned();
+    let view = ClusterView { group, nodes: vec![node], voters: 1, quorum: 1, ..Default::default() };
+    let cluster = Some(Cluster { view, leads: true, draining: false });
+    let text =
+        document(&Instance { cluster, ..instance() }, Style { minified: true, no_cores: true });
+    let end = &text[text.find("\"cluster\"").unwrap()..];
+    assert_eq!(
+        end,
+        "\"cluster\":{\"group\":\"225.1.1.1:1717\",\"leads\":1,\"draining\":0,\"voters\":1,\"quorum\":1,\
+         \"refused\":{\"forged\":0,\"replayed\":0,\"skewed\":0,\"malformed\":0,\"oversized\":0},\
+         \"nodes\":[{\"hostname\":\"one\",\"address\":\"192.0.2.1:3031\",\"endpoint\":\"192.0.2.1:1717\",\
+         \"state\":\"suspect\",\"version\":\"0.1.0\",\"leader\":1,\"own\":1,\"observer\":0,\"workers\":1,\
+         \"threads\":2,\"busy\":1,\"queue\":4,\"requests\":5,\"silent_ms\":9,\"config\":7}]}}"
+    );
+    assert!(!document(&instance(), Style::default()).contains("cluster"));
+}

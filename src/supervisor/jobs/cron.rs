@@ -87,15 +87,24 @@ impl CronTab {
         actions.extend(crons.iter().map(line));
     }
 
-    /// Starts what is due.
-    pub(super) fn look(&mut self, crons: &[Cron], time: LocalTime, actions: &mut Vec<JobAction>) {
+    /// Starts what is due. Where it does not run here (`runs`), the minute counts as done: who leads from now on must not repeat
+    /// what the leader before has begun.
+    pub(super) fn look(
+        &mut self,
+        crons: &[Cron],
+        (time, runs): (LocalTime, bool),
+        actions: &mut Vec<JobAction>,
+    ) {
         for (index, (line, cron)) in self.lines.iter_mut().zip(crons).enumerate() {
             let done = line.last_minute == Some(time.unix_minute);
-            let busy = cron.unique && !line.runs.is_empty();
+            let busy = runs && cron.unique && !line.runs.is_empty();
             if done || busy || !is_due(&cron.schedule, time) {
                 continue;
             }
             line.last_minute = Some(time.unix_minute);
+            if !runs {
+                continue;
+            }
             if line.runs.len() >= RUNS_MAX {
                 let text = lines::cron_too_many(&cron.command, line.runs.len());
                 actions.push(JobAction::Log(text));

@@ -46,7 +46,7 @@ pub(super) enum State {
     Up { pid: Pid, since: Millis },
     /// It was told to end; killed at `kill_at`, which is `None` afterwards. Then it starts `again`, or not.
     Ending { pid: Pid, kill_at: Option<Millis>, again: bool },
-    /// No process for good.
+    /// No process for good, or until it is wanted again.
     Over,
 }
 
@@ -264,6 +264,15 @@ impl Daemon {
                 self.state = State::Ending { pid, kill_at, again: false };
             }
             State::Asked | State::Over => {}
+        }
+    }
+
+    /// It is wanted again, after [`Self::stop`].
+    pub(super) fn resume(&mut self, now: Millis) {
+        match &mut self.state {
+            State::Over => self.state = State::Down { start_at: now },
+            State::Ending { again, .. } => *again = true,
+            State::Down { .. } | State::Asked | State::Up { .. } => {}
         }
     }
 

@@ -47,6 +47,8 @@ pub trait Surroundings {
     fn local(&self) -> LocalTime;
     /// The file's state, symbolic links followed; `None` where there is none.
     fn stamp(&self, path: &Path) -> Option<Stamp>;
+    /// Whether crons run on this node: where it is in no cluster, or leads it, or they are to run on every node.
+    fn runs_crons(&self) -> bool;
     /// The process in a pid file; `None` where there is no file, no number in it or no such process.
     fn pid_in(&self, file: &Path) -> Option<Pid>;
 }
@@ -88,6 +90,8 @@ pub enum JobEvent<'a> {
     Stopping,
     /// Whoever asked for the end does not want to wait for it.
     Hurry,
+    /// The instance is to get no new requests, and says so to those that bring them: they end gently. Or it gets them again.
+    TakesRequests(bool),
     /// Nobody is left that could say anything: who carries the log may end.
     Silence,
     /// Time has passed.

@@ -6,7 +6,8 @@
 //! texts: what is configured as before goes on, what is not is ended or begins.
 //!
 //! Gateways are daemons, too, that are this program itself: they outlive reloads, and in a graceful stop they end before
-//! the workers do.
+//! the workers do, the node of a cluster among them: others are to send nothing more. While the instance is drained, those that
+//! bring requests rest.
 //!
 //! Daemons that are the server's own are started anew when the next image is in charge, not before: a reload that comes to
 //! nothing leaves them alone. Programs with a pid file survive reloads and the instance; so do commands of crons and of
@@ -31,6 +32,8 @@ mod touch;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+
+use uwsgi_plugin_api::Cargo;
 
 use self::cron::CronTab;
 use self::daemon::Daemon;
@@ -76,6 +79,8 @@ pub struct Jobs {
     touches: Touches,
     leaving: Vec<Leaving>,
     next_look: Millis,
+    /// The instance gets no requests: gateways that bring them rest.
+    drained: bool,
     /// This is not the first image of the master.
     resumed: bool,
 }
@@ -90,6 +95,7 @@ impl Jobs {
             touches: Touches::new(&config),
             leaving: Vec::new(),
             next_look: now,
+            drained: false,
             resumed: false,
             config,
         }
@@ -150,6 +156,7 @@ impl Jobs {
             JobEvent::Stopping if self.phase == Phase::Stopping => {}
             JobEvent::Stopping => self.stop(now + self.mercy_ms(), actions),
             JobEvent::Hurry => self.stop(now, actions),
+            JobEvent::TakesRequests(takes) => self.rest(!takes, now, actions),
             JobEvent::Silence => self.end_log(now + self.mercy_ms(), actions),
             JobEvent::Tick(world) => self.tick(world, now, actions),
         }
@@ -184,7 +191,8 @@ impl Jobs {
         let looks = now >= self.next_look && running;
         if looks {
             self.next_look = now + LOOK_MS;
-            self.crons.look(&self.config.crons, world.local(), actions);
+            let runs = world.runs_crons();
+            self.crons.look(&self.config.crons, (world.local(), runs), actions);
         }
         self.crons.tick(&self.config.crons, now, actions);
         if running {
@@ -234,7 +242,8 @@ impl Jobs {
             Job::Daemon(index) => {
                 let Some(daemon) = self.daemons.get_mut(index) else { return };
                 daemon.started(pid, now);
-                if let (true, Some(spec)) = (stopping, self.config.daemons.get(index)) {
+                let Some(spec) = self.config.daemons.get(index) else { return };
+                if stopping || (self.drained && brings_requests(spec)) {
                     daemon.stop(spec, now + mercy_ms, actions);
                 }
             }
@@ -298,8 +307,26 @@ impl Jobs {
     fn drain(&mut self, now: Millis, actions: &mut Vec<JobAction>) {
         self.phase = Phase::Draining;
         let kill_at = now + milliseconds(self.config.gateway_mercy);
-        self.stop_daemons(|_, spec| brings_requests(spec), kill_at, actions);
+        let first = |_: &Daemon, spec: &jobs::Daemon| brings_requests(spec) || is_node(spec);
+        self.stop_daemons(first, kill_at, actions);
         self.let_workers_go(actions);
+    }
+
+    /// Gateways that bring requests rest, or come back.
+    fn rest(&mut self, drained: bool, now: Millis, actions: &mut Vec<JobAction>) {
+        let goes_on = matches!(self.phase, Phase::New | Phase::Running);
+        if !goes_on || std::mem::replace(&mut self.drained, drained) == drained {
+            return;
+        }
+        let kill_at = now + milliseconds(self.config.gateway_mercy);
+        if drained {
+            return self.stop_daemons(|_, spec| brings_requests(spec), kill_at, actions);
+        }
+        let mut pairs = self.daemons.iter_mut().zip(&self.config.daemons);
+        pairs
+            .by_ref()
+            .filter(|(_, spec)| brings_requests(spec))
+            .for_each(|(daemon, _)| daemon.resume(now));
     }
 
     /// Workers that serve on for the gateways alone need not any longer.
@@ -347,12 +374,21 @@ impl Jobs {
 
 /// True for the gateway that carries the log.
 fn carries_log(spec: &jobs::Daemon) -> bool {
-    spec.gateway.as_ref().is_some_and(|gateway| gateway.carries_log)
+    carries(spec, Cargo::Log)
 }
 
 /// True for a gateway whose requests the workers answer.
 fn brings_requests(spec: &jobs::Daemon) -> bool {
-    spec.gateway.as_ref().is_some_and(|gateway| !gateway.carries_log)
+    carries(spec, Cargo::Requests)
+}
+
+/// True for the node of a cluster.
+fn is_node(spec: &jobs::Daemon) -> bool {
+    carries(spec, Cargo::Cluster)
+}
+
+fn carries(spec: &jobs::Daemon, cargo: Cargo) -> bool {
+    spec.gateway.as_ref().is_some_and(|gateway| gateway.cargo == cargo)
 }
 
 /// Whatever is left of the session that a process led.

@@ -51,6 +51,8 @@ pub(super) fn touch(path: &str, then: Then) -> Touch {
 #[derive(Default)]
 pub(super) struct Outside {
     pub(super) local: LocalTime,
+    /// Another node leads the cluster.
+    pub(super) follows: bool,
     pub(super) stamps: HashMap<PathBuf, Stamp>,
     pub(super) pidfiles: RefCell<HashMap<PathBuf, i32>>,
 }
@@ -61,6 +63,9 @@ impl Surroundings for Outside {
     }
     fn stamp(&self, path: &Path) -> Option<Stamp> {
         self.stamps.get(path).copied()
+    }
+    fn runs_crons(&self) -> bool {
+        !self.follows
     }
     fn pid_in(&self, file: &Path) -> Option<Pid> {
         self.pidfiles.borrow().get(file).map(|pid| Pid::from_raw(*pid))

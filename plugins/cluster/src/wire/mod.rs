@@ -1,4 +1,21 @@
 //! What nodes say to each other, inside of a sealed datagram.
+//!
+//! # Form
+//! A byte for the version ([`VERSION`]), a byte for the kind, then the fields in their order: integers little-endian, texts and
+//! bytes behind a length of two bytes, an address as a 4 or a 6, its octets and its port. There is one form for each message, so
+//! what was decoded is the same bytes again when it is encoded. There is no other state and no clock.
+//!
+//! # How large
+//! An ordinary message has [`MESSAGE_BYTES_MAX`] at the most. Two may be larger, up to [`MESSAGE_BYTES_LARGEST`], and then
+//! go in two fragments: what an application sends ([`Message::Payload`]), and what carries an [`Electorate`]. Its voters take 6 bytes each in IPv4
+//! and 18 in IPv6, so that [`VOTERS_BYTES_MAX`] is enough for 300 or 100 of them. A digest would be shorter, but a voter could then not
+//! follow a change of the electorate without another question, in the one moment when answers are rare. Whoever changes an electorate asks
+//! [`Electorate::fits`] before; what does not fit is an error of [`Message::encode`], never a part of the truth.
+//!
+//! Texts for people ([`Message::Log`], reasons, names of hosts) are cut at a whole character, and the others of a [`Message::Welcome`] to
+//! what fits: both are allowed to tell less.
+//!
+//! Addresses have no scope: what a link is called is each host's own affair.
 
 use std::collections::BTreeSet;
 
@@ -6,11 +23,36 @@ use uwsgi_plugin_api::cluster::{ConfigMark, Load};
 
 use crate::id::{Life, Member, NodeKey, RollId, TransferId};
 
-/// Most bytes of an encoded message: with seal and headers it fits into a datagram of 1,280 bytes, which every IPv6 network
+mod decode;
+mod encode;
+#[cfg(test)]
+mod tests;
+
+pub use decode::WireError;
+
+/// First byte of each message. A node understands no other.
+pub const VERSION: u8 = 1;
+/// Most bytes of an ordinary encoded message: with seal and headers it fits into a packet of 1,280 bytes, which every IPv6 network
 /// carries whole.
 pub const MESSAGE_BYTES_MAX: usize = 1_140;
+/// Most bytes of any encoded message: with its seal it is a datagram of 2,048 bytes.
+pub const MESSAGE_BYTES_LARGEST: usize = 1_956;
 /// Bytes of a transfer in one message.
 pub const CHUNK_BYTES: usize = 1_024;
+/// Bytes that the voters of an electorate may take, 6 each in IPv4 and 18 in IPv6.
+pub const VOTERS_BYTES_MAX: usize = 1_800;
+/// Bytes of an application in one message.
+pub const PAYLOAD_BYTES_MAX: usize = MESSAGE_BYTES_LARGEST - 4;
+/// Bytes of the membership library in one message.
+pub const GOSSIP_BYTES_MAX: usize = MESSAGE_BYTES_MAX - 4;
+/// Bytes of a line for the logs of others; what is longer is cut.
+pub const LOG_BYTES_MAX: usize = MESSAGE_BYTES_MAX - 4;
+/// Bytes of a host's name, and of an address in words.
+pub const NAME_BYTES_MAX: usize = 255;
+/// Bytes of the program's version.
+pub const VERSION_BYTES_MAX: usize = 64;
+/// Bytes of a reason.
+pub const WHY_BYTES_MAX: usize = 512;
 
 /// What one node says to another, or to all.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,7 +65,8 @@ pub enum Message {
         /// who is there.
         guest: bool,
     },
-    /// Here I am too, and others that live, some of them where they are many.
+    /// Here I am too, and others that live, some of them where they are many: the first that fit are sent, 48 of them in IPv4 and 31 in
+    /// IPv6, so the sender puts them in a changing order.
     Welcome {
         /// Who.
         member: Member,
@@ -110,22 +153,33 @@ pub struct About {
 pub struct Electorate {
     /// Random, given by the node that founded the cluster; 0: none yet.
     pub lineage: u64,
-    /// Grows with each change.
+    /// Grows with each change: the term of the leader that made it, and its number in that term.
     pub version: u64,
+    /// The latest term that whoever tells this has voted in, or heard of in a denial. Each term has one leader at most. It is no part of
+    /// what the electorate is: two with one version are the same.
+    pub term: u64,
     /// Those who have a vote.
     pub voters: BTreeSet<NodeKey>,
+}
+
+impl Electorate {
+    /// Whether it can be told to others in one message.
+    pub fn fits(&self) -> bool {
+        encode::voters_bytes(&self.voters) <= VOTERS_BYTES_MAX
+    }
 }
 
 /// Messages of the choice of a leader.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Election {
-    /// I want to lead, or to lead on: your vote for the length of a lease from when you get this.
+    /// I want to lead, or to lead on, in the term of this electorate: your vote for the length of a lease from when you get this. With an
+    /// electorate of lineage 0: I know of none, do you?
     Ask {
         /// Grows with each of a candidate's rounds.
         round: u64,
         /// As the candidate knows it.
         electorate: Electorate,
-        /// The candidate has all votes it needs for this electorate already: it leads.
+        /// The candidate has got the votes of this term already: it leads.
         leads: bool,
     },
     /// You have it.
@@ -141,7 +195,7 @@ pub enum Election {
         round: u64,
         /// To whom it is promised, where that is why.
         promised: Option<NodeKey>,
-        /// A later electorate than the candidate's, where that is why.
+        /// The voter's electorate, where that or its term is later than the candidate's, and that is why.
         electorate: Option<Electorate>,
     },
 }

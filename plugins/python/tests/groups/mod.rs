@@ -1,5 +1,6 @@
 //! Groups of cases; each runs in a process of its own.
 
+mod cluster;
 mod environ;
 mod input;
 mod interrupt;
@@ -30,6 +31,8 @@ const GROUPS: &[Group] = &[
     ("input", input::run),
     ("reuse", reuse::run),
     ("uwsgi_module", uwsgi_module::run),
+    ("cluster", cluster::run),
+    ("cluster_environ", cluster::environ),
     ("mounts", loading::mounts),
     ("applications", loading::applications),
     ("factories_and_files", loading::factories_and_files),

@@ -4,12 +4,13 @@
 
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::FileExt;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU16, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
 
+use uwsgi_plugin_api::cluster::Outgoing;
 use uwsgi_plugin_api::{
-    Body, BodyError, CoreId, Fill, Flow, Handler, HeadError, Host, Known, Listener, Name, Outcome,
-    Request, Response, Vars, WireProtocol, WorkerId, WorkerStatus, WriteError,
+    Body, BodyError, ClusterView, CoreId, Fill, Flow, Handler, HeadError, Host, Known, Listener,
+    Name, Outcome, Request, Response, Vars, WireProtocol, WorkerId, WorkerStatus, WriteError,
 };
 use uwsgi_protocol::Span;
 
@@ -21,6 +22,9 @@ pub struct MockHost {
     pub worker: AtomicU16,
     pub threads: AtomicU16,
     pub requests: AtomicU32,
+    /// What the host knows of its cluster, where it is in one.
+    pub cluster: OnceLock<Arc<ClusterView>>,
+    pub turn: AtomicUsize,
 }
 
 impl MockHost {
@@ -95,6 +99,22 @@ impl Host for MockHost {
     }
     fn option_is_flag(&self, name: &str) -> bool {
         name == "master"
+    }
+    fn cluster_group(&self) -> Option<&str> {
+        self.cluster.get().map(|view| view.group.as_str())
+    }
+    fn cluster_view(&self) -> Option<Arc<ClusterView>> {
+        self.cluster.get().cloned()
+    }
+    fn cluster_turn(&self) -> usize {
+        self.turn.fetch_add(1, Ordering::Relaxed)
+    }
+    fn leads_cluster(&self) -> bool {
+        self.cluster.get().is_some()
+    }
+    fn tell_cluster(&self, message: &Outgoing) -> bool {
+        self.called(format!("{message:?}"));
+        true
     }
     fn accepting(&self) -> bool {
         true

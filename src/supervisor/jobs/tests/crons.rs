@@ -127,3 +127,34 @@ fn a_command_that_cannot_be_started_is_tried_in_its_next_minute() {
     world.pass(1_000);
     assert_eq!(world.done(), ["start Cron(0)"]);
 }
+
+#[test]
+fn where_another_node_leads_nothing_runs_and_no_minute_is_made_up() {
+    let mut world = World::of(Config { crons: vec![cron("a")], ..config() });
+    world.done();
+    world.exits(101, 0);
+    world.outside.follows = true;
+    world.outside.local = local(1_001);
+    world.pass(2_000);
+    world.outside.follows = false;
+    world.pass(50_000);
+    assert_eq!(world.done(), [""; 0], "the leader before has run it in this minute");
+    world.outside.local = local(1_002);
+    world.pass(2_000);
+    assert_eq!(world.done(), ["start Cron(0)"]);
+}
+
+#[test]
+fn a_command_that_waits_for_itself_is_left_to_the_next_leader() {
+    let unique = Cron { unique: true, ..cron("a") };
+    let mut world = World::of(Config { crons: vec![unique], ..config() });
+    assert_eq!(world.done(), ["start Cron(0)"]);
+    world.outside.local = local(1_001);
+    world.pass(2_000);
+    world.outside.follows = true;
+    world.pass(2_000);
+    world.exits(101, 0);
+    world.outside.follows = false;
+    world.pass(20_000);
+    assert_eq!(world.done(), [""; 0]);
+}

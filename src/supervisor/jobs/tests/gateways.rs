@@ -3,14 +3,16 @@
 use super::*;
 use crate::config::model::jobs::Gateway;
 
-fn gateway(name: &str, carries_log: bool) -> Spec {
-    let gateway = Gateway { arguments: Vec::new(), input: name.to_owned(), carries_log };
+fn gateway(name: &str, cargo: Cargo) -> Spec {
+    let (arguments, secrets) = (Vec::new(), Vec::new());
+    let gateway = Gateway { arguments, secrets, input: name.to_owned(), cargo };
     Spec { gateway: Some(gateway), ..daemon(name) }
 }
 
 /// An instance with a daemon, a gateway of requests and one of the log: processes 101 to 103.
 fn world() -> World {
-    let daemons = vec![daemon("d"), gateway("requests", false), gateway("log", true)];
+    let daemons =
+        vec![daemon("d"), gateway("requests", Cargo::Requests), gateway("log", Cargo::Log)];
     let mut world = World::of(Config { daemons, workers_wait: true, ..config() });
     world.done();
     world
@@ -88,4 +90,84 @@ fn a_gateway_comes_back_at_once_the_first_time() {
     assert_eq!(world.done(), [""; 0], "but not one that dies again and again");
     world.pass(1);
     assert_eq!(world.done(), ["start Daemon(1) again"]);
+}
+
+/// The same with the node of a cluster in the place of the log: process 103.
+fn node() -> World {
+    let daemons =
+        vec![daemon("d"), gateway("requests", Cargo::Requests), gateway("node", Cargo::Cluster)];
+    let mut world = World::of(Config { daemons, workers_wait: true, ..config() });
+    world.done();
+    world
+}
+
+#[test]
+fn the_node_of_a_cluster_leaves_it_when_a_graceful_stop_begins() {
+    let mut world = node();
+    world.send(JobEvent::Draining);
+    assert_eq!(world.done(), ["SIGTERM 102", "SIGTERM 103"]);
+    world.exits(102, 0);
+    assert_eq!(
+        world.done(),
+        ["SIGKILL 102", "ask GracefulStop"],
+        "the workers wait for requests only"
+    );
+    let mut world = node();
+    world.send(JobEvent::Stopping);
+    assert_eq!(world.done(), ["SIGTERM 101", "SIGTERM 102", "SIGTERM 103"]);
+}
+
+#[test]
+fn while_the_instance_is_drained_nobody_brings_requests() {
+    let mut world = node();
+    for expected in [&["SIGTERM 102"][..], &[]] {
+        world.send(JobEvent::TakesRequests(false));
+        assert_eq!(world.done(), expected, "it is told once");
+    }
+    world.exits(102, 0);
+    world.pass(600_000);
+    assert_eq!(world.done(), ["SIGKILL 102"], "what is left of its session");
+    world.send(JobEvent::TakesRequests(true));
+    world.pass(0);
+    assert_eq!(world.done(), ["start Daemon(1) again"]);
+}
+
+#[test]
+fn a_gateway_that_is_wanted_again_while_it_ends_comes_back() {
+    let mut world = node();
+    world.send(JobEvent::TakesRequests(false));
+    world.send(JobEvent::TakesRequests(true));
+    world.done();
+    world.exits(102, 0);
+    world.pass(0);
+    assert_eq!(world.done(), ["SIGKILL 102", "start Daemon(1) again"]);
+}
+
+#[test]
+fn a_gateway_that_does_not_end_in_a_drain_is_killed_after_the_mercy_of_workers() {
+    let mut world = node();
+    world.send(JobEvent::TakesRequests(false));
+    world.pass(59_999);
+    assert_eq!(world.done(), ["SIGTERM 102"]);
+    world.pass(1);
+    assert_eq!(world.done(), ["SIGKILL 102"]);
+}
+
+#[test]
+fn a_drained_instance_stays_so_in_the_next_image_and_stops_as_any_other() {
+    let mut before = node();
+    before.send(JobEvent::TakesRequests(false));
+    before.exits(102, 0);
+    before.done();
+    let config = (*before.jobs.config).clone();
+    let mut world = before.next_image(config);
+    world.send(JobEvent::TakesRequests(false));
+    world.begin();
+    world.pass(2_000);
+    assert_eq!(world.done(), ["SIGTERM 101"], "only the daemon is renewed");
+    world.send(JobEvent::Draining);
+    assert_eq!(world.done(), ["SIGTERM 103", "ask GracefulStop"]);
+    world.send(JobEvent::TakesRequests(true));
+    world.pass(10_000);
+    assert!(!world.done().iter().any(|done| done.starts_with("start")), "nothing starts any more");
 }
