@@ -11,10 +11,16 @@ use uwsgi_plugin_api::{Plugin, Status};
 
 /// The table as the server has it, with the rows of plugins and gateways.
 fn registry() -> Registry {
-    use uwsgi_plugin_api::Gateway as _;
+    use uwsgi_plugin_api::Gateway;
+    use uwsgi_plugin_cluster::Cluster;
     use uwsgi_plugin_mongrel2::{Mongrel2, ZeromqLog};
     let python = uwsgi_plugin_python::PythonPlugin::new();
-    Registry::new(&[python.options(), Mongrel2.options(), ZeromqLog.options()])
+    Registry::new(&[
+        python.options(),
+        Mongrel2.options(),
+        ZeromqLog.options(),
+        Gateway::options(&Cluster),
+    ])
 }
 
 /// Compares with the file, or writes it.
