@@ -283,6 +283,7 @@ impl Election {
         let (won, second) = ended.map_or((false, false), |ended| (ended.until > 0, ended.second));
         self.promise = self.promise.filter(|(to, _)| *to != self.plan.own);
         self.failures += u32::from(!won);
+        self.vacant_since = None;
         // Votes that were given are promised for a lease. Two that stand again before that would hold theirs against each other for
         // ever: the later in order lets its own go, and the first does so too when that does not help.
         let lets_go = !won && (second || self.failures > FAILURES_MAX);

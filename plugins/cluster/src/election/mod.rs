@@ -295,7 +295,9 @@ impl Election {
         self.promise = self.promise.filter(|(_, until)| *until > now);
         self.leader = self.leader.filter(|(_, until)| *until > now);
         self.lapse(now, out);
-        let led = self.leader.is_some() || self.acts(now);
+        // While its vote is another one's it waits for that one; then the order of candidates begins anew.
+        let waits = self.promise.is_some_and(|(to, _)| to != self.plan.own);
+        let led = self.leader.is_some() || self.acts(now) || waits;
         if self.leader.is_some() {
             self.failures = 0;
         }
