@@ -21,6 +21,7 @@ fn plan() -> Plan {
         forget_ms: 60_000,
         observer: false,
         founder: true,
+        draining: false,
         known: None,
         seed: 1,
     }
