@@ -18,7 +18,7 @@ fn knows_all(size: usize, seed: u64, within_ms: u64) {
     world.run(2_000);
     let (sent, bytes, begin) = (world.sent, world.sent_bytes, world.now);
     world.kinds.clear();
-    world.run(10_000);
+    world.run(if size > 64 { 4_000 } else { 10_000 });
     let (calm, end) = (world.until(1_500, World::agrees).is_some(), world.now);
     assert!(calm, "{:?}\n{}", world.disagreement(), world.logs());
     let share = |count: u64| count as f64 * 1_000.0 / (end - begin) as f64 / size as f64;
@@ -31,6 +31,30 @@ fn knows_all(size: usize, seed: u64, within_ms: u64) {
         share(world.sent_bytes - bytes),
         world.kinds,
     );
+}
+
+/// A node dies, and comes back.
+fn is_seen(size: usize, seed: u64) {
+    let mut world = World::new(seed, size, Network::usual());
+    world.start_all();
+    world.run(6_000);
+    let dies = seed as usize % size;
+    world.kill(dies);
+    let gone = world.until(5_000, World::agrees);
+    assert!(gone.is_some(), "{:?}\n{}", world.disagreement(), world.logs());
+    world.run(3_000);
+    world.start(dies);
+    let back = world.until(5_000, World::agrees);
+    assert!(back.is_some(), "{:?}\n{}", world.disagreement(), world.logs());
+    eprintln!(
+        "{size} nodes, seed {seed}: down is known after {gone:?} ms, up again after {back:?}"
+    );
+}
+
+#[test]
+fn who_dies_and_comes_back_is_seen_by_all_within_five_seconds() {
+    with_seeds(4, 200, |seed| is_seen(5, seed));
+    with_seeds(1, 20, |seed| is_seen(50, seed));
 }
 
 #[test]
