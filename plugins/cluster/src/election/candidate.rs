@@ -16,7 +16,9 @@ const TRY_MS: u64 = 250;
 const LEAVE_MS: u64 = 60;
 /// A candidate that has not won by then gives up for a while.
 const GIVE_UP_MS: u64 = 1_200;
-/// The longest such while.
+/// After so many times without a win in a row it waits until its votes are free again.
+const FAILURES_MAX: u32 = 2;
+/// The longest such while, besides.
 const PAUSE_MS_MAX: u64 = 1_500;
 /// Between two rounds of a leader at the least, where it has something new.
 const ROUND_MS_MIN: u64 = 30;
@@ -46,6 +48,8 @@ pub(super) struct Candidacy {
     /// The same with the votes that people asked for.
     leads_until: Millis,
     told: bool,
+    /// Voters are promised to a candidate that comes before this one.
+    second: bool,
 }
 
 impl Candidacy {
@@ -117,6 +121,7 @@ impl Election {
             until: 0,
             leads_until: 0,
             told: false,
+            second: false,
         });
         self.take_term(now, out);
         self.rounds(now, world, out);
@@ -197,6 +202,7 @@ impl Election {
         candidacy.leads_until = candidacy.leads_until.max(leads_until);
         if !candidacy.won && until > now {
             candidacy.won = true;
+            self.failures = 0;
             candidacy.next_round = now;
             // The first of a term has the voters that it was won with: see the module's doc, (a).
             self.electorate.version = first_version(self.electorate.term);
@@ -226,9 +232,12 @@ impl Election {
     pub(super) fn denied(
         &mut self,
         now: Millis,
-        electorate: Option<wire::Electorate>,
+        (promised, electorate): (Option<NodeKey>, Option<wire::Electorate>),
         out: &mut Vec<Outcome>,
     ) {
+        if let (Some(other), Some(candidacy)) = (promised, &mut self.candidacy) {
+            candidacy.second |= other < self.plan.own;
+        }
         let Some(told) = electorate.filter(|told| told.lineage != 0) else { return };
         self.learn(now, &told, false, out);
         let won = self.candidacy.as_ref().is_some_and(|candidacy| candidacy.won);
@@ -270,9 +279,16 @@ impl Election {
 
     /// Ends the candidacy. Answers that are still to come count for nothing, so its own vote is free.
     fn withdraw(&mut self, now: Millis) {
-        self.candidacy = None;
+        let ended = self.candidacy.take();
+        let (won, second) = ended.map_or((false, false), |ended| (ended.until > 0, ended.second));
         self.promise = self.promise.filter(|(to, _)| *to != self.plan.own);
-        self.retry_at = now + self.rng.random_range(TRY_MS..PAUSE_MS_MAX);
+        self.failures += u32::from(!won);
+        self.vacant_since = None;
+        // Votes that were given are promised for a lease. Two that stand again before that would hold theirs against each other for
+        // ever: the later in order lets its own go, and the first does so too when that does not help.
+        let lets_go = !won && (second || self.failures > FAILURES_MAX);
+        let least = if lets_go { LEASE_MS } else { 0 };
+        self.retry_at = now + least + self.rng.random_range(TRY_MS..PAUSE_MS_MAX);
     }
 
     /// Ends it for a reason that is to be told where it led.

@@ -39,8 +39,10 @@ impl Election {
         let mut others: Vec<_> = world.iter().filter(|(_, condition)| there(condition)).collect();
         others.retain(|(key, _)| **key != own);
         self.round += 1;
-        for _ in 0..QUERIES.min(others.len()) {
-            let (key, _) = others.swap_remove(self.rng.random_range(0..others.len()));
+        for number in 0..QUERIES.min(others.len()) {
+            // The first in order are always asked: where they know nothing either, they found first.
+            let at = if number == 0 { self.rng.random_range(0..others.len()) } else { 0 };
+            let (key, _) = others.remove(at);
             let electorate = Electorate::default();
             let ask = wire::Election::Ask { round: self.round, electorate, leads: false };
             out.push(Outcome::Send(*key, ask));

@@ -144,6 +144,8 @@ pub struct Election {
     vacant_since: Option<Millis>,
     /// Not before this it stands again.
     retry_at: Millis,
+    /// How often it stood in vain since somebody led.
+    failures: u32,
     next_query: Millis,
     /// Who else asked for an electorate, and when.
     seekers: BTreeMap<NodeKey, Millis>,
@@ -175,6 +177,7 @@ impl Election {
             round: 0,
             vacant_since: None,
             retry_at: 0,
+            failures: 0,
             next_query: now,
             seekers: BTreeMap::new(),
             missing: BTreeMap::new(),
@@ -201,7 +204,12 @@ impl Election {
             wire::Election::Granted { round, version } => {
                 self.granted(now, from, round, version, out);
             }
-            wire::Election::Denied { electorate, .. } => self.denied(now, electorate, out),
+            wire::Election::Denied { promised, electorate, .. } => {
+                if self.electorate.lineage == 0 && electorate.is_none() {
+                    self.note_seeker(now, from);
+                }
+                self.denied(now, (promised, electorate), out);
+            }
         }
         self.wake = self.wake.min(now);
     }
@@ -287,7 +295,12 @@ impl Election {
         self.promise = self.promise.filter(|(_, until)| *until > now);
         self.leader = self.leader.filter(|(_, until)| *until > now);
         self.lapse(now, out);
-        let led = self.leader.is_some() || self.acts(now);
+        // While its vote is another one's it waits for that one; then the order of candidates begins anew.
+        let waits = self.promise.is_some_and(|(to, _)| to != self.plan.own);
+        let led = self.leader.is_some() || self.acts(now) || waits;
+        if self.leader.is_some() {
+            self.failures = 0;
+        }
         self.vacant_since = if led { None } else { self.vacant_since.or(Some(now)) };
     }
 

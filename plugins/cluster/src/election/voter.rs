@@ -27,9 +27,7 @@ impl Election {
         out: &mut Vec<Outcome>,
     ) {
         if electorate.lineage == 0 {
-            if self.seekers.len() < SEEKERS_MAX || self.seekers.contains_key(&from) {
-                self.seekers.insert(from, now);
-            }
+            self.note_seeker(now, from);
             let told = (self.electorate.lineage != 0).then(|| self.electorate.clone());
             return deny(from, round, (None, told), out);
         }
@@ -54,6 +52,13 @@ impl Election {
                 out.push(Outcome::Send(from, wire::Election::Granted { round, version }));
             }
             None => {}
+        }
+    }
+
+    /// Somebody else knows of no electorate.
+    pub(super) fn note_seeker(&mut self, now: Millis, from: NodeKey) {
+        if self.seekers.len() < SEEKERS_MAX || self.seekers.contains_key(&from) {
+            self.seekers.insert(from, now);
         }
     }
 
