@@ -172,6 +172,10 @@ fn change(instance: &dyn Instance, wanted: Wanted, before: &mut Before) -> Resul
         }
         Wanted::These(version, options) => Some((version, options)),
         Wanted::Before => before.clone().ok_or("nothing was changed before")?,
+        Wanted::Back { from, version, options } => match &was {
+            Some((staged, _)) if *staged == from => Some((version, options)),
+            _ => return Ok(()),
+        },
     };
     stage(&next).map_err(text)?;
     match instance.reload() {
@@ -246,6 +250,19 @@ mod tests {
         for (wanted, runs) in [(these(7), 7), (these(8), 8), (Wanted::Before, 7)] {
             assert_eq!(change(&instance, wanted, &mut before), Ok(()));
             assert_eq!(instance.config().map(|(version, _)| version).ok(), Some(runs));
+        }
+    }
+
+    #[test]
+    fn who_does_not_know_what_was_before_goes_back_from_that_change_alone() {
+        let instance = Slow::default();
+        let these = Wanted::These(7, Options::new());
+        assert_eq!(change(&instance, these, &mut None), Ok(()));
+        // Another process of the node is told.
+        let back = |from| Wanted::Back { from, version: 5, options: Options::new() };
+        for (from, staged) in [(6, 7), (7, 5), (7, 5)] {
+            assert_eq!(change(&instance, back(from), &mut None), Ok(()));
+            assert_eq!(instance.staged().map(|(version, _)| version), Some(staged));
         }
     }
 }
