@@ -76,6 +76,16 @@ impl Instance for Parent {
         self.memory.running().is_some_and(|running| running.is_founder)
     }
 
+    fn keep(&self, state: &[u8]) {
+        if let Err(error) = self.memory.keep(state) {
+            log::line(format_args!("cluster: cannot keep who has a vote: {error}"));
+        }
+    }
+
+    fn kept(&self) -> Option<Vec<u8>> {
+        self.memory.kept()
+    }
+
     fn reload(&self) -> Result<(), PluginError> {
         match door::ask(self.master, "reload") {
             Ok(Some(Answer::Done | Answer::Text(_))) => Ok(()),

@@ -30,6 +30,7 @@ const FRESH_MS: u64 = 10_000;
 const BOARD: &str = "cluster-board";
 const STAGED: &str = "cluster-staged";
 const RUNNING: &str = "cluster-running";
+const KEPT: &str = "cluster-kept";
 const MAIL: &str = "cluster-mail";
 
 /// What the node tells. Writer of every field: the node.
@@ -180,6 +181,8 @@ pub struct ClusterMemory {
     pub board: Arc<ClusterBoard>,
     staged: Arc<Document>,
     running: Arc<Document>,
+    /// What the node's next process is to know.
+    kept: Arc<Document>,
     /// Where processes put what the node is to tell others.
     mail: Arc<UnixDatagram>,
     /// Where the node finds it: its standard input, kept for its next process.
@@ -196,11 +199,12 @@ impl ClusterMemory {
     /// Out of descriptors or memory.
     pub fn new() -> io::Result<Self> {
         let (staged, running) = (Document::new()?.into(), Document::new()?.into());
+        let kept = Document::new()?.into();
         let (mail, inbox) = UnixDatagram::pair()?;
         mail.set_nonblocking(true)?;
         inbox.set_nonblocking(true)?;
         let (mail, inbox) = (mail.into(), Some(inbox.into()));
-        Ok(Self { board: ClusterBoard::new()?, staged, running, mail, inbox })
+        Ok(Self { board: ClusterBoard::new()?, staged, running, kept, mail, inbox })
     }
 
     /// What was passed to this image of the program, and stays there; `None` where it was not, or is another version's.
@@ -209,13 +213,14 @@ impl ClusterMemory {
         let document = |name: &str| Document::adopt(copy(name)?).ok().map(Arc::new);
         let socket = |name: &str| copy(name).map(UnixDatagram::from).map(Arc::new);
         let board = ClusterBoard::adopt(copy(BOARD)?).ok()?;
-        let (staged, running) = (document(STAGED)?, document(RUNNING)?);
-        Some(Self { board, staged, running, mail: socket(MAIL)?, inbox: socket(Self::INBOX) })
+        let (staged, running, kept) = (document(STAGED)?, document(RUNNING)?, document(KEPT)?);
+        let (mail, inbox) = (socket(MAIL)?, socket(Self::INBOX));
+        Some(Self { board, staged, running, kept, mail, inbox })
     }
 
     /// The names under which it is passed on to the node. [`Self::INBOX`] it has as its standard input.
-    pub const fn passed_as() -> [&'static str; 4] {
-        [BOARD, STAGED, RUNNING, MAIL]
+    pub const fn passed_as() -> [&'static str; 5] {
+        [BOARD, STAGED, RUNNING, KEPT, MAIL]
     }
 
     /// All descriptors with their names.
@@ -223,8 +228,10 @@ impl ClusterMemory {
     /// # Errors
     /// Out of descriptors.
     pub fn named_descriptors(&self) -> io::Result<Vec<(String, Arc<OwnedFd>)>> {
-        let memory = [self.board.descriptor(), self.staged.descriptor(), self.running.descriptor()];
-        let all = memory.into_iter().chain([self.mail.as_fd()]);
+        let documents = [&self.staged, &self.running, &self.kept];
+        let documents = documents.into_iter().map(|document| document.descriptor());
+        let memory = [self.board.descriptor()].into_iter().chain(documents);
+        let all = memory.chain([self.mail.as_fd()]);
         let inbox = self.inbox.iter().map(|inbox| (Self::INBOX, inbox.as_fd()));
         let named = Self::passed_as().into_iter().zip(all).chain(inbox);
         named.map(|(name, fd)| Ok((name.to_owned(), Arc::new(fd.try_clone_to_owned()?)))).collect()
@@ -237,7 +244,7 @@ impl ClusterMemory {
 
     /// Takes the rest out of what a generation was given, so that its workers do not have it.
     pub fn withhold(passed: &mut HashMap<String, OwnedFd>) {
-        [STAGED, RUNNING, Self::INBOX].iter().for_each(|name| drop(passed.remove(*name)));
+        [STAGED, RUNNING, KEPT, Self::INBOX].iter().for_each(|name| drop(passed.remove(*name)));
     }
 
     /// What the instance is to run with from its next reload on; `None`: what its own files say.
@@ -252,6 +259,19 @@ impl ClusterMemory {
     pub fn stage(&self, staged: Option<&StagedOptions>) -> io::Result<()> {
         let text = staged.map(serde_json::to_vec).transpose()?;
         self.staged.write(&text.unwrap_or_default())
+    }
+
+    /// Keeps something for the node's next process.
+    ///
+    /// # Errors
+    /// As [`Self::stage`].
+    pub fn keep(&self, state: &[u8]) -> io::Result<()> {
+        self.kept.write(state)
+    }
+
+    /// What was kept.
+    pub fn kept(&self) -> Option<Vec<u8>> {
+        self.kept.read().filter(|state| !state.is_empty())
     }
 
     /// What the instance runs with; `None` before it does.
@@ -366,6 +386,9 @@ mod tests {
         memory.run(&running).unwrap();
         assert_eq!(again(&memory).staged(), Some(staged));
         assert_eq!(again(&memory).running(), Some(running));
+        assert_eq!(memory.kept(), None);
+        memory.keep(b"votes").unwrap();
+        assert_eq!(again(&memory).kept().as_deref(), Some(&b"votes"[..]));
         memory.stage(None).unwrap();
         assert_eq!(again(&memory).staged(), None);
     }

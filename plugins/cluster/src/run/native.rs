@@ -42,7 +42,8 @@ impl Native {
             _ if before.is_some() => before,
             Some(path) => state::read(path, &group)
                 .map_err(|why| wrong(format!("cluster-state = {why} (remove it to begin anew)")))?,
-            None => None,
+            // A process before this one knew it and is dead.
+            None => hands.instance.kept().and_then(|text| state::parse(&text, &group).ok()),
         };
         let node = Node::new(node::Plan {
             group,
@@ -96,10 +97,11 @@ impl Native {
             Action::Publish { view, leads_until } => hands.instance.publish(&view, leads_until),
             Action::Log(line) => (hands.log)(&line),
             Action::Save(electorate) => {
-                let Some(path) = &hands.plan.state else { return None };
                 // Here, not by a thread: the votes that rest on it are the next actions.
-                let group = hands.plan.group.to_string();
-                if let Err(error) = state::write(path, &group, &electorate) {
+                let text = state::text(&hands.plan.group.to_string(), &electorate);
+                hands.instance.keep(&text);
+                let Some(path) = &hands.plan.state else { return None };
+                if let Err(error) = state::write(path, &text) {
                     (hands.log)(&format!("cluster-state = {}: {error}", path.display()));
                 }
             }
