@@ -28,7 +28,8 @@ pub(super) fn show(plan: &Plan, follow: bool, out: &mut dyn Write) -> Result<(),
         for (host, member) in &nodes {
             lines.extend(new_lines(&mut guest, host, *member, &mut after));
         }
-        lines.sort(); // by time first
+        // Those of one moment stay in their order.
+        lines.sort_by_key(|(time, ..)| *time);
         for (time, host, line) in lines {
             say(out, &format!("{} {host} {line}\n", date(time)))?;
         }

@@ -95,6 +95,7 @@ impl Native {
             Action::Drain(on) => hands.instance.drain(on),
             Action::Publish { view, leads_until } => hands.instance.publish(&view, leads_until),
             Action::Log(line) => (hands.log)(&line),
+            Action::Deliver { from, bytes } => hands.instance.deliver(&from, &bytes),
             Action::Save(electorate) => {
                 let Some(path) = &hands.plan.state else { return None };
                 // Here, not by a thread: the votes that rest on it are the next actions.
