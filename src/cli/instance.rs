@@ -9,6 +9,7 @@ use crate::control::commands::{LOAD, LOOK};
 use crate::control::door::{self, Answer};
 use crate::log;
 use crate::shm::{ClusterMemory, StagedOptions};
+use crate::sys::clock;
 
 /// A master that is asked for its load answers at once; one that does not hangs, and then there is no load to tell.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -27,7 +28,7 @@ impl Parent {
 
 impl Instance for Parent {
     fn publish(&self, view: &ClusterView, leads_until_ms: u64) {
-        self.memory.board.publish(view, leads_until_ms);
+        self.memory.board.publish(view, leads_until_ms, clock::monotonic_ms());
     }
 
     fn drain(&self, on: bool) {

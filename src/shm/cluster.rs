@@ -22,6 +22,9 @@ use super::{Document, SeqBytes};
 const LAYOUT: u64 = 0x7577_7367_636c_0001;
 /// Longest view in words of 8 bytes: 192 KiB, some 500 nodes.
 const VIEW_WORDS: usize = 24 << 10;
+/// What the node told counts for so long, in milliseconds. It tells it anew each second: one that is silent is dead or hangs,
+/// and who is there by now nobody knows.
+const FRESH_MS: u64 = 10_000;
 
 /// Messages of applications that are kept for others to come for.
 const MESSAGES_MAX: usize = 64;
@@ -45,6 +48,8 @@ pub(super) struct ClusterHeader {
     leads_until_ms: AtomicU64,
     /// 1: it is to get no new requests.
     draining: AtomicU64,
+    /// When the view was told, by the monotonic clock.
+    told_ms: AtomicU64,
     /// A [`ClusterView`] in JSON; empty before the first.
     view: SeqBytes<VIEW_WORDS>,
 }
@@ -103,23 +108,30 @@ impl ClusterBoard {
         self.header().draining.store(on.into(), Relaxed);
     }
 
+    /// Whether what the node said last still counts at `now_ms` of the monotonic clock.
+    pub fn speaks(&self, now_ms: u64) -> bool {
+        now_ms.saturating_sub(self.header().told_ms.load(Relaxed)) < FRESH_MS
+    }
+
     /// What the node said last, in JSON; `None` where it has not spoken yet, or was killed while it did.
     pub fn text(&self) -> Option<Vec<u8>> {
         self.header().view.read().filter(|text| !text.is_empty())
     }
 
-    /// The same.
-    pub fn view(&self) -> Option<ClusterView> {
-        serde_json::from_slice(&self.text()?).ok()
+    /// The same, where it still counts.
+    pub fn view(&self, now_ms: u64) -> Option<ClusterView> {
+        let text = self.text().filter(|_| self.speaks(now_ms))?;
+        serde_json::from_slice(&text).ok()
     }
 
-    /// Tells a view, and until when the instance leads. Of more nodes than there is room for, those that are gone are left
-    /// out first, but never this node or the leader.
-    pub fn publish(&self, view: &ClusterView, leads_until_ms: u64) {
+    /// Tells a view at `now_ms` of the monotonic clock, and until when the instance leads. Of more nodes than there is room
+    /// for, those that are gone are left out first, but never this node or the leader.
+    pub fn publish(&self, view: &ClusterView, leads_until_ms: u64, now_ms: u64) {
         let header = self.header();
         header.leads_until_ms.store(leads_until_ms, Relaxed);
         if let Some(text) = fitting(view, SeqBytes::<VIEW_WORDS>::CAPACITY) {
             header.view.write(&[&text]);
+            header.told_ms.store(now_ms, Relaxed);
         }
     }
 
@@ -347,14 +359,25 @@ mod tests {
     fn what_the_node_tells_is_seen_by_all() {
         let memory = ClusterMemory::new().unwrap();
         let other = again(&memory).board;
-        assert_eq!(other.view(), None);
+        assert_eq!(other.view(1), None);
         assert!(!other.leads(0) && !other.is_draining());
         let nodes = vec![node(1, NodeState::Alive), node(2, NodeState::Down)];
         let view = ClusterView { group: "225.1.1.1:1717".into(), nodes, ..ClusterView::default() };
-        memory.board.publish(&view, 1_000);
+        memory.board.publish(&view, 1_000, 1);
         memory.board.set_draining(true);
-        assert_eq!(other.view(), Some(view));
+        assert_eq!(other.view(1), Some(view));
         assert!(other.leads(999) && !other.leads(1_000) && other.is_draining());
+    }
+
+    #[test]
+    fn a_view_of_a_silent_node_is_none() {
+        let board = ClusterBoard::new().unwrap();
+        let view = ClusterView { nodes: vec![node(1, NodeState::Alive)], ..ClusterView::default() };
+        board.publish(&view, 0, 1_000);
+        assert!(board.view(10_999).is_some());
+        assert_eq!(board.view(11_000), None);
+        board.publish(&view, 0, 11_500);
+        assert!(board.view(11_500).is_some());
     }
 
     #[test]
@@ -365,8 +388,8 @@ mod tests {
         nodes[7].own = true;
         let view = ClusterView { nodes, ..ClusterView::default() };
         let board = ClusterBoard::new().unwrap();
-        board.publish(&view, 0);
-        let seen = board.view().unwrap();
+        board.publish(&view, 0, 1);
+        let seen = board.view(1).unwrap();
         assert!(board.text().unwrap().len() <= SeqBytes::<VIEW_WORDS>::CAPACITY);
         let alive = seen.nodes.iter().filter(|node| node.state == NodeState::Alive).count();
         assert_eq!(alive, 290);

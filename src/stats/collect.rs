@@ -47,7 +47,7 @@ pub fn collect(sources: Sources<'_>) -> Instance {
         workers: (1..=workers).map(|id| worker(boards, WorkerId(id), paused)).collect(),
         sites,
         cluster: cluster.map(|board| Cluster {
-            view: board.view().unwrap_or_default(),
+            view: board.view(clock::monotonic_ms()).unwrap_or_default(),
             leads: board.leads(clock::monotonic_ms()),
             draining: board.is_draining(),
         }),

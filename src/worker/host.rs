@@ -220,6 +220,9 @@ impl Host for ServerHost {
 
     fn cluster_view(&self) -> Option<Arc<ClusterView>> {
         let cluster = self.cluster.as_ref()?;
+        if !cluster.end.board.speaks(clock::monotonic_ms()) {
+            return None;
+        }
         let text = cluster.end.board.text();
         let mut seen = cluster.seen.lock();
         // One that is being replaced counts until it is.

@@ -1,12 +1,14 @@
 //! A configuration from the cluster, for a node that has none of its own.
 
+use std::cmp::Reverse;
+use std::collections::HashMap;
 use std::time::Duration;
 
 use uwsgi_plugin_api::PluginError;
 use uwsgi_plugin_api::cluster::{ClusterView, NodeState, Options};
 
 use super::guest::Guest;
-use crate::id::Millis;
+use crate::id::{Millis, NodeKey};
 use crate::plan::Plan;
 use crate::run::clock;
 use crate::wire::{Reply, Request};
@@ -75,14 +77,69 @@ fn attempt_with(guest: &mut Guest) -> Result<Fetched, PluginError> {
     Err(last)
 }
 
-/// Nodes that have a configuration: the latest change first, the leader before its equals.
-fn sources(view: &ClusterView) -> Vec<crate::id::NodeKey> {
+/// Nodes that have a configuration: what most nodes run first, then the latest change, the leader before its equals. The latest
+/// alone would spread a change that was taken back, from a node that could not be told.
+fn sources(view: &ClusterView) -> Vec<NodeKey> {
     let there =
         |state| matches!(state, NodeState::Alive | NodeState::Draining | NodeState::Suspect);
     let mut nodes: Vec<_> =
         view.nodes.iter().filter(|node| !node.observer && there(node.state)).collect();
+    let mut runs: HashMap<u64, usize> = HashMap::new();
+    for hash in nodes.iter().map(|node| node.config.hash).filter(|hash| *hash != 0) {
+        *runs.entry(hash).or_default() += 1;
+    }
     nodes.sort_by_key(|node| {
-        (std::cmp::Reverse((node.config.version, node.leader)), node.config.hash == 0)
+        let count = runs.get(&node.config.hash).copied().unwrap_or(0);
+        Reverse((count, node.config.version, node.leader))
     });
     nodes.iter().map(|node| node.endpoint).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use uwsgi_plugin_api::cluster::{ClusterNode, ConfigMark};
+
+    use super::*;
+
+    fn node(number: u16, state: NodeState, (version, hash): (u64, u64)) -> ClusterNode {
+        ClusterNode {
+            hostname: String::new(),
+            address: String::new(),
+            endpoint: SocketAddr::from(([10, 0, 0, 1], number)),
+            state,
+            incarnation: 1,
+            load: Default::default(),
+            version: String::new(),
+            config: ConfigMark { version, hash },
+            silent_ms: 0,
+            observer: false,
+            own: false,
+            leader: number == 3,
+        }
+    }
+
+    fn order(nodes: Vec<ClusterNode>) -> Vec<u16> {
+        let view = ClusterView { nodes, ..ClusterView::default() };
+        sources(&view).iter().map(SocketAddr::port).collect()
+    }
+
+    #[test]
+    fn a_change_that_most_nodes_do_not_have_is_not_spread() {
+        use NodeState::{Alive, Down, Draining};
+        let (kept, failed, own) = ((7, 70), (9, 90), (0, 10));
+        let nodes = vec![
+            node(1, Alive, failed),
+            node(2, Draining, kept),
+            node(3, Alive, kept),
+            node(4, Down, failed),
+            node(5, Down, failed),
+            node(6, Alive, own),
+            node(7, Alive, (0, 0)),
+        ];
+        assert_eq!(order(nodes), [3, 2, 1, 6, 7]);
+        // Where as many have this as that the later one counts.
+        assert_eq!(order(vec![node(1, Alive, own), node(2, Alive, kept)]), [2, 1]);
+    }
 }

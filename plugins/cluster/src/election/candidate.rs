@@ -98,12 +98,12 @@ impl Election {
         let promised = self.promise.is_some_and(|(to, _)| to != own);
         let early = now < self.started + LEASE_MS || now < self.unsure_until;
         let Some(vacant_since) = self.vacant_since else { return };
-        let fit = world.get(&own) == Some(&Condition::Alive) && !self.plan.observer;
+        let fit = self.is_fit(world) && !self.plan.observer;
         if promised || early || !fit || self.leaving || !self.electorate.voters.contains(&own) {
             return;
         }
         let before = self.electorate.voters.iter().take_while(|key| **key != own);
-        let alive = before.filter(|key| world.get(key) == Some(&Condition::Alive));
+        let alive = before.filter(|key| world.get(key) == world.get(&own));
         let rank = u64::try_from(alive.count()).unwrap_or(u64::MAX);
         let since = vacant_since.max(self.unsure_until).max(self.started + LEASE_MS);
         if now >= self.retry_at.max(since + TRY_MS / 5 + rank * RANK_MS) {
@@ -302,8 +302,18 @@ impl Election {
     }
 
     pub(super) fn step_if_unfit(&mut self, now: Millis, world: &World, out: &mut Vec<Outcome>) {
-        if !self.leaving && world.get(&self.plan.own) != Some(&Condition::Alive) {
+        if !self.leaving && !self.is_fit(world) {
             self.step_down("it drains", now, out);
+        }
+    }
+
+    /// It may lead: it is not drained, or all voters are. Without any leader nothing could be changed, nor crons run.
+    fn is_fit(&self, world: &World) -> bool {
+        let mut voters = self.electorate.voters.iter().filter_map(|key| world.get(key));
+        match world.get(&self.plan.own) {
+            Some(Condition::Alive) => true,
+            Some(Condition::Draining) => voters.all(|condition| *condition != Condition::Alive),
+            _ => false,
         }
     }
 

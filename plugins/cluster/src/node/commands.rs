@@ -94,7 +94,7 @@ impl Node {
         &mut self,
         now: Millis,
         roll: RollId,
-        (wanted, undo): (Wanted, bool),
+        (mut wanted, undo): (Wanted, bool),
         reply: Option<(Peer, TransferId)>,
         actions: &mut Vec<Action>,
     ) {
@@ -120,9 +120,17 @@ impl Node {
                 applying.reply = reply; // asked again
                 return;
             }
-            None if undo && self.applied != Some(roll) => {
-                return self.report(now, roll, undo, reply, Ok(()));
-            }
+            // This process did not make the change. One that is dead may have.
+            None if undo && self.applied != Some(roll) => match wanted {
+                Wanted::These(version, options) => {
+                    wanted = Wanted::Back { from: roll.0, version, options };
+                }
+                _ if self.about.config.version == roll.0 => {
+                    let why = "it does not know any more what was before".to_owned();
+                    return self.report(now, roll, undo, reply, Err(why));
+                }
+                _ => return self.report(now, roll, undo, reply, Ok(())),
+            },
             None => {}
         }
         self.apply(now, roll, (wanted, undo), reply, actions);
@@ -153,7 +161,11 @@ impl Node {
     ) {
         let what = if undo { "is taken back" } else { "comes to this node" };
         self.log(now, format!("cluster: change {} {what}", roll.0), actions);
-        let config = if undo { Wanted::Before } else { wanted };
+        let config = match wanted {
+            Wanted::Back { .. } => wanted,
+            _ if undo => Wanted::Before,
+            _ => wanted,
+        };
         if !undo {
             self.applied = None; // what was before the last change is now what was before this one
         }

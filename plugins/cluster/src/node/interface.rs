@@ -119,4 +119,13 @@ pub enum Wanted {
     These(u64, Options),
     /// Those before the last change.
     Before,
+    /// These, where what it has is of the change `from`: so goes back who does not know what was before.
+    Back {
+        /// The version that is taken back.
+        from: u64,
+        /// Version of what comes in its place.
+        version: u64,
+        /// What comes in its place.
+        options: Options,
+    },
 }

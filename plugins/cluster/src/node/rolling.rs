@@ -113,7 +113,16 @@ impl Node {
     fn order(&mut self, now: Millis, order: Order, actions: &mut Vec<Action>) {
         let Order { to, undo } = order;
         let Some(rolling) = &mut self.rolling else { return };
-        let (id, config) = (rolling.roll.id(), rolling.config.clone().filter(|_| !undo));
+        let id = rolling.roll.id();
+        let config = match undo {
+            false => rolling.config.clone(),
+            // What this node still has, for who has lost what was before.
+            true => {
+                let version = self.about.config.version;
+                let options = self.options.clone().filter(|_| version != id.0);
+                options.map(|options| (version, options))
+            }
+        };
         if to == self.plan.member.key {
             let wanted =
                 config.map_or(Wanted::Same, |(version, options)| Wanted::These(version, options));
@@ -178,10 +187,14 @@ impl Node {
             let Some(about) = &known.about else { continue };
             let alive = state != foca::State::Down && !known.has_left();
             let (ready, version) = (about.load.is_some(), about.config.version);
-            fleet.insert(member.key, Standing { alive, ready, version, told: known.told });
+            fleet.insert(
+                member.key,
+                Standing { life: member.life, alive, ready, version, told: known.told },
+            );
         }
         let (ready, version) = (self.about.load.is_some(), self.about.config.version);
-        let own = Standing { alive: true, ready, version, told: now };
+        let life = self.plan.member.life;
+        let own = Standing { life, alive: true, ready, version, told: now };
         fleet.insert(self.plan.member.key, own);
         fleet
     }

@@ -13,7 +13,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-use crate::id::{Millis, NodeKey, RollId};
+use crate::id::{Life, Millis, NodeKey, RollId};
 use crate::wire::Progress;
 
 /// How long a node may take to reload.
@@ -28,6 +28,8 @@ const LINES_MAX: usize = 4_096;
 /// How a node stands at the moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Standing {
+    /// Which process it is.
+    pub life: Life,
     /// It answers.
     pub alive: bool,
     /// It has workers that serve.
@@ -53,7 +55,8 @@ pub struct Order {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Step {
     Waiting,
-    Told(Millis),
+    /// Since then, in this life.
+    Told(Millis, Life),
     /// It says that it is done.
     Answered(Millis),
     Ready,
@@ -125,10 +128,10 @@ impl Roll {
     pub fn answered(&mut self, now: Millis, from: NodeKey, undo: bool, result: Result<(), String>) {
         let Some(step) = self.steps.get(&from).cloned() else { return };
         match (step, undo, result) {
-            (Step::Told(_), false, Ok(())) => {
+            (Step::Told(..), false, Ok(())) => {
                 self.steps.insert(from, Step::Answered(now));
             }
-            (Step::Told(_), false, Err(why)) => self.fail(from, Step::Failed, &why),
+            (Step::Told(..), false, Err(why)) => self.fail(from, Step::Failed, &why),
             (Step::Back(_, true), true, Ok(())) => {
                 self.steps.insert(from, Step::Over);
                 self.say(format!("{}: taken back", self.name(from)));
@@ -141,7 +144,7 @@ impl Roll {
     /// A node could not be told, or did not say that it heard: nobody knows.
     pub fn unanswered(&mut self, from: NodeKey, undo: bool, why: &str) {
         match (self.steps.get(&from), undo) {
-            (Some(Step::Told(_)), false) => self.fail(from, Step::Unknown, why),
+            (Some(Step::Told(..)), false) => self.fail(from, Step::Unknown, why),
             (Some(Step::Back(_, true)), true) => self.keep(from, why),
             _ => {}
         }
@@ -164,7 +167,7 @@ impl Roll {
         for key in self.told.clone() {
             self.look_at(now, key, fleet.get(&key));
         }
-        let busy = |step: &&Step| matches!(step, Step::Told(_) | Step::Answered(_));
+        let busy = |step: &&Step| matches!(step, Step::Told(..) | Step::Answered(_));
         let busy = self.steps.values().filter(busy).count();
         if self.failure.is_none() {
             self.go_on(now, busy, fleet, out);
@@ -177,10 +180,13 @@ impl Roll {
     fn look_at(&mut self, now: Millis, key: NodeKey, standing: Option<&Standing>) {
         let alive = standing.is_some_and(|standing| standing.alive);
         match self.steps.get(&key) {
-            Some(Step::Told(_) | Step::Answered(_)) if !alive => {
+            Some(Step::Told(..) | Step::Answered(_)) if !alive => {
                 self.fail(key, Step::Unknown, "it is down");
             }
-            Some(Step::Told(since)) if now - since >= APPLY_MS_MAX => {
+            Some(Step::Told(_, life)) if standing.is_some_and(|now| now.life != *life) => {
+                self.fail(key, Step::Unknown, "its process was replaced");
+            }
+            Some(Step::Told(since, _)) if now - since >= APPLY_MS_MAX => {
                 let why = format!("no answer within {} s", APPLY_MS_MAX / 1_000);
                 self.fail(key, Step::Unknown, &why);
             }
@@ -210,8 +216,8 @@ impl Roll {
             if self.steps.get(&to) != Some(&Step::Waiting) {
                 continue;
             }
-            if fleet.get(&to).is_some_and(|standing| standing.alive) {
-                self.steps.insert(to, Step::Told(now));
+            if let Some(standing) = fleet.get(&to).filter(|standing| standing.alive) {
+                self.steps.insert(to, Step::Told(now, standing.life));
                 self.told.push(to);
                 self.say(format!("{name}: told"));
                 out.push(Order { to, undo: false });

@@ -10,7 +10,7 @@ fn roll(version: Option<u64>, parallel: u16) -> Roll {
 }
 
 fn fleet(told: Millis) -> Fleet {
-    let standing = Standing { alive: true, ready: true, version: 1, told };
+    let standing = Standing { life: Life(1), alive: true, ready: true, version: 1, told };
     (1..=4).map(|number| (key(number), standing)).collect()
 }
 
@@ -107,4 +107,17 @@ fn late_answers_and_strangers_change_nothing_and_a_lost_lead_ends_it_with_a_word
     assert!(told(&mut roll, 40, &fleet).is_empty());
     let why = "another node leads; nodes keep what they have";
     assert_eq!(roll.progress().outcome, Some(Err(why.into())));
+}
+
+#[test]
+fn a_node_whose_process_is_replaced_will_never_answer() {
+    let (mut roll, mut fleet) = (roll(Some(9), 1), fleet(0));
+    assert_eq!(told(&mut roll, 10, &fleet), ["+1"]);
+    fleet.get_mut(&key(1)).unwrap().life = Life(2);
+    // Its instance may have the change all the same.
+    assert_eq!(told(&mut roll, 30, &fleet), ["-1"]);
+    roll.answered(40, key(1), true, Ok(()));
+    told(&mut roll, 50, &fleet);
+    let outcome = roll.progress().outcome.clone().unwrap().unwrap_err();
+    assert!(outcome.contains("its process was replaced"), "{outcome}");
 }

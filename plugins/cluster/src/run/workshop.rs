@@ -6,11 +6,13 @@
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::Scope;
+use std::time::Duration;
 
 use mio::Waker;
 use uwsgi_plugin_api::Instance;
 use uwsgi_plugin_api::cluster::{Load, Options};
 
+use super::clock;
 use crate::id::RollId;
 use crate::node::Wanted;
 use crate::plan::Seed;
@@ -19,6 +21,9 @@ use crate::plan::Seed;
 const ORDERS_MAX: usize = 16;
 /// Results that wait for the loop.
 const RESULTS_MAX: usize = 64;
+/// How long an instance that has reloaded may take to say what it runs, and how often it is asked; in milliseconds.
+const SETTLE_MS_MAX: u64 = 10_000;
+const SETTLE_EVERY: u64 = 50;
 /// Addresses of one name that are used.
 const ADDRESSES_MAX: usize = 8;
 
@@ -141,6 +146,16 @@ fn change_all(ordered: &Receiver<(RollId, Wanted)>, instance: &dyn Instance, des
     }
 }
 
+/// Waits until the instance says that it runs this: the answer to a reload comes a moment earlier. Until then this node would tell
+/// others what it does not run any more, and one that starts would fetch even that.
+fn settle(instance: &dyn Instance, wanted: u64) {
+    let end = clock::monotonic() + SETTLE_MS_MAX;
+    let runs = || instance.config().is_ok_and(|(version, _)| version == wanted);
+    while !runs() && clock::monotonic() < end {
+        std::thread::sleep(Duration::from_millis(SETTLE_EVERY));
+    }
+}
+
 /// What was staged before the last change, once there was one.
 type Before = Option<Option<(u64, Options)>>;
 
@@ -157,10 +172,15 @@ fn change(instance: &dyn Instance, wanted: Wanted, before: &mut Before) -> Resul
         }
         Wanted::These(version, options) => Some((version, options)),
         Wanted::Before => before.clone().ok_or("nothing was changed before")?,
+        Wanted::Back { from, version, options } => match &was {
+            Some((staged, _)) if *staged == from => Some((version, options)),
+            _ => return Ok(()),
+        },
     };
     stage(&next).map_err(text)?;
     match instance.reload() {
         Ok(()) => {
+            settle(instance, next.map_or(0, |(version, _)| version));
             *before = Some(was);
             Ok(())
         }
@@ -168,5 +188,81 @@ fn change(instance: &dyn Instance, wanted: Wanted, before: &mut Before) -> Resul
             Ok(()) => Err(error.to_string()),
             Err(second) => Err(format!("{error}; and what it ran is not staged again: {second}")),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use uwsgi_plugin_api::PluginError;
+    use uwsgi_plugin_api::cluster::ClusterView;
+
+    use super::*;
+
+    type Config = Option<(u64, Options)>;
+
+    /// An instance whose next image says what it runs some time after the reload was answered.
+    #[derive(Default)]
+    struct Slow {
+        staged: Mutex<Config>,
+        runs: Mutex<Config>,
+        questions_left: AtomicU32,
+    }
+
+    impl Instance for Slow {
+        fn publish(&self, _: &ClusterView, _: u64) {}
+        fn drain(&self, _: bool) {}
+        fn is_draining(&self) -> bool {
+            false
+        }
+        fn load(&self) -> Option<Load> {
+            None
+        }
+        fn address(&self) -> String {
+            String::new()
+        }
+        fn config(&self) -> Result<(u64, Options), PluginError> {
+            if self.questions_left.fetch_sub(1, Ordering::Relaxed) == 1 {
+                *self.runs.lock().unwrap() = self.staged();
+            }
+            Ok(self.runs.lock().unwrap().clone().unwrap_or_default())
+        }
+        fn stage(&self, config: Option<(u64, &Options)>) -> Result<(), PluginError> {
+            *self.staged.lock().unwrap() =
+                config.map(|(version, options)| (version, options.clone()));
+            Ok(())
+        }
+        fn staged(&self) -> Config {
+            self.staged.lock().unwrap().clone()
+        }
+        fn reload(&self) -> Result<(), PluginError> {
+            self.questions_left.store(3, Ordering::Relaxed);
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_change_is_made_when_the_instance_runs_it() {
+        let (instance, mut before) = (Slow::default(), None);
+        let these = |version| Wanted::These(version, Options::new());
+        for (wanted, runs) in [(these(7), 7), (these(8), 8), (Wanted::Before, 7)] {
+            assert_eq!(change(&instance, wanted, &mut before), Ok(()));
+            assert_eq!(instance.config().map(|(version, _)| version).ok(), Some(runs));
+        }
+    }
+
+    #[test]
+    fn who_does_not_know_what_was_before_goes_back_from_that_change_alone() {
+        let instance = Slow::default();
+        let these = Wanted::These(7, Options::new());
+        assert_eq!(change(&instance, these, &mut None), Ok(()));
+        // Another process of the node is told.
+        let back = |from| Wanted::Back { from, version: 5, options: Options::new() };
+        for (from, staged) in [(6, 7), (7, 5), (7, 5)] {
+            assert_eq!(change(&instance, back(from), &mut None), Ok(()));
+            assert_eq!(instance.staged().map(|(version, _)| version), Some(staged));
+        }
     }
 }

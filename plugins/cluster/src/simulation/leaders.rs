@@ -83,6 +83,22 @@ fn who_drains_does_not_lead() {
 }
 
 #[test]
+fn where_all_drain_one_leads_all_the_same() {
+    with_seeds(3, 60, |seed| {
+        let mut world = cluster(seed, 3);
+        (0..3).for_each(|at| assert!(world.ask(at, &Request::Drain(true)).is_some()));
+        assert!(world.until(12_000, World::has_one_leader).is_some(), "{}", world.logs());
+        world.run(9_000);
+        assert!(world.has_one_leader(), "{}", world.logs());
+        // One that takes requests again is the better leader.
+        let last = (0..3).rfind(|at| !world.leaders().contains(at)).expect("two do not lead");
+        world.ask(last, &Request::Drain(false));
+        let it = |world: &World| world.leaders() == [last];
+        assert!(world.until(12_000, it).is_some(), "{}", world.logs());
+    });
+}
+
+#[test]
 fn clusters_that_were_founded_apart_become_one() {
     with_seeds(4, 100, |seed| {
         let mut world = World::new(seed, 7, Network::usual());

@@ -159,6 +159,11 @@ impl Process {
                     instance.before = Some(instance.config.clone());
                     instance.config = (version, options);
                 }
+                Wanted::Back { from, version, options } => {
+                    if instance.config.0 == from {
+                        instance.config = (version, options);
+                    }
+                }
                 Wanted::Before => {
                     instance.config = instance.before.take().expect("nothing to go back to");
                 }

@@ -136,6 +136,26 @@ fn a_node_that_dies_has_the_others_go_back() {
 }
 
 #[test]
+fn a_node_that_gets_another_process_goes_back_all_the_same() {
+    with_seeds(3, 60, |seed| {
+        let (mut world, leader) = cluster(seed, 5);
+        world.processes[leader].instance.broken = true; // the last one
+        world.reload_ms = 4_000;
+        let roll = world.roll(leader, 1);
+        let changed = |world: &World| world.versions().iter().position(|version| *version == roll);
+        assert!(world.until(60_000, |world| changed(world).is_some()).is_some());
+        let again = changed(&world).expect("one is");
+        world.kill(again);
+        world.start(again);
+        let progress = world.outcome(leader, roll);
+        let why = progress.outcome.expect("ended").expect_err("it fails");
+        let back = why.contains("all nodes have what they had before");
+        assert_eq!(world.versions() == [0; 5], back, "{:#?}", progress.lines);
+        assert!(back, "{:#?}", progress.lines);
+    });
+}
+
+#[test]
 fn who_does_not_lead_says_who_does_and_obeys_nobody_else() {
     let (mut world, leader) = cluster(1, 3);
     let other = (leader + 1) % 3;
