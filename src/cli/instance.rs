@@ -47,6 +47,12 @@ impl Instance for Parent {
         self.memory.board.is_draining()
     }
 
+    fn deliver(&self, from: &str, message: &[u8]) {
+        if let Err(error) = self.memory.deliver(from, message) {
+            log::line(format_args!("cluster: a message of {from} is lost: {error}"));
+        }
+    }
+
     fn load(&self) -> Option<Load> {
         match door::ask_within(self.master, LOAD, Some(PATIENCE)) {
             Ok(Some(Answer::Text(text))) => serde_json::from_str(&text).ok(),

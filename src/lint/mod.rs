@@ -3,6 +3,7 @@
 //! The reader and its checks find what keeps the server from starting and what it misreads; the rules here
 //! know what people regret later. They read the directives and the checked configuration and change nothing.
 
+mod cluster;
 mod contradictions;
 mod paths;
 mod production;
@@ -82,6 +83,7 @@ pub fn lint(
     paths::find(&subject, &mut found);
     production::find(&subject, &mut found);
     sites::find(&subject, &mut found);
+    cluster::find(&subject, &mut found);
     successors::find(&subject, &mut found);
     found
 }

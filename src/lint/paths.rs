@@ -29,6 +29,7 @@ const FOLDER_MUST_EXIST: &[&str] = &[
     "logto2",
     "daemonize",
     "master-fifo",
+    "cluster-state",
 ];
 
 pub(super) fn find(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {

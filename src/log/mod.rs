@@ -26,6 +26,12 @@ static DATE: OnceLock<Date> = OnceLock::new();
 /// Whose lines these are; nothing for an instance of its own.
 static WHOSE: OnceLock<String> = OnceLock::new();
 
+/// Who else hears each line of this process.
+static LISTENER: OnceLock<Box<Listener>> = OnceLock::new();
+
+/// Hears a line without its date. It must not write to the log.
+type Listener = dyn Fn(&str) + Send + Sync;
+
 #[derive(Debug, PartialEq, Eq)]
 enum Date {
     None,
@@ -52,6 +58,11 @@ pub fn name(whose: String) {
     let _ = WHOSE.set(whose);
 }
 
+/// Each line of this process and its children is given to `listener` too from now on. The first one counts.
+pub fn share(listener: Box<Listener>) {
+    let _ = LISTENER.set(listener);
+}
+
 /// Writes one line, with the date in front where `log-date` asks for it. Errors are of no interest: there is
 /// no other place to tell of them.
 pub fn line(text: fmt::Arguments<'_>) {
@@ -62,6 +73,9 @@ pub fn line(text: fmt::Arguments<'_>) {
         None => rendered(date, now, text),
     };
     raw(line.as_bytes());
+    if let Some(listener) = LISTENER.get() {
+        listener(&text.to_string());
+    }
 }
 
 fn rendered(date: &Date, now: u64, text: fmt::Arguments<'_>) -> String {

@@ -3,9 +3,12 @@
 use std::io;
 use std::os::fd::AsFd;
 
+use uwsgi_plugin_api::cluster::Outgoing;
+
 use super::{ServeError, failed};
 use crate::config::Config;
 use crate::config::model::Membership;
+use crate::log;
 use crate::master::Passed;
 use crate::net::reactor::Listening;
 use crate::shm::{ClusterMemory, RunningOptions, StagedOptions};
@@ -21,6 +24,7 @@ pub(super) fn first(
     let Some(membership) = &config.cluster else { return Ok(None) };
     if let Some(memory) = ClusterMemory::adopt(passed) {
         tell(&memory, membership, listeners)?;
+        share_log(&memory);
         return Ok(Some(memory));
     }
     let memory = ClusterMemory::new().map_err(failed("share memory with the cluster's node"))?;
@@ -28,7 +32,16 @@ pub(super) fn first(
         memory.stage(Some(&shared(membership))).map_err(failed("keep the cluster's options"))?;
     }
     tell(&memory, membership, listeners)?;
+    share_log(&memory);
     Ok(Some(memory))
+}
+
+/// The node gets each line that the server writes, for who asks for the log of all nodes. What it has no time for is left out.
+fn share_log(memory: &ClusterMemory) {
+    let end = memory.for_workers();
+    log::share(Box::new(move |line| {
+        end.tell(&Outgoing::Line(line.to_owned()));
+    }));
 }
 
 /// Of a later generation.
@@ -44,7 +57,9 @@ pub(super) fn generation(
         let late = io::Error::other("cluster and cluster-nodes count from the start on");
         return Err(failed("join a cluster after a reload")(late));
     }
-    Ok(memory.filter(|_| config.cluster.is_some()))
+    let memory = memory.filter(|_| config.cluster.is_some());
+    memory.iter().for_each(share_log);
+    Ok(memory)
 }
 
 /// Of the next image of a master: what runs is another configuration.

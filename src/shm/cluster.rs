@@ -13,7 +13,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 
 use serde::{Deserialize, Serialize};
-use uwsgi_plugin_api::cluster::{ClusterView, NodeState, Options, Outgoing};
+use uwsgi_plugin_api::cluster::{ClusterMessage, ClusterView, NodeState, Options, Outgoing};
 
 use super::arena::{Arena, Layout, Place};
 use super::{Document, SeqBytes};
@@ -26,12 +26,18 @@ const VIEW_WORDS: usize = 24 << 10;
 /// and who is there by now nobody knows.
 const FRESH_MS: u64 = 10_000;
 
+/// Messages of applications that are kept for others to come for.
+const MESSAGES_MAX: usize = 64;
+/// Bytes of all of them; a larger one is kept alone.
+const MESSAGES_BYTES_MAX: usize = 64 << 10;
+
 /// Names between images of the program.
 const BOARD: &str = "cluster-board";
 const STAGED: &str = "cluster-staged";
 const RUNNING: &str = "cluster-running";
 const KEPT: &str = "cluster-kept";
 const MAIL: &str = "cluster-mail";
+const MESSAGES: &str = "cluster-messages";
 
 /// What the node tells. Writer of every field: the node.
 #[derive(Debug)]
@@ -183,6 +189,8 @@ pub struct ClusterMemory {
     running: Arc<Document>,
     /// What the node's next process is to know.
     kept: Arc<Document>,
+    /// What applications of other nodes have sent. Writer: the node.
+    messages: Arc<Document>,
     /// Where processes put what the node is to tell others.
     mail: Arc<UnixDatagram>,
     /// Where the node finds it: its standard input, kept for its next process.
@@ -200,11 +208,12 @@ impl ClusterMemory {
     pub fn new() -> io::Result<Self> {
         let (staged, running) = (Document::new()?.into(), Document::new()?.into());
         let kept = Document::new()?.into();
+        let messages = Document::named(c"uwsgi-messages")?.into();
         let (mail, inbox) = UnixDatagram::pair()?;
         mail.set_nonblocking(true)?;
         inbox.set_nonblocking(true)?;
         let (mail, inbox) = (mail.into(), Some(inbox.into()));
-        Ok(Self { board: ClusterBoard::new()?, staged, running, kept, mail, inbox })
+        Ok(Self { board: ClusterBoard::new()?, staged, running, kept, messages, mail, inbox })
     }
 
     /// What was passed to this image of the program, and stays there; `None` where it was not, or is another version's.
@@ -213,14 +222,15 @@ impl ClusterMemory {
         let document = |name: &str| Document::adopt(copy(name)?).ok().map(Arc::new);
         let socket = |name: &str| copy(name).map(UnixDatagram::from).map(Arc::new);
         let board = ClusterBoard::adopt(copy(BOARD)?).ok()?;
-        let (staged, running, kept) = (document(STAGED)?, document(RUNNING)?, document(KEPT)?);
+        let (staged, running) = (document(STAGED)?, document(RUNNING)?);
+        let (kept, messages) = (document(KEPT)?, document(MESSAGES)?);
         let (mail, inbox) = (socket(MAIL)?, socket(Self::INBOX));
-        Some(Self { board, staged, running, kept, mail, inbox })
+        Some(Self { board, staged, running, kept, messages, mail, inbox })
     }
 
     /// The names under which it is passed on to the node. [`Self::INBOX`] it has as its standard input.
-    pub const fn passed_as() -> [&'static str; 5] {
-        [BOARD, STAGED, RUNNING, KEPT, MAIL]
+    pub const fn passed_as() -> [&'static str; 6] {
+        [BOARD, STAGED, RUNNING, KEPT, MESSAGES, MAIL]
     }
 
     /// All descriptors with their names.
@@ -228,10 +238,9 @@ impl ClusterMemory {
     /// # Errors
     /// Out of descriptors.
     pub fn named_descriptors(&self) -> io::Result<Vec<(String, Arc<OwnedFd>)>> {
-        let documents = [&self.staged, &self.running, &self.kept];
+        let documents = [&self.staged, &self.running, &self.kept, &self.messages];
         let documents = documents.into_iter().map(|document| document.descriptor());
-        let memory = [self.board.descriptor()].into_iter().chain(documents);
-        let all = memory.chain([self.mail.as_fd()]);
+        let all = [self.board.descriptor()].into_iter().chain(documents).chain([self.mail.as_fd()]);
         let inbox = self.inbox.iter().map(|inbox| (Self::INBOX, inbox.as_fd()));
         let named = Self::passed_as().into_iter().zip(all).chain(inbox);
         named.map(|(name, fd)| Ok((name.to_owned(), Arc::new(fd.try_clone_to_owned()?)))).collect()
@@ -239,7 +248,8 @@ impl ClusterMemory {
 
     /// What applications may have of it: not the options, among which are secrets.
     pub fn for_workers(&self) -> ClusterEnd {
-        ClusterEnd { board: self.board.clone(), mail: self.mail.clone() }
+        let (board, messages) = (self.board.clone(), self.messages.clone());
+        ClusterEnd { board, messages, mail: self.mail.clone() }
     }
 
     /// Takes the rest out of what a generation was given, so that its workers do not have it.
@@ -274,6 +284,23 @@ impl ClusterMemory {
         self.kept.read().filter(|state| !state.is_empty())
     }
 
+    /// Keeps a message for the applications, and forgets the oldest ones.
+    ///
+    /// # Errors
+    /// As [`Self::stage`].
+    pub fn deliver(&self, from: &str, bytes: &[u8]) -> io::Result<()> {
+        let mut kept = messages(&self.messages);
+        let number = kept.last().map_or(1, |last| last.number + 1);
+        kept.push(ClusterMessage { number, from: from.to_owned(), bytes: bytes.to_vec() });
+        let size = |kept: &[ClusterMessage]| -> usize {
+            kept.iter().map(|message| message.bytes.len() + message.from.len()).sum()
+        };
+        while kept.len() > 1 && (kept.len() > MESSAGES_MAX || size(&kept) > MESSAGES_BYTES_MAX) {
+            kept.remove(0);
+        }
+        self.messages.write(&serde_json::to_vec(&kept)?)
+    }
+
     /// What the instance runs with; `None` before it does.
     pub fn running(&self) -> Option<RunningOptions> {
         serde_json::from_slice(&self.running.read()?).ok()
@@ -293,14 +320,26 @@ impl ClusterMemory {
 pub struct ClusterEnd {
     /// What the node tells.
     pub board: Arc<ClusterBoard>,
+    messages: Arc<Document>,
     mail: Arc<UnixDatagram>,
 }
 
 impl ClusterEnd {
+    /// The last messages of other nodes' applications, those with a larger number than `after`.
+    pub fn messages(&self, after: u64) -> Vec<ClusterMessage> {
+        let mut all = messages(&self.messages);
+        all.retain(|message| message.number > after);
+        all
+    }
+
     /// Gives the node something to tell others. False where it has not come to what it has already, or where it is too long.
     pub fn tell(&self, message: &Outgoing) -> bool {
         serde_json::to_vec(message).is_ok_and(|text| self.mail.send(&text).is_ok())
     }
+}
+
+fn messages(document: &Document) -> Vec<ClusterMessage> {
+    document.read().and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -376,6 +415,21 @@ mod tests {
     }
 
     #[test]
+    fn the_last_messages_are_kept_with_their_numbers() {
+        let memory = ClusterMemory::new().unwrap();
+        let workers = again(&memory).for_workers();
+        assert_eq!(workers.messages(0), []);
+        (0..100).for_each(|number| memory.deliver("a", &[number]).unwrap());
+        let kept = workers.messages(0);
+        assert_eq!((kept.len(), kept[0].number, kept[0].bytes[0]), (64, 37, 36));
+        // The node's next process counts on.
+        again(&memory).deliver("b", &[0xff; 70_000]).unwrap();
+        let kept = workers.messages(100);
+        assert_eq!((kept.len(), kept[0].number, kept[0].from.as_str()), (1, 101, "b"));
+        assert_eq!(workers.messages(0).len(), 1, "a large one leaves no room for others");
+    }
+
+    #[test]
     fn options_are_staged_for_every_later_image() {
         let memory = ClusterMemory::new().unwrap();
         assert_eq!((again(&memory).staged(), again(&memory).running()), (None, None));
@@ -400,7 +454,7 @@ mod tests {
         ClusterMemory::withhold(&mut passed);
         let mut left: Vec<_> = passed.keys().map(String::as_str).collect();
         left.sort_unstable();
-        assert_eq!(left, [BOARD, MAIL]);
+        assert_eq!(left, [BOARD, MAIL, MESSAGES]);
     }
 
     #[test]

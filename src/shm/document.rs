@@ -4,6 +4,7 @@
 //! large, and is rarely looked at. A reader that comes in the middle of a writing sees by the numbers of the head, or by the
 //! checksum, that the bytes are not one text, and reads again.
 
+use std::ffi::CStr;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -41,8 +42,16 @@ impl Document {
     /// # Errors
     /// Out of descriptors or memory.
     pub fn new() -> io::Result<Self> {
+        Self::named(c"uwsgi-document")
+    }
+
+    /// The same with a name of its own among the descriptors of a process.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn named(name: &CStr) -> io::Result<Self> {
         let flags = MFdFlags::MFD_CLOEXEC | MFdFlags::MFD_ALLOW_SEALING;
-        let file = memfd_create(c"uwsgi-document", flags)?;
+        let file = memfd_create(name, flags)?;
         let length = i64::try_from(HEAD_BYTES + DOCUMENT_BYTES_MAX).map_err(io::Error::other)?;
         ftruncate(&file, length)?;
         let seals = SealFlag::F_SEAL_SHRINK | SealFlag::F_SEAL_GROW | SealFlag::F_SEAL_SEAL;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use parking_lot::Mutex;
-use uwsgi_plugin_api::cluster::{ClusterView, Outgoing};
+use uwsgi_plugin_api::cluster::{ClusterMessage, ClusterView, Outgoing};
 use uwsgi_plugin_api::{CoreId, Host, Site, WorkerId, WorkerStatus};
 
 use crate::config::Config;
@@ -245,6 +245,10 @@ impl Host for ServerHost {
 
     fn tell_cluster(&self, message: &Outgoing) -> bool {
         self.cluster.as_ref().is_some_and(|cluster| cluster.end.tell(message))
+    }
+
+    fn cluster_messages(&self, after: u64) -> Vec<ClusterMessage> {
+        self.cluster.as_ref().map_or_else(Vec::new, |cluster| cluster.end.messages(after))
     }
 
     fn accepting(&self) -> bool {

@@ -238,10 +238,19 @@ fn an_instance_with_nothing_but_a_cluster_serves_what_the_others_serve() {
     eventually("both know both", || {
         [&first, &bare].iter().all(|server| evaluate(server, "len(uwsgi.cluster_nodes())") == "2")
     });
+    assert_eq!(evaluate(&bare, "uwsgi.cluster_messages()"), "[]");
+    evaluate(&first, "uwsgi.send_multicast_message(uwsgi.cluster(), 'to all')");
+    let came = "uwsgi.cluster_messages() == [(1, uwsgi.hostname, b'to all')]";
+    eventually("what one's application says the other's hears", || evaluate(&bare, came) == "True");
+    assert_eq!(evaluate(&bare, "uwsgi.cluster_messages(1)"), "[]");
     let mark = bare.log.mark();
     bare.signal(Signal::SIGHUP);
     bare.await_reload(mark);
     assert_eq!(evaluate(&bare, "uwsgi.threads"), "4", "a reload asks nobody");
+    eventually("the log of both to be seen as one", || {
+        let (_, log) = group.order(&["log"]);
+        ["spawned uWSGI worker 1", "cluster: this node leads"].iter().all(|line| log.contains(line))
+    });
     eventually("one of them leads", || {
         [&first, &bare].iter().any(|server| evaluate(server, "uwsgi.cluster_is_leader()") == "True")
     });

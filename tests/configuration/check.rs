@@ -1,11 +1,15 @@
 //! `uwsgi check` and `uwsgi explain`, as a user runs them.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
 /// Runs the server's program in a folder with this file as `app.ini`.
 fn uwsgi(args: &[&str], text: &str) -> (String, i32) {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("app.ini"), text).unwrap();
+    let file = folder.path().join("app.ini");
+    std::fs::write(&file, text).unwrap();
+    std::fs::set_permissions(&file, Permissions::from_mode(0o644)).unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_uwsgi"))
         .args(args)
         .current_dir(folder.path())
@@ -251,4 +255,45 @@ fn sites_are_explained_in_plain_words() {
     assert!(text.contains("  - loads no application that a request names\n"), "{text}");
     let text = explained("[uwsgi]\nhttp-socket = :9090\nmodule = app\n");
     assert!(!text.contains("UWSGI_SCRIPT and") && !text.contains("sites apart"), "{text}");
+}
+
+#[test]
+fn clusters_that_are_open_or_do_nothing_are_found() {
+    let check = |text: &str| {
+        let text = format!("[uwsgi]\nhttp-socket = 127.0.0.1:9090\nmodule = app\n{text}");
+        uwsgi(&["check", "app.ini"], &text).0
+    };
+    const GROUP: &str = "cluster = 225.1.1.1:1717\n";
+    const SECRET: &str = "cluster-secret = hidden from all\n";
+    for (text, expected) in [
+        (
+            format!("{GROUP}{SECRET}"),
+            "app.ini:5:1: warning: cluster-secret: everybody on this machine may read it",
+        ),
+        (
+            format!("{GROUP}cluster-compat = true\n"),
+            "app.ini:5:18: warning: cluster-compat: nothing is signed: everybody who reaches the group",
+        ),
+        (
+            format!("{GROUP}cluster-compat = true\ncluster-quorum = 2\n"),
+            "app.ini:6:18: warning: cluster-quorum: has no effect: app.ini:5: cluster-compat: ",
+        ),
+        (
+            format!("{GROUP}{SECRET}cluster-nodes = 225.1.1.2:1717\n"),
+            "app.ini:6:17: warning: cluster-nodes: has no effect: app.ini:4: cluster joins a cluster",
+        ),
+        (
+            format!("{GROUP}{SECRET}cluster-state = /no/such/folder/state\n"),
+            "app.ini:6:17: warning: cluster-state: there is no folder /no/such/folder on this machine",
+        ),
+        (
+            "cluster-seed = 10.0.0.1\n".to_owned(),
+            "app.ini:4:16: warning: cluster-seed: has no effect: no cluster is named; accepted: cluster = GROUP:PORT",
+        ),
+    ] {
+        let found = check(&text);
+        assert!(found.contains(expected), "{expected:?} is missing in {found}");
+    }
+    let found = check(&format!("{GROUP}cluster-secret-file = app.ini\ncluster-compat = false\n"));
+    assert!(!found.contains("warning: cluster"), "{found}");
 }

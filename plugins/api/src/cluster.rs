@@ -150,6 +150,10 @@ pub trait Instance: Send + Sync {
     fn drain(&self, on: bool);
     /// Whether it is to get none.
     fn is_draining(&self) -> bool;
+    /// Gives its applications what one of `from` has sent.
+    fn deliver(&self, from: &str, message: &[u8]) {
+        let _ = (from, message);
+    }
     /// Its load; `None` while it is not ready.
     fn load(&self) -> Option<Load>;
     /// Name of its first socket, resolved (`192.0.2.1:3031`), as others can reach it.
@@ -189,8 +193,21 @@ pub trait Instance: Send + Sync {
 pub enum Outgoing {
     /// A line for the logs of all nodes.
     Log(String),
-    /// Bytes for all nodes (`uwsgi.send_multicast_message`).
+    /// Bytes for the applications of all other nodes (`uwsgi.send_multicast_message`).
     Message(Vec<u8>),
+    /// A line of this instance's own log, for who asks for it (`uwsgi cluster log`).
+    Line(String),
+}
+
+/// What an application of another node has sent to all.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClusterMessage {
+    /// Counts what this instance got, from 1.
+    pub number: u64,
+    /// Name of the sender's host, or its address where that is not known.
+    pub from: String,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
 }
 
 /// A command `uwsgi cluster WORD ...`, or an option that commands a cluster and ends (`cluster-reload`, `cluster-log`).

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::cluster::{ClusterView, Outgoing};
+use crate::cluster::{ClusterMessage, ClusterView, Outgoing};
 use crate::{CoreId, WorkerId};
 
 /// What `uwsgi.workers()` shows of a worker.
@@ -136,6 +136,11 @@ pub trait Host: Send + Sync {
     fn tell_cluster(&self, message: &Outgoing) -> bool {
         let _ = message;
         false
+    }
+    /// The last of what applications of other nodes have sent, with a larger number than `after`.
+    fn cluster_messages(&self, after: u64) -> Vec<ClusterMessage> {
+        let _ = after;
+        Vec::new()
     }
     /// Whether accept is on (`uwsgi.accepting()`), and tells the master that this worker is ready.
     fn accepting(&self) -> bool;

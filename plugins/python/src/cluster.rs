@@ -3,7 +3,7 @@
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
-use uwsgi_plugin_api::cluster::{NodeState, Outgoing};
+use uwsgi_plugin_api::cluster::{ClusterMessage, NodeState, Outgoing};
 use uwsgi_plugin_api::{ClusterView, Host};
 
 use crate::ffi::{Exception, Object, Py, Raised, Ref};
@@ -60,6 +60,16 @@ fn named<'a>(view: &'a ClusterView, address: &str) -> Option<&'a str> {
         node.address == address || node.endpoint.to_string() == address
     };
     view.nodes.iter().find(is_it).map(|node| node.hostname.as_str())
+}
+
+/// The last messages that other nodes' applications sent, with a larger number than `after`: `(number, host, message)` each.
+pub(crate) fn messages(py: Py<'_>, host: Option<&dyn Host>, after: u64) -> Result<Object, Raised> {
+    let messages = host.map_or_else(Vec::new, |host| host.cluster_messages(after));
+    let one = |message: &ClusterMessage| {
+        let (number, from) = (py.unsigned(message.number)?, py.bytes(message.from.as_bytes())?);
+        py.tuple(vec![number, from, py.bytes(&message.bytes)?])
+    };
+    py.list(messages.iter().map(one).collect::<Result<_, _>>()?)
 }
 
 /// `send_multicast_message(address, message)`: to the instance's own cluster through its node, which signs it; to others as

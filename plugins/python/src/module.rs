@@ -99,6 +99,7 @@ pub(crate) fn install(
         functions.add::<ClusterNodeName>();
         functions.add::<ClusterBestNode>();
         functions.add::<ClusterIsLeader>();
+        functions.add::<ClusterMessages>();
         functions.add::<SendMulticastMessage>();
     })?;
     let own_version = env!("CARGO_PKG_VERSION");
@@ -304,6 +305,14 @@ functions! {
     };
     ClusterBestNode = c"cluster_best_node", c"Address of the node with the most room, or None.", |py, _arguments|
         or_none(py, host().map(|host| cluster::best(py, &**host)));
+    ClusterMessages = c"cluster_messages", c"cluster_messages([after]): what applications of other nodes sent to all, as (number, host, message).", |py, arguments| {
+        let after = match arguments {
+            [] => 0,
+            [number] => u64::try_from(number.integer(py)?).unwrap_or(0),
+            _ => return Err(py.raise(Exception::TypeError, "expected at most one argument: a number")),
+        };
+        cluster::messages(py, host().map(|host| &**host), after)
+    };
     ClusterIsLeader = c"cluster_is_leader", c"Whether this instance leads its cluster.", |py, _arguments|
         Ok(py.boolean(host().is_some_and(|host| host.leads_cluster())).own(py));
     SendMulticastMessage = c"send_multicast_message", c"send_multicast_message(address, message): to all who listen there.", |py, arguments|

@@ -1,4 +1,4 @@
-//! Instances that know of each other: subscriptions to routers, and legions.
+//! Instances that know of each other in ways that are not here: subscriptions to routers, legions. Clusters have a plugin.
 
 use uwsgi_plugin_api::option::{
     chapter, flag, integer, key_values, list, text, unsigned16, unsigned64,
@@ -12,6 +12,8 @@ const ROUTER: &str = "there is no router that takes subscriptions; list the inst
 const BALANCING: &str =
     "choose the method in the front end (nginx: least_conn, hash or ip_hash in upstream)";
 const TRUST: &str = "there is no router that takes subscriptions; the front end's list of instances is what it trusts";
+const CLUSTER_ROUTER: &str = "there is no router that spreads requests over the nodes of a cluster; list them in the front end (uwsgi cluster best --all names \
+     them), or ask uwsgi.cluster_best_node()";
 const LEGION: &str =
     "let keepalived or a cluster manager such as Pacemaker watch the nodes and choose the master";
 const LEGION_HOOK: &str =
@@ -85,6 +87,16 @@ pub(super) const ROWS: &[OptionRow] = &chapter(
         list("subscriptions-credentials-check", "DIR",
             "Directory that says for each key which user and group may announce it.").implies(&["master"])
             .unsupported(TRUST),
+
+        text("http-use-cluster", "GROUP:PORT",
+            "Have the HTTP router of uWSGI 0.9.8 to 1.4 send requests to the nodes of this cluster.").extra()
+            .unsupported(CLUSTER_ROUTER),
+        text("fastrouter-use-cluster", "GROUP:PORT",
+            "The same for its fast router.").extra()
+            .unsupported(CLUSTER_ROUTER),
+        text("rawrouter-use-cluster", "GROUP:PORT",
+            "The same for its raw router.").extra()
+            .unsupported(CLUSTER_ROUTER),
 
         list("legion", "NAME ADDRESS VALOR ALGORITHM:SECRET",
             "Join a legion: a group of instances that elects the one with the highest valor as its lord.").implies(&["master"])

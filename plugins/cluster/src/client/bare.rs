@@ -149,7 +149,7 @@ pub(super) fn fetch(plan: &Plan, log: &dyn Fn(&str)) -> Result<(u64, Options), P
             match action {
                 Action::Multicast(bytes) => bare.sockets.send_group(&bytes),
                 Action::Log(line) => log(&line),
-                Action::Reload | Action::Publish(_) => {}
+                Action::Reload | Action::Publish(_) | Action::Deliver { .. } => {}
             }
         }
         let trouble = bare.sockets.troubles.line(clock::monotonic());

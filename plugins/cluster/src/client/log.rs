@@ -28,7 +28,7 @@ pub(super) fn show(plan: &Plan, follow: bool, out: &mut dyn Write) -> Result<(),
         for (host, member) in &nodes {
             lines.extend(new_lines(&mut guest, host, *member, &mut after));
         }
-        lines.sort(); // by time first
+        in_order(&mut lines);
         for (time, host, line) in lines {
             say(out, &format!("{} {host} {line}\n", date(time)))?;
         }
@@ -44,6 +44,11 @@ pub(super) fn show(plan: &Plan, follow: bool, out: &mut dyn Write) -> Result<(),
             }
         }
     }
+}
+
+/// By time. What a host said within one moment stays as it said it.
+fn in_order(lines: &mut [(u64, String, String)]) {
+    lines.sort_by(|one, other| (one.0, &one.1).cmp(&(other.0, &other.1)));
 }
 
 /// What a node has said since it was asked last: time, host, text. A node that is silent now is asked again.
@@ -112,6 +117,21 @@ fn civil(days: u64) -> (u64, u64, u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lines_of_one_moment_stay_in_the_order_in_which_they_were_said() {
+        let line = |time: u64, host: &str, text: &str| (time, host.to_owned(), text.to_owned());
+        let said = [
+            line(7, "b", "x: ready"),
+            line(7, "b", "x: done"),
+            line(6, "a", "z"),
+            line(7, "a", "y"),
+        ];
+        let mut lines = said.to_vec();
+        in_order(&mut lines);
+        let order = [2, 3, 0, 1].map(|index: usize| said[index].clone());
+        assert_eq!(lines, order);
+    }
 
     #[test]
     fn dates_are_those_of_the_calendar() {

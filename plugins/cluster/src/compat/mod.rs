@@ -87,6 +87,13 @@ pub enum Action {
     Publish(Box<ClusterView>),
     /// A line for the log.
     Log(String),
+    /// For the applications of the instance, from this address.
+    Deliver {
+        /// Who sent it.
+        from: String,
+        /// What was sent.
+        bytes: Vec<u8>,
+    },
 }
 
 /// A node.
@@ -225,6 +232,10 @@ impl Node {
             Ok(Datagram::Enable(address)) => self.change(from, address, Change::Enable),
             Ok(Datagram::Disable(address)) => self.change(from, address, Change::Disable),
             Ok(Datagram::Log(text)) => return self.write(now, from, text, out),
+            Ok(Datagram::Message(bytes)) => {
+                out.push(Action::Deliver { from: from.ip().to_string(), bytes: bytes.to_vec() });
+                None
+            }
             Ok(Datagram::Reload { .. }) if now >= self.reload_at => {
                 self.reload_at = now + RELOAD_MS_MIN;
                 out.push(Action::Reload);
@@ -328,6 +339,8 @@ fn speak(outgoing: &Outgoing, out: &mut Vec<Action>) {
             )));
         }
         Outgoing::Message(bytes) => send(&Datagram::Message(bytes), out),
+        // Old nodes cannot be asked for their lines.
+        Outgoing::Line(_) => {}
     }
 }
 

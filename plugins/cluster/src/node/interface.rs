@@ -66,8 +66,6 @@ pub enum Event {
     },
     /// A process of the instance wants to say something to all.
     Outgoing(Outgoing),
-    /// A line of the instance's log, for who asks for it.
-    Line(String),
     /// Where seeds are now.
     Seeds(Vec<NodeKey>),
     /// Datagrams that were not taken, in all.
@@ -101,6 +99,13 @@ pub enum Action {
     },
     /// A line for the log.
     Log(String),
+    /// For the applications of the instance.
+    Deliver {
+        /// The host of the application that sent it.
+        from: String,
+        /// What it sent.
+        bytes: Vec<u8>,
+    },
     /// Keep who has a vote, where it outlives this process (`cluster-state`).
     Save(Electorate),
 }

@@ -6,7 +6,7 @@
 //!
 //! For who runs it: [`Action::Save`] comes before the votes that rest on it, so it is to be durable before what follows is sent; a new
 //! configuration is told by [`Event::Config`] before [`Event::Applied`]; after [`Event::Leave`] a node wants to be ticked for
-//! [`LEAVE_MS`] more. What an application of another node sent ([`Message::Payload`]) has nobody here that takes it.
+//! [`LEAVE_MS`] more.
 
 mod commands;
 mod interface;
@@ -149,7 +149,7 @@ impl Node {
             Event::Applied { roll, result } => self.applied(now, roll, result, actions),
             Event::Outgoing(Outgoing::Log(line)) => self.tell_line(now, line, actions),
             Event::Outgoing(Outgoing::Message(bytes)) => self.tell_payload(bytes, actions),
-            Event::Line(line) => self.journal.add(self.unix(now), line),
+            Event::Outgoing(Outgoing::Line(line)) => self.journal.add(self.unix(now), line),
             Event::Seeds(seeds) => self.plan.seeds = seeds,
             Event::Refused(refused) => self.refused = refused,
             Event::Leave => self.leave(now, actions),
@@ -285,7 +285,12 @@ impl Node {
                 self.journal.add(self.unix(now), line.clone());
                 actions.push(Action::Log(line));
             }
-            Message::Payload(_) => {}
+            Message::Payload(bytes) => {
+                let about = self.nodes.get(&from.key).and_then(|known| known.about.as_ref());
+                let host = about.map(|about| about.hostname.clone());
+                let from = host.unwrap_or_else(|| from.key.to_string());
+                actions.push(Action::Deliver { from, bytes });
+            }
             part => {
                 let mut parts = std::mem::take(&mut self.parts);
                 let arrived = self.transfers.receive(now, from, &part, &mut parts);

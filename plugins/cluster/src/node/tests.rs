@@ -195,7 +195,7 @@ fn a_configuration_is_told_once_it_is_known() {
 #[test]
 fn lines_are_remembered_for_who_asks() {
     let mut driven = Driven::new(plan());
-    driven.step(Event::Line("hello".into()));
+    driven.step(Event::Outgoing(Outgoing::Line("hello".into())));
     driven.receive(member(1), Message::Log("from another one".into()));
     let Some(Reply::Log { lines }) = driven.ask(member(9), 1, &Request::Log { after: 0 }) else {
         panic!("no lines")

@@ -79,7 +79,8 @@ impl Plan {
                 options::CLUSTER
             ))
         })?;
-        let group = Group::parse(text).map_err(|why| fault(option, text, &why))?;
+        let group =
+            Group::parse(text).map_err(|why| fault(said(settings, text, option), text, &why))?;
         let compat = settings.flag(options::COMPAT);
         let mut warnings = Vec::new();
         let port = number(settings, options::PORT, 1, u64::from(u16::MAX), 0)?;
@@ -103,6 +104,12 @@ impl Plan {
         check_cron(settings)?;
         Ok(plan)
     }
+}
+
+/// Commands repeat their group as that of the cluster: what was written is what is to be named.
+fn said<'a>(settings: &Settings, group: &str, option: &'a str) -> &'a str {
+    let mut commands = [options::RELOAD, options::LOG].into_iter();
+    commands.find(|name| settings.text(name) == Some(group)).unwrap_or(option)
 }
 
 fn fault(option: &str, value: &str, why: &str) -> PluginError {
@@ -211,6 +218,16 @@ mod tests {
         }
         let error = plan(&[SECRET]).expect_err("no group");
         assert!(error.contains("225.1.1.1:1717"), "{error}");
+    }
+
+    #[test]
+    fn a_wrong_group_is_told_by_the_option_that_named_it() {
+        for option in [options::RELOAD, options::LOG, options::NODES] {
+            let pairs = [(option, "abc"), ("cluster", "abc"), SECRET];
+            let given = if option == options::NODES { &pairs[..1] } else { &pairs[..] };
+            let error = plan(given).expect_err("no group");
+            assert!(error.starts_with(&format!("{option} = abc: no port")), "{error}");
+        }
     }
 
     #[test]

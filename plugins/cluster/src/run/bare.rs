@@ -40,6 +40,7 @@ impl Bare {
             Action::Reload => drop(hands.workshop.change(RollId::default(), Wanted::Same)),
             Action::Publish(view) => hands.instance.publish(&view, 0),
             Action::Log(line) => (hands.log)(&line),
+            Action::Deliver { from, bytes } => hands.instance.deliver(&from, &bytes),
         }
     }
 }

@@ -11,6 +11,7 @@ use super::{End, clock, reachable, seeds_of};
 use crate::id::{Millis, RollId};
 use crate::node::LEAVE_MS;
 use crate::plan::Plan;
+use crate::sockets::ipv4_beside;
 use crate::wire::Electorate;
 
 /// How often the instance is asked for its load, in milliseconds.
@@ -181,7 +182,11 @@ impl<'a, 's> Life<'a, 's> {
         match outcome {
             Outcome::Load(load, address) => {
                 self.load_is_due = false;
-                let address = reachable(&address, self.hands.own);
+                let address = reachable(
+                    &address.replace(char::is_control, "\u{fffd}"),
+                    self.hands.own,
+                    ipv4_beside,
+                );
                 self.beat(Happened::Load { load, address });
             }
             Outcome::Config(Ok((version, options))) => {

@@ -18,7 +18,7 @@ mod station;
 mod workshop;
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use uwsgi_plugin_api::{PluginError, Post, Settings};
 
@@ -138,12 +138,20 @@ pub(crate) fn hostname() -> String {
     name.to_string_lossy().replace(char::is_control, "\u{fffd}")
 }
 
-/// An address without a host is this node's.
-fn reachable(address: &str, own: SocketAddr) -> String {
+/// An address without a host is this node's. A socket of IPv4 is not where a node of IPv6 is: `neighbour` is the host's IPv4 address.
+fn reachable(
+    address: &str,
+    own: SocketAddr,
+    neighbour: impl Fn(IpAddr) -> Option<IpAddr>,
+) -> String {
     let Some((host, port)) = address.rsplit_once(':') else { return address.to_owned() };
-    let anywhere = ["", "0.0.0.0", "[::]", "*"].contains(&host);
-    match port.parse() {
-        Ok(port) if anywhere => SocketAddr::new(own.ip(), port).to_string(),
+    let ip = match host {
+        "" | "0.0.0.0" | "*" if own.is_ipv6() => neighbour(own.ip()),
+        "" | "0.0.0.0" | "[::]" | "*" => Some(own.ip()),
+        _ => None,
+    };
+    match (ip, port.parse()) {
+        (Some(ip), Ok(port)) => SocketAddr::new(ip, port).to_string(),
         _ => address.to_owned(),
     }
 }
@@ -164,7 +172,21 @@ mod tests {
             ("/run/app.sock", "/run/app.sock"),
             ("", ""),
         ] {
-            assert_eq!(reachable(address, own), shown);
+            assert_eq!(reachable(address, own, |_| None), shown);
         }
+    }
+
+    #[test]
+    fn a_socket_of_ipv4_is_not_said_to_be_at_an_address_of_ipv6() {
+        let own = "[2001:db8::1]:1717".parse().expect("good");
+        let neighbour = |_| Some("10.0.0.7".parse().expect("good"));
+        for (address, shown) in [
+            (":3031", "10.0.0.7:3031"),
+            ("0.0.0.0:3031", "10.0.0.7:3031"),
+            ("[::]:3031", "[2001:db8::1]:3031"),
+        ] {
+            assert_eq!(reachable(address, own, neighbour), shown);
+        }
+        assert_eq!(reachable(":3031", own, |_| None), ":3031", "nobody is sent astray");
     }
 }

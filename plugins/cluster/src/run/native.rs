@@ -103,6 +103,7 @@ impl Native {
             Action::Drain(on) => hands.instance.drain(on),
             Action::Publish { view, leads_until } => hands.instance.publish(&view, leads_until),
             Action::Log(line) => (hands.log)(&line),
+            Action::Deliver { from, bytes } => hands.instance.deliver(&from, &bytes),
             Action::Save(electorate) => {
                 // Here, not by a thread: the votes that rest on it are the next actions.
                 let text = state::text(&hands.plan.group.to_string(), &electorate);

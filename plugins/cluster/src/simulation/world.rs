@@ -208,6 +208,7 @@ impl World {
                     self.check_leaders(at);
                 }
                 Action::Log(line) => self.processes[at].log.push((now, line)),
+                Action::Deliver { .. } => {} // nobody sends any
                 Action::Save(electorate) => self.processes[at].kept = Some(electorate),
             }
         }

@@ -6,6 +6,7 @@
 mod place;
 mod troubles;
 
+pub(crate) use self::place::ipv4_beside;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, SocketAddrV6};
 

@@ -71,6 +71,16 @@ pub(super) fn is_own(address: IpAddr) -> bool {
     addresses(address.is_ipv4()).map_or(true, |all| all.iter().any(|own| own.address == address))
 }
 
+/// An address of IPv4 on the interface of this one, else on any but loopback.
+pub(crate) fn ipv4_beside(address: IpAddr) -> Option<IpAddr> {
+    let six = addresses(false).ok()?;
+    let interface = six.into_iter().find(|own| own.address == address).map(|own| own.interface);
+    let all = addresses(true).ok()?;
+    let beside = all.iter().find(|own| interface.as_ref() == Some(&own.interface));
+    let outside = all.iter().find(|own| !own.address.is_loopback());
+    beside.or(outside).map(|own| own.address)
+}
+
 fn is_of_link(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(ip) => ip.is_link_local(),

@@ -114,10 +114,10 @@ impl<'a> Reader<'a> {
     /// What is shown to people in tables and logs: without what moves their cursor or begins another line.
     fn name(&mut self) -> Result<String, WireError> {
         let text = self.text(NAME_BYTES_MAX)?;
-        Ok(text
-            .chars()
-            .map(|one| if one.is_control() { char::REPLACEMENT_CHARACTER } else { one })
-            .collect())
+        match text.contains(char::is_control) {
+            true => Err(WireError::Field("name")),
+            false => Ok(text),
+        }
     }
 
     fn address(&mut self) -> Result<SocketAddr, WireError> {
