@@ -94,7 +94,8 @@ fn daemon(gateway: &dyn Gateway, config: &Config) -> jobs::Daemon {
     };
     let command = arguments.join(" ");
     // Another secret makes another process. Nobody but the next image of the master sees the text.
-    let hidden = secrets.iter().map(|(name, value)| format!(" {name}={value}"));
+    let hidden =
+        secrets.iter().map(|(name, value)| format!("{}{name}={value}", jobs::Daemon::HIDDEN));
     let text = hidden.fold(command.clone(), |text, hidden| text + &hidden);
     jobs::Daemon {
         gateway: Some(jobs::Gateway { arguments, secrets, input, cargo }),

@@ -1,11 +1,12 @@
 //! The instance, as its node in a cluster sees it: memory that both share, and the master's door.
 
+use std::io;
 use std::time::Duration;
 
 use uwsgi_plugin_api::cluster::{ClusterView, Load, Options};
 use uwsgi_plugin_api::{Instance, PluginError};
 
-use crate::control::commands::{LOAD, LOOK};
+use crate::control::commands::{GIVE_UP, LOAD, LOOK};
 use crate::control::door::{self, Answer};
 use crate::log;
 use crate::shm::{ClusterMemory, StagedOptions};
@@ -13,6 +14,9 @@ use crate::sys::clock;
 
 /// A master that is asked for its load answers at once; one that does not hangs, and then there is no load to tell.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long a reload may take, less than a leader waits for it. One that hangs would hold up every later change.
+const RELOAD_PATIENCE: Duration = Duration::from_secs(100);
 
 /// The instance whose master has started this process.
 pub(super) struct Parent {
@@ -82,11 +86,32 @@ impl Instance for Parent {
         self.memory.running().is_some_and(|running| running.is_founder)
     }
 
+    fn keep(&self, state: &[u8]) {
+        if let Err(error) = self.memory.keep(state) {
+            log::line(format_args!("cluster: cannot keep who has a vote: {error}"));
+        }
+    }
+
+    fn kept(&self) -> Option<Vec<u8>> {
+        self.memory.kept()
+    }
+
     fn reload(&self) -> Result<(), PluginError> {
-        match door::ask(self.master, "reload") {
+        self.reload_within(RELOAD_PATIENCE)
+    }
+}
+
+impl Parent {
+    fn reload_within(&self, patience: Duration) -> Result<(), PluginError> {
+        match door::ask_within(self.master, "reload", Some(patience)) {
             Ok(Some(Answer::Done | Answer::Text(_))) => Ok(()),
             Ok(Some(Answer::Failed(why))) => Err(PluginError(why)),
             Ok(None) => Err(PluginError("the master cannot be asked".to_owned())),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                let _ = door::ask_within(self.master, GIVE_UP, Some(PATIENCE));
+                let seconds = patience.as_secs();
+                Err(PluginError(format!("it was not ready within {seconds} s")))
+            }
             Err(error) => Err(PluginError(format!("the master does not answer: {error}"))),
         }
     }
@@ -112,9 +137,11 @@ mod tests {
                 let mut line = String::new();
                 BufReader::new(&stream).read_line(&mut line).unwrap();
                 stream.write_all(answer.as_bytes()).unwrap();
-                line.trim().to_owned()
+                // Who is not answered has to wait: that stream ends when all are served.
+                (line.trim().to_owned(), answer.is_empty().then_some(stream))
             };
-            answers.iter().map(ask).collect()
+            let served: Vec<_> = answers.iter().map(ask).collect();
+            served.into_iter().map(|(line, _)| line).collect()
         });
         (Parent { memory: ClusterMemory::new().unwrap(), master }, answering)
     }
@@ -122,16 +149,27 @@ mod tests {
     #[test]
     fn a_node_speaks_to_its_instance() {
         let load = "text:\n{\"workers\":2,\"threads\":8,\"busy\":3,\"queue\":1,\"requests\":99}\n";
-        let answers =
-            vec![load, "failed: no worker is ready\n", "ok\n", "failed: it is bad\n", "ok\n"];
+        let answers = vec![
+            load,
+            "failed: no worker is ready\n",
+            "ok\n",
+            "failed: it is bad\n",
+            "",
+            "ok\n",
+            "ok\n",
+        ];
         let (parent, answering) = answered(answers);
         let expected = Load { workers: 2, threads: 8, busy: 3, queue: 1, requests: 99 };
         assert_eq!((parent.load(), parent.load()), (Some(expected), None));
         assert!(parent.reload().is_ok());
         assert_eq!(parent.reload().unwrap_err().to_string(), "it is bad");
+        // The master does nothing more for one that hangs.
+        let error = parent.reload_within(Duration::from_millis(10)).unwrap_err().to_string();
+        assert_eq!(error, "it was not ready within 0 s");
         parent.drain(true);
         assert!(parent.is_draining());
-        assert_eq!(answering.join().unwrap(), ["load", "load", "reload", "reload", "look"]);
+        let asked = ["load", "load", "reload", "reload", "reload", GIVE_UP, "look"];
+        assert_eq!(answering.join().unwrap(), asked);
         // Nobody is there any more.
         assert_eq!(parent.load(), None);
         assert!(parent.reload().is_err());

@@ -35,6 +35,8 @@ pub const SITES: &str = "sites";
 pub const LOAD: &str = "load";
 /// The node of the instance has said something that the master is to look at.
 pub const LOOK: &str = "look";
+/// The node of the instance has waited long enough for a reload.
+pub const GIVE_UP: &str = "give-up-reload";
 
 const ROWS: &[Row] = &[
     row(b'+', "more", Command::MoreWorkers),

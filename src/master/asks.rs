@@ -179,6 +179,10 @@ impl Master {
                 self.look_at_cluster();
                 return self.end_asker(number, "ok\n");
             }
+            commands::GIVE_UP => {
+                self.end_asker(number, "ok\n");
+                return self.send(Event::Command(Command::GiveUpReload));
+            }
             _ => {}
         }
         let Some(command) = commands::of_name(line) else {

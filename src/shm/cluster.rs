@@ -35,6 +35,7 @@ const MESSAGES_BYTES_MAX: usize = 64 << 10;
 const BOARD: &str = "cluster-board";
 const STAGED: &str = "cluster-staged";
 const RUNNING: &str = "cluster-running";
+const KEPT: &str = "cluster-kept";
 const MAIL: &str = "cluster-mail";
 const MESSAGES: &str = "cluster-messages";
 
@@ -188,6 +189,8 @@ pub struct ClusterMemory {
     running: Arc<Document>,
     /// What applications of other nodes have sent. Writer: the node.
     messages: Arc<Document>,
+    /// What the node's next process is to know.
+    kept: Arc<Document>,
     /// Where processes put what the node is to tell others.
     mail: Arc<UnixDatagram>,
     /// Where the node finds it: its standard input, kept for its next process.
@@ -205,11 +208,12 @@ impl ClusterMemory {
     pub fn new() -> io::Result<Self> {
         let (staged, running) = (Document::new()?.into(), Document::new()?.into());
         let messages = Document::named(c"uwsgi-messages")?.into();
+        let kept = Document::new()?.into();
         let (mail, inbox) = UnixDatagram::pair()?;
         mail.set_nonblocking(true)?;
         inbox.set_nonblocking(true)?;
         let (mail, inbox) = (mail.into(), Some(inbox.into()));
-        Ok(Self { board: ClusterBoard::new()?, staged, running, messages, mail, inbox })
+        Ok(Self { board: ClusterBoard::new()?, staged, running, kept, messages, mail, inbox })
     }
 
     /// What was passed to this image of the program, and stays there; `None` where it was not, or is another version's.
@@ -218,15 +222,15 @@ impl ClusterMemory {
         let document = |name: &str| Document::adopt(copy(name)?).ok().map(Arc::new);
         let socket = |name: &str| copy(name).map(UnixDatagram::from).map(Arc::new);
         let board = ClusterBoard::adopt(copy(BOARD)?).ok()?;
-        let (staged, running, messages) =
-            (document(STAGED)?, document(RUNNING)?, document(MESSAGES)?);
+        let (staged, running) = (document(STAGED)?, document(RUNNING)?);
+        let (kept, messages) = (document(KEPT)?, document(MESSAGES)?);
         let (mail, inbox) = (socket(MAIL)?, socket(Self::INBOX));
-        Some(Self { board, staged, running, messages, mail, inbox })
+        Some(Self { board, staged, running, kept, messages, mail, inbox })
     }
 
     /// The names under which it is passed on to the node. [`Self::INBOX`] it has as its standard input.
-    pub const fn passed_as() -> [&'static str; 5] {
-        [BOARD, STAGED, RUNNING, MESSAGES, MAIL]
+    pub const fn passed_as() -> [&'static str; 6] {
+        [BOARD, STAGED, RUNNING, KEPT, MESSAGES, MAIL]
     }
 
     /// All descriptors with their names.
@@ -234,9 +238,10 @@ impl ClusterMemory {
     /// # Errors
     /// Out of descriptors.
     pub fn named_descriptors(&self) -> io::Result<Vec<(String, Arc<OwnedFd>)>> {
-        let documents = [&self.staged, &self.running, &self.messages];
+        let documents = [&self.staged, &self.running, &self.kept, &self.messages];
         let documents = documents.into_iter().map(|document| document.descriptor());
-        let all = [self.board.descriptor()].into_iter().chain(documents).chain([self.mail.as_fd()]);
+        let memory = [self.board.descriptor()].into_iter().chain(documents);
+        let all = memory.chain([self.mail.as_fd()]);
         let inbox = self.inbox.iter().map(|inbox| (Self::INBOX, inbox.as_fd()));
         let named = Self::passed_as().into_iter().zip(all).chain(inbox);
         named.map(|(name, fd)| Ok((name.to_owned(), Arc::new(fd.try_clone_to_owned()?)))).collect()
@@ -250,7 +255,7 @@ impl ClusterMemory {
 
     /// Takes the rest out of what a generation was given, so that its workers do not have it.
     pub fn withhold(passed: &mut HashMap<String, OwnedFd>) {
-        [STAGED, RUNNING, Self::INBOX].iter().for_each(|name| drop(passed.remove(*name)));
+        [STAGED, RUNNING, KEPT, Self::INBOX].iter().for_each(|name| drop(passed.remove(*name)));
     }
 
     /// What the instance is to run with from its next reload on; `None`: what its own files say.
@@ -282,6 +287,19 @@ impl ClusterMemory {
             kept.remove(0);
         }
         self.messages.write(&serde_json::to_vec(&kept)?)
+    }
+
+    /// Keeps something for the node's next process.
+    ///
+    /// # Errors
+    /// As [`Self::stage`].
+    pub fn keep(&self, state: &[u8]) -> io::Result<()> {
+        self.kept.write(state)
+    }
+
+    /// What was kept.
+    pub fn kept(&self) -> Option<Vec<u8>> {
+        self.kept.read().filter(|state| !state.is_empty())
     }
 
     /// What the instance runs with; `None` before it does.
@@ -423,6 +441,9 @@ mod tests {
         memory.run(&running).unwrap();
         assert_eq!(again(&memory).staged(), Some(staged));
         assert_eq!(again(&memory).running(), Some(running));
+        assert_eq!(memory.kept(), None);
+        memory.keep(b"votes").unwrap();
+        assert_eq!(again(&memory).kept().as_deref(), Some(&b"votes"[..]));
         memory.stage(None).unwrap();
         assert_eq!(again(&memory).staged(), None);
     }

@@ -7,6 +7,8 @@ pub enum Command {
     Reload,
     /// The same, but old workers end at once.
     BrutalReload,
+    /// Nothing more is to come of a reload whose new generation does not serve yet.
+    GiveUpReload,
     /// New workers of the same generation, as many at a time as may boot together.
     ReloadWorkers,
     /// The same, but old workers end at once.

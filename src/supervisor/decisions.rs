@@ -197,6 +197,7 @@ impl Supervisor {
         match command {
             Command::Reload | Command::Refork => self.ask_reload(false, now, actions),
             Command::BrutalReload => self.ask_reload(true, now, actions),
+            Command::GiveUpReload => self.give_up_reload(now, actions),
             Command::ReloadWorkers => self.recycle_all(Recycle::Asked),
             Command::ChainReload => self.recycle_all(Recycle::Chain),
             Command::BrutalReloadWorkers => self.replace_all_at_once(now, actions),

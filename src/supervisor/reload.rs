@@ -274,6 +274,15 @@ impl Supervisor {
         self.give_up(why, now, actions);
     }
 
+    /// As somebody asks, who has waited long enough.
+    pub(super) fn give_up_reload(&mut self, now: Millis, actions: &mut Vec<Action>) {
+        self.reload.again = None;
+        self.fail_reload("it takes too long".to_owned(), now, actions);
+        if !self.reload.moldless {
+            self.reload.retry_at = None;
+        }
+    }
+
     /// The old generation takes charge again: what serves of the new one gets successors of the old one.
     fn roll_back(&mut self, why: String, now: Millis, actions: &mut Vec<Action>) {
         let Step::Replacing { previous, workers_before } = self.reload.step else { return };

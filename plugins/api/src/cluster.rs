@@ -175,6 +175,12 @@ pub trait Instance: Send + Sync {
     fn is_founder(&self) -> bool {
         self.staged().is_none()
     }
+    /// Keeps what the next process of the node is to know if this one dies: it is the node's own, and gone with the instance.
+    fn keep(&self, _state: &[u8]) {}
+    /// What [`Instance::keep`] was last given.
+    fn kept(&self) -> Option<Vec<u8>> {
+        None
+    }
     /// Reloads gracefully; returns when the new workers serve.
     ///
     /// # Errors

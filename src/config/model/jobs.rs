@@ -106,6 +106,14 @@ impl Daemon {
     /// Longest pause before a respawn, unless it is said.
     pub const THROTTLE_MAX: Duration = Duration::from_secs(300);
 
+    /// What follows it in a text is not shown to anybody.
+    pub const HIDDEN: char = '\0';
+
+    /// As much of a text as may stand in a log.
+    pub fn shown(text: &str) -> &str {
+        text.split(Self::HIDDEN).next().unwrap_or_default()
+    }
+
     /// One of which nothing but its command is said.
     pub fn new(text: String, command: &str) -> Self {
         Self {

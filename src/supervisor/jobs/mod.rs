@@ -69,6 +69,12 @@ struct Leaving {
     text: String,
 }
 
+impl Leaving {
+    fn shown(&self) -> &str {
+        jobs::Daemon::shown(&self.text)
+    }
+}
+
 /// The machine; see the module.
 #[derive(Debug)]
 pub struct Jobs {
@@ -179,7 +185,7 @@ impl Jobs {
         for one in &mut self.leaving {
             if let Some(signal) = one.told.take() {
                 one.kill_at = Some(now + mercy_ms);
-                actions.push(JobAction::Log(lines::stopping(one.pid, &one.text)));
+                actions.push(JobAction::Log(lines::stopping(one.pid, one.shown())));
                 actions.push(JobAction::Signal { pid: one.pid, signal, whom: Whom::Group });
             }
         }
@@ -209,7 +215,7 @@ impl Jobs {
         }
         for one in self.leaving.iter_mut().filter(|one| one.kill_at.is_some_and(|due| now >= due)) {
             one.kill_at = None;
-            actions.push(JobAction::Log(lines::no_mercy(one.pid, &one.text)));
+            actions.push(JobAction::Log(lines::no_mercy(one.pid, one.shown())));
             actions.push(kill(one.pid));
         }
     }
@@ -286,7 +292,7 @@ impl Jobs {
         if let Some(at) = self.leaving.iter().position(|one| one.pid == pid) {
             let gone = self.leaving.swap_remove(at);
             actions.push(kill(pid));
-            actions.push(JobAction::Log(lines::annihilated(pid, &gone.text)));
+            actions.push(JobAction::Log(lines::annihilated(pid, gone.shown())));
         }
         self.touches.ended(pid, ended, actions);
         self.crons.ended(pid, ended, &self.config.crons, now, actions);

@@ -151,6 +151,25 @@ fn a_failed_reload_is_tried_again_where_that_was_asked_for() {
 }
 
 #[test]
+fn a_reload_that_hangs_is_given_up_where_that_is_asked_for() {
+    let mut world = World::serving(Settings { retries: 2, ..SERVING });
+    world.molds_load = false;
+    world.command(Command::Reload);
+    world.command(Command::Reload);
+    assert_eq!(world.molds, [Generation(1), Generation(2)]);
+    world.command(Command::GiveUpReload);
+    world.logged("reload FAILED: it takes too long; generation 1 goes on serving");
+    assert_eq!(world.reports(), [Err("it takes too long".to_owned())]);
+    world.mold_ends(Generation(2), 9);
+    world.pass(100_000);
+    assert_eq!(world.molds, [Generation(1)], "nobody asks for it any more");
+    // Of one that serves, or of none, nothing is given up.
+    world.command(Command::GiveUpReload);
+    world.command(Command::Reload);
+    assert_eq!(world.molds, [Generation(1), Generation(3)]);
+}
+
+#[test]
 fn a_reload_that_is_asked_for_during_one_follows_it() {
     let mut world = world();
     assert_eq!(world.supervisor.next_round(), 1);

@@ -134,7 +134,8 @@ fn seeds_of(plan: &Plan, mut addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
 
 /// Name of this host.
 pub(crate) fn hostname() -> String {
-    nix::unistd::gethostname().unwrap_or_default().to_string_lossy().into_owned()
+    let name = nix::unistd::gethostname().unwrap_or_default();
+    name.to_string_lossy().replace(char::is_control, "\u{fffd}")
 }
 
 /// An address without a host is this node's. A socket of IPv4 is not where a node of IPv6 is: `neighbour` is the host's IPv4 address.

@@ -14,6 +14,12 @@ use crate::wire::Electorate;
 
 /// How often it is told what was refused, in milliseconds.
 const REFUSED_EVERY: Millis = 1_000;
+/// How often it is logged that clocks differ, in milliseconds.
+const CLOCKS_EVERY: Millis = 60_000;
+
+/// So that it does not have to be found out.
+const CLOCKS: &str = "cluster: *** WARNING: what others say is not listened to, as it is signed at a time that is too far from this \
+                      host's clock (NTP, or cluster-clock-tolerance) ***";
 
 /// See the module.
 pub(super) struct Native {
@@ -22,6 +28,7 @@ pub(super) struct Native {
     actions: Vec<Action>,
     refused: Refused,
     refused_at: Millis,
+    clocks_at: Millis,
 }
 
 impl Native {
@@ -42,7 +49,8 @@ impl Native {
             _ if before.is_some() => before,
             Some(path) => state::read(path, &group)
                 .map_err(|why| wrong(format!("cluster-state = {why} (remove it to begin anew)")))?,
-            None => None,
+            // A process before this one knew it and is dead.
+            None => hands.instance.kept().and_then(|text| state::parse(&text, &group).ok()),
         };
         let node = Node::new(node::Plan {
             group,
@@ -61,7 +69,7 @@ impl Native {
             seed: getrandom::u64().map_err(|error| wrong(error.to_string()))?,
         });
         let refused = Refused::default();
-        Ok(Self { node, mail, actions: Vec::new(), refused, refused_at: 0 })
+        Ok(Self { node, mail, actions: Vec::new(), refused, refused_at: 0, clocks_at: 0 })
     }
 
     fn step(&mut self, event: Event, hands: &mut Hands<'_, '_>) {
@@ -97,10 +105,11 @@ impl Native {
             Action::Log(line) => (hands.log)(&line),
             Action::Deliver { from, bytes } => hands.instance.deliver(&from, &bytes),
             Action::Save(electorate) => {
-                let Some(path) = &hands.plan.state else { return None };
                 // Here, not by a thread: the votes that rest on it are the next actions.
-                let group = hands.plan.group.to_string();
-                if let Err(error) = state::write(path, &group, &electorate) {
+                let text = state::text(&hands.plan.group.to_string(), &electorate);
+                hands.instance.keep(&text);
+                let Some(path) = &hands.plan.state else { return None };
+                if let Err(error) = state::write(path, &text) {
                     (hands.log)(&format!("cluster-state = {}: {error}", path.display()));
                 }
             }
@@ -127,6 +136,11 @@ impl Heart for Native {
         self.step(event, hands);
         let (now, refused) = (clock::monotonic(), self.mail.refused());
         if refused != self.refused && now >= self.refused_at {
+            // Signed by one who has the secret: two halves of one cluster may each take themselves for all of it.
+            if refused.skewed != self.refused.skewed && now >= self.clocks_at {
+                self.clocks_at = now + CLOCKS_EVERY;
+                (hands.log)(CLOCKS);
+            }
             (self.refused, self.refused_at) = (refused, now + REFUSED_EVERY);
             self.step(Event::Refused(refused), hands);
         }

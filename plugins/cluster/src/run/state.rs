@@ -30,32 +30,47 @@ pub(crate) fn read(path: &Path, group: &str) -> Result<Option<Electorate>, Strin
     match fs::metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(wrong(error.to_string())),
+        // A device may have no end, and a pipe nobody who writes.
+        Ok(metadata) if !metadata.is_file() => return Err(wrong("it is no file".to_owned())),
         Ok(metadata) if metadata.len() > BYTES_MAX => return Err(wrong("too large".to_owned())),
         Ok(_) => {}
     }
     let text = fs::read(path).map_err(|error| wrong(error.to_string()))?;
-    let kept: Kept = serde_json::from_slice(&text)
-        .map_err(|error| wrong(format!("no state of a cluster ({error})")))?;
+    parse(&text, group).map(Some).map_err(wrong)
+}
+
+/// The same of a text.
+///
+/// # Errors
+/// It is none of this group.
+pub(crate) fn parse(text: &[u8], group: &str) -> Result<Electorate, String> {
+    let kept: Kept =
+        serde_json::from_slice(text).map_err(|error| format!("no state of a cluster ({error})"))?;
     if kept.group != group {
-        return Err(wrong(format!("it is of the cluster {}", kept.group)));
+        return Err(format!("it is of the cluster {}", kept.group));
     }
     let voters = kept.voters.into_iter().collect();
     let Kept { lineage, term, version, .. } = kept;
-    Ok(Some(Electorate { lineage, term, version, voters }))
+    Ok(Electorate { lineage, term, version, voters })
+}
+
+/// What [`parse`] reads.
+pub(crate) fn text(group: &str, electorate: &Electorate) -> Vec<u8> {
+    let voters = electorate.voters.iter().copied().collect();
+    let Electorate { lineage, term, version, .. } = *electorate;
+    let kept = Kept { group: group.to_owned(), lineage, term, version, voters };
+    serde_json::to_vec_pretty(&kept).unwrap_or_default()
 }
 
 /// Keeps it; whatever happens, the file holds all of what is or of what was.
 ///
 /// # Errors
 /// The file cannot be written.
-pub(crate) fn write(path: &Path, group: &str, electorate: &Electorate) -> io::Result<()> {
-    let voters = electorate.voters.iter().copied().collect();
-    let Electorate { lineage, term, version, .. } = *electorate;
-    let kept = Kept { group: group.to_owned(), lineage, term, version, voters };
+pub(crate) fn write(path: &Path, text: &[u8]) -> io::Result<()> {
     let mut name = path.as_os_str().to_owned();
     name.push(".new");
     let mut file = File::create(&name)?;
-    file.write_all(&serde_json::to_vec_pretty(&kept)?)?;
+    file.write_all(text)?;
     file.sync_all()?;
     fs::rename(&name, path)
 }
@@ -72,9 +87,10 @@ mod tests {
         let voters = ["10.0.0.1:1".parse().expect("good"), "[::1]:2".parse().expect("good")];
         let electorate =
             Electorate { lineage: u64::MAX, term: 2, version: 3, voters: voters.into() };
-        write(&path, "g:1", &electorate).expect("written");
+        write(&path, &text("g:1", &electorate)).expect("written");
         assert_eq!(read(&path, "g:1"), Ok(Some(electorate)));
         assert!(read(&path, "g:2").expect_err("another group").contains("of the cluster g:1"));
+        assert!(read(Path::new("/dev/zero"), "g:1").expect_err("endless").contains("no file"));
         fs::write(&path, "{").expect("written");
         assert!(read(&path, "g:1").expect_err("broken").contains("no state of a cluster"));
     }

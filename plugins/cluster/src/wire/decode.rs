@@ -111,6 +111,15 @@ impl<'a> Reader<'a> {
         std::str::from_utf8(bytes).map(str::to_owned).map_err(|_| WireError::Field("text"))
     }
 
+    /// What is shown to people in tables and logs: without what moves their cursor or begins another line.
+    fn name(&mut self) -> Result<String, WireError> {
+        let text = self.text(NAME_BYTES_MAX)?;
+        Ok(text
+            .chars()
+            .map(|one| if one.is_control() { char::REPLACEMENT_CHARACTER } else { one })
+            .collect())
+    }
+
     fn address(&mut self) -> Result<SocketAddr, WireError> {
         match self.byte()? {
             4 => self.address_v4(),
@@ -173,7 +182,7 @@ impl<'a> Reader<'a> {
     fn about(&mut self) -> Result<About, WireError> {
         let member = self.member()?;
         let serial = self.long()?;
-        let (hostname, address) = (self.text(NAME_BYTES_MAX)?, self.text(NAME_BYTES_MAX)?);
+        let (hostname, address) = (self.name()?, self.name()?);
         let version = self.text(VERSION_BYTES_MAX)?;
         let config = ConfigMark { version: self.long()?, hash: self.long()? };
         let flags = self.byte()?;

@@ -42,7 +42,7 @@ fn load() -> impl Strategy<Value = Load> {
 }
 
 fn about() -> impl Strategy<Value = Message> {
-    let texts = (".{0,60}", ".{0,60}", ".{0,16}");
+    let texts = ("\\PC{0,60}", "\\PC{0,60}", ".{0,16}");
     let numbers = any::<(u64, u64, u64, bool, bool, bool)>();
     (member(), texts, proptest::option::of(load()), numbers).prop_map(
         |(
@@ -268,6 +268,29 @@ fn faults_are_told_apart() {
     assert_eq!(Message::decode(&bytes), Err(WireError::Field("flags")));
     let not_utf8 = [VERSION, 11, 1, 0, 0xff];
     assert_eq!(Message::decode(&not_utf8), Err(WireError::Field("text")));
+}
+
+#[test]
+fn names_move_no_cursor_and_begin_no_line() {
+    let member = Member { key: (Ipv4Addr::LOCALHOST, 1).into(), life: Life(1), epoch: 1 };
+    let about = About {
+        member,
+        serial: 1,
+        hostname: "a\nb\u{1b}[31mé".to_owned(),
+        address: "\r:3031".to_owned(),
+        version: String::new(),
+        load: None,
+        config: ConfigMark::default(),
+        draining: false,
+        observer: false,
+        leaving: false,
+    };
+    let Ok(Message::About(told)) =
+        Message::decode(&Message::About(about).encode().expect("it fits"))
+    else {
+        panic!("it is not understood")
+    };
+    assert_eq!((&*told.hostname, &*told.address), ("a\u{fffd}b\u{fffd}[31mé", "\u{fffd}:3031"));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::net::UdpSocket;
 use std::sync::atomic::Ordering;
 
+use uwsgi_plugin_api::Instance as _;
 use uwsgi_plugin_api::cluster::{NodeState, Outgoing};
 
 use crate::support::{Meeting, Node, eventually, options, together};
@@ -40,6 +41,21 @@ fn who_leaves_says_so_and_the_others_agree_on_another_leader() {
         let leader = nodes[0].view().leader().map(|node| node.endpoint);
         leader.is_some() && leader != led && nodes[1].view().leader().map(|n| n.endpoint) == leader
     });
+}
+
+#[test]
+fn a_node_whose_process_is_killed_knows_who_has_a_vote() {
+    let meeting = Meeting::new();
+    let kept = {
+        let nodes = [meeting.founder("a"), meeting.founder("b")];
+        together(&nodes.each_ref());
+        nodes[0].instance.kept()
+    };
+    // The other one is gone: alone it is not the cluster.
+    let again = meeting.again("a", kept);
+    eventually("the votes to be known", || again.view().voters == 2);
+    assert!(!again.leads());
+    assert!(!again.log().iter().any(|line| line.contains("founds")), "{:?}", again.log());
 }
 
 #[test]

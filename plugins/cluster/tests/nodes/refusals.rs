@@ -70,6 +70,8 @@ fn what_is_no_message_is_counted_by_what_it_is() {
     send(&seal.seal(None, now(), b"\x01nonsense"));
     let wanted = Refused { forged: 5, replayed: 2, skewed: 1, malformed: 1, oversized: 2 };
     eventually("all of it to be counted", || node.view().refused == wanted);
+    let warnings = node.log().iter().filter(|line| line.contains("this host's clock")).count();
+    assert_eq!(warnings, 1, "{:?}", node.log());
 
     let mut answer = [0; DATAGRAM_BYTES_MAX];
     let count = socket.recv(&mut answer).expect("an answer to the good one");

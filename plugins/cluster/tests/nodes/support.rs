@@ -29,6 +29,7 @@ pub struct Pretended {
     own: Options,
     running: Mutex<(u64, Options)>,
     staged: Mutex<Option<(u64, Options)>>,
+    pub kept: Mutex<Option<Vec<u8>>>,
     pub reloads: AtomicUsize,
 }
 
@@ -68,6 +69,14 @@ impl Instance for Pretended {
 
     fn staged(&self) -> Option<(u64, Options)> {
         self.staged.lock().unwrap().clone()
+    }
+
+    fn keep(&self, state: &[u8]) {
+        *self.kept.lock().unwrap() = Some(state.to_vec());
+    }
+
+    fn kept(&self) -> Option<Vec<u8>> {
+        self.kept.lock().unwrap().clone()
     }
 
     fn reload(&self) -> Result<(), PluginError> {
@@ -146,14 +155,24 @@ impl Meeting {
 
     /// A founder that serves here.
     pub fn serving(&self, address: &str) -> Node {
-        self.at_address(address.to_owned(), None)
+        self.at_address(address.to_owned(), None, None)
+    }
+
+    /// A founder whose process is dead and has another one.
+    pub fn again(&self, name: &str, kept: Option<Vec<u8>>) -> Node {
+        self.at_address(format!("{name}:3031"), None, kept)
     }
 
     fn node(&self, name: &str, staged: Option<(u64, Options)>) -> Node {
-        self.at_address(format!("{name}:3031"), staged)
+        self.at_address(format!("{name}:3031"), staged, None)
     }
 
-    fn at_address(&self, address: String, staged: Option<(u64, Options)>) -> Node {
+    fn at_address(
+        &self,
+        address: String,
+        staged: Option<(u64, Options)>,
+        kept: Option<Vec<u8>>,
+    ) -> Node {
         let instance = Arc::new(Pretended {
             view: Mutex::default(),
             leads_until: AtomicU64::new(0),
@@ -162,6 +181,7 @@ impl Meeting {
             own: options("first"),
             running: Mutex::new((0, options("first"))),
             staged: Mutex::new(staged),
+            kept: Mutex::new(kept),
             reloads: AtomicUsize::new(0),
         });
         let settings = self.settings();

@@ -58,6 +58,24 @@ fn a_daemon_that_is_configured_again_while_it_ends_is_not_started_beside_itself(
 }
 
 #[test]
+fn what_is_hidden_in_a_text_makes_another_process_and_is_not_told() {
+    let with = |secret: &str| {
+        let text = format!("d{}secret={secret}", jobs::Daemon::HIDDEN);
+        Config { daemons: vec![jobs::Daemon { text, ..daemon("d") }], ..config() }
+    };
+    let mut world = World::of(with("one"));
+    world.done();
+    let mut world = world.next_image(with("two"));
+    world.begin();
+    assert!(world.done().contains(&"SIGTERM 101".to_owned()));
+    world.exits(101, 0);
+    world.pass(0);
+    let said = world.log();
+    assert!(said.contains(&"daemon \"d\" (pid: 101) annihilated".to_owned()), "{said:?}");
+    assert!(!said.join(" ").contains("secret"), "{said:?}");
+}
+
+#[test]
 fn two_daemons_with_the_same_text_are_two() {
     let daemons = vec![daemon("a"), daemon("a")];
     let mut world = World::of(Config { daemons: daemons.clone(), ..config() });
