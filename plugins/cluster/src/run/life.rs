@@ -16,7 +16,8 @@ use crate::wire::Electorate;
 
 /// How often the instance is asked for its load, in milliseconds.
 const LOAD_EVERY: Millis = 1_000;
-/// How often it is asked for its configuration, as it may have been reloaded by hand, and secrets are looked at. In milliseconds.
+/// How often it is asked for its configuration, as it may have been reloaded by hand, and secrets and the own address are looked
+/// at. In milliseconds.
 const CONFIG_EVERY: Millis = 5_000;
 /// How often seeds are looked up again and the group is joined again, in milliseconds.
 const LOOK_EVERY: Millis = 30_000;
@@ -158,6 +159,9 @@ impl<'a, 's> Life<'a, 's> {
         if now >= self.config_at {
             self.config_at = now + CONFIG_EVERY;
             self.hands.workshop.ask(Question::Config);
+            if let Some(sockets) = &self.hands.station.sockets {
+                self.misses = if sockets.has_own_address() { 0 } else { self.misses + 1 };
+            }
             // A file that is being written, or gone, changes nothing yet.
             let plan = Plan::read(self.hands.settings).ok();
             secrets = plan.map(|plan| plan.secrets).filter(|new| *new != self.hands.plan.secrets);
@@ -169,7 +173,6 @@ impl<'a, 's> Life<'a, 's> {
             }
             if let Some(sockets) = &mut self.hands.station.sockets {
                 sockets.rejoin();
-                self.misses = if sockets.has_own_address() { 0 } else { self.misses + 1 };
             }
         }
         secrets
