@@ -187,10 +187,10 @@ pub struct ClusterMemory {
     pub board: Arc<ClusterBoard>,
     staged: Arc<Document>,
     running: Arc<Document>,
-    /// What the node's next process is to know.
-    kept: Arc<Document>,
     /// What applications of other nodes have sent. Writer: the node.
     messages: Arc<Document>,
+    /// What the node's next process is to know.
+    kept: Arc<Document>,
     /// Where processes put what the node is to tell others.
     mail: Arc<UnixDatagram>,
     /// Where the node finds it: its standard input, kept for its next process.
@@ -207,8 +207,8 @@ impl ClusterMemory {
     /// Out of descriptors or memory.
     pub fn new() -> io::Result<Self> {
         let (staged, running) = (Document::new()?.into(), Document::new()?.into());
-        let kept = Document::new()?.into();
         let messages = Document::named(c"uwsgi-messages")?.into();
+        let kept = Document::new()?.into();
         let (mail, inbox) = UnixDatagram::pair()?;
         mail.set_nonblocking(true)?;
         inbox.set_nonblocking(true)?;
@@ -240,7 +240,8 @@ impl ClusterMemory {
     pub fn named_descriptors(&self) -> io::Result<Vec<(String, Arc<OwnedFd>)>> {
         let documents = [&self.staged, &self.running, &self.kept, &self.messages];
         let documents = documents.into_iter().map(|document| document.descriptor());
-        let all = [self.board.descriptor()].into_iter().chain(documents).chain([self.mail.as_fd()]);
+        let memory = [self.board.descriptor()].into_iter().chain(documents);
+        let all = memory.chain([self.mail.as_fd()]);
         let inbox = self.inbox.iter().map(|inbox| (Self::INBOX, inbox.as_fd()));
         let named = Self::passed_as().into_iter().zip(all).chain(inbox);
         named.map(|(name, fd)| Ok((name.to_owned(), Arc::new(fd.try_clone_to_owned()?)))).collect()
@@ -271,19 +272,6 @@ impl ClusterMemory {
         self.staged.write(&text.unwrap_or_default())
     }
 
-    /// Keeps something for the node's next process.
-    ///
-    /// # Errors
-    /// As [`Self::stage`].
-    pub fn keep(&self, state: &[u8]) -> io::Result<()> {
-        self.kept.write(state)
-    }
-
-    /// What was kept.
-    pub fn kept(&self) -> Option<Vec<u8>> {
-        self.kept.read().filter(|state| !state.is_empty())
-    }
-
     /// Keeps a message for the applications, and forgets the oldest ones.
     ///
     /// # Errors
@@ -299,6 +287,19 @@ impl ClusterMemory {
             kept.remove(0);
         }
         self.messages.write(&serde_json::to_vec(&kept)?)
+    }
+
+    /// Keeps something for the node's next process.
+    ///
+    /// # Errors
+    /// As [`Self::stage`].
+    pub fn keep(&self, state: &[u8]) -> io::Result<()> {
+        self.kept.write(state)
+    }
+
+    /// What was kept.
+    pub fn kept(&self) -> Option<Vec<u8>> {
+        self.kept.read().filter(|state| !state.is_empty())
     }
 
     /// What the instance runs with; `None` before it does.

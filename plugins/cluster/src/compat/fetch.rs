@@ -57,8 +57,16 @@ impl Fetch {
         out: &mut Vec<Action>,
     ) -> Option<Options> {
         let asked = self.asked.filter(|asked| now < asked + ANSWER_MS_MAX && !self.over);
-        let Ok(Datagram::Options(pairs)) = decode(datagram) else { return None };
         asked?;
+        // The head alone, with a size that nothing follows: what 1.3 and 1.4 answer (protocol reference 6.2).
+        if let [99, _, _, 1] = datagram {
+            let line = format!(
+                "cluster: somebody of {} answers without options, as uWSGI 1.3 and 1.4 do: another node has to",
+                self.group
+            );
+            out.extend(self.budget.line(now, line).map(Action::Log));
+        }
+        let Ok(Datagram::Options(pairs)) = decode(datagram) else { return None };
         let (taken, refused) = sorted(&pairs);
         if !refused.is_empty() {
             let (group, refused) = (&self.group, refused.join(", "));

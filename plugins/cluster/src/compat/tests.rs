@@ -433,6 +433,18 @@ fn an_answer_is_taken_once_and_only_while_it_is_asked_for() {
     assert_eq!(refused.count(), 2);
 }
 
+#[test]
+fn the_empty_answer_of_1_4_is_told_and_waited_on() {
+    let mut fetch = Fetch::new(GROUP, "h");
+    let mut out = Vec::new();
+    fetch.tick(0, &mut out);
+    out.clear();
+    assert_eq!(fetch.receive(1, b"\x63\x75\x00\x01", &mut out), None);
+    let [Action::Log(line)] = &out[..] else { panic!("one line: {}", out.len()) };
+    assert!(line.contains(GROUP) && line.contains("1.4"), "{line}");
+    assert_eq!(fetch.next_wake(), Some(ANSWER_MS_MAX), "it is asked again");
+}
+
 proptest! {
     #[test]
     fn whatever_comes_the_node_goes_on_and_keeps_its_limits(
