@@ -175,7 +175,7 @@ impl Guest {
     pub(super) fn leader(&mut self, view: &ClusterView) -> Result<Member, PluginError> {
         let leader = view.leader().ok_or_else(|| {
             PluginError(format!(
-                "cluster {}: there is no leader ({} votes of {} make one); nothing is changed without one",
+                "cluster {}: there is no leader (it needs {} of {} votes); nothing is changed without one",
                 view.group, view.quorum, view.voters
             ))
         })?;

@@ -93,7 +93,7 @@ fn summary(view: &ClusterView) -> String {
     // The old protocol has no votes.
     match view.quorum {
         0 => text.clear(),
-        votes => drop(writeln!(text, "; {votes} votes of {} make one", view.voters)),
+        votes => drop(writeln!(text, "; it needs {votes} of {} votes", view.voters)),
     }
     let refused = view.refused;
     let counts = [
@@ -149,7 +149,7 @@ mod tests {
 *  10.0.0.1:1717  host1  10.0.0.1:3031  alive     1/4   1234      abcdef01    0.1.0    -
    10.0.0.2:1717  host2  10.0.0.2:3031  draining  1/4   1234      abcdef01    0.1.0    90 s ago
    10.0.0.3:1717  host3  10.0.0.3:3031  down      -     1234      12345678 !  0.1.0    90 s ago
-leader: 10.0.0.1:1717 (host1); 2 votes of 3 make one
+leader: 10.0.0.1:1717 (host1); it needs 2 of 3 votes
 datagrams not taken: 7 forged
 ";
         assert_eq!(format!("\n{}", render(&view)), wanted);

@@ -75,7 +75,7 @@ impl Plan {
         let named = names.into_iter().find_map(|name| Some((name, settings.text(name)?)));
         let (option, text) = named.ok_or_else(|| {
             PluginError(format!(
-                "cluster: which one? say {} = GROUP:PORT, such as 225.1.1.1:1717",
+                "which cluster? say {} = GROUP:PORT, such as 225.1.1.1:1717",
                 options::CLUSTER
             ))
         })?;
