@@ -52,13 +52,15 @@ fn follow(
         match guest.ask(leader, &Request::Progress { roll }, ANSWER_MAX) {
             Ok(Reply::Progress(progress)) => {
                 heard = clock::monotonic();
-                for line in progress.lines.iter().skip(told) {
+                // The reason is told as the error.
+                let reason = progress.outcome.as_ref().and_then(|outcome| outcome.as_ref().err());
+                for line in progress.lines.iter().skip(told).filter(|line| Some(*line) != reason) {
                     say(out, &format!("{line}\n"))?;
                 }
                 told = told.max(progress.lines.len());
                 match progress.outcome {
                     Some(Ok(())) => return Ok(()),
-                    Some(Err(why)) => return Err(PluginError(format!("cluster: {why}"))),
+                    Some(Err(why)) => return Err(PluginError(why)),
                     None => {}
                 }
             }

@@ -50,16 +50,17 @@ fn row(node: &ClusterNode, common: Option<u64>) -> [String; COLUMNS] {
         }
     };
     let load = node.load;
+    let known = |text: &str| if text.is_empty() { "-".to_owned() } else { text.to_owned() };
     [
         if node.leader { "*" } else { "" }.to_owned(),
         node.endpoint.to_string(),
-        node.hostname.clone(),
-        if node.address.is_empty() { "-".to_owned() } else { node.address.clone() },
+        known(&node.hostname),
+        known(&node.address),
         format!("{}{}", state(node.state), if node.observer { ", looks on" } else { "" }),
         if silent { "-".to_owned() } else { format!("{}/{}", load.busy, load.threads) },
         load.requests.to_string(),
         config,
-        node.version.clone(),
+        known(&node.version),
         heard(node),
     ]
 }

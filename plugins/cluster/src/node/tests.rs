@@ -256,3 +256,20 @@ fn who_leaves_says_so_and_then_nothing() {
     assert_eq!(driven.node.next_wake(), u64::MAX);
     assert!(driven.pass(5_000).is_empty());
 }
+
+#[test]
+fn who_has_a_vote_and_was_never_there_is_missed() {
+    let voter = member(7).key;
+    let voters = [OWN.parse().unwrap(), voter].into();
+    let known = Electorate { lineage: 1, term: 1, version: 1 << 32, voters };
+    let mut driven = Driven::new(Plan { known: Some(known), ..plan() });
+    driven.pass(5_000);
+    let view = driven.node.view(driven.now);
+    let states: Vec<_> = view.nodes.iter().map(|node| (node.endpoint, node.state)).collect();
+    assert!(states.contains(&(voter, NodeState::Down)), "{states:?}");
+    assert!(view.nodes.iter().all(|node| node.own || node.silent_ms >= 5_000), "{view:?}");
+    driven.receive(member(7), Message::About(about(7, 1)));
+    let view = driven.node.view(driven.now);
+    let count = view.nodes.iter().filter(|node| node.endpoint == voter).count();
+    assert_eq!(count, 1, "once: {view:?}");
+}

@@ -1,6 +1,8 @@
 //! The cluster as this node sees it: for its instance, for who asks, for the log.
 
-use uwsgi_plugin_api::cluster::{ClusterNode, ClusterView, NodeState};
+use std::collections::BTreeSet;
+
+use uwsgi_plugin_api::cluster::{ClusterNode, ClusterView, ConfigMark, Load, NodeState};
 
 use super::{Action, Known, Node};
 use crate::id::{Member, Millis, NodeKey};
@@ -43,6 +45,11 @@ impl Node {
                 .then(|| shown(now, (member, incarnation), state, known))
         });
         let mut nodes: Vec<_> = others.chain([self.own_node()]).collect();
+        // Who has a vote and was not there since this node started: it is missed, and may be forgotten.
+        let voters = &self.election.electorate().voters;
+        let shown: BTreeSet<_> = nodes.iter().map(|node| node.endpoint).collect();
+        let silent_ms = now.saturating_sub(self.started.unwrap_or(now));
+        nodes.extend(voters.difference(&shown).map(|key| missing(*key, silent_ms)));
         nodes.sort_unstable_by_key(|node| node.endpoint);
         for node in &mut nodes {
             node.leader = Some(node.endpoint) == leader;
@@ -161,6 +168,24 @@ impl Node {
             membership.forget(now, key, out);
         });
         self.clock.changed.get_or_insert(now);
+    }
+}
+
+/// A voter of which nothing is known but that.
+fn missing(endpoint: NodeKey, silent_ms: u64) -> ClusterNode {
+    ClusterNode {
+        hostname: String::new(),
+        address: String::new(),
+        endpoint,
+        state: NodeState::Down,
+        incarnation: 0,
+        load: Load::default(),
+        version: String::new(),
+        config: ConfigMark::default(),
+        silent_ms,
+        observer: false,
+        own: false,
+        leader: false,
     }
 }
 
