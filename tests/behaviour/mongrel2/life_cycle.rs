@@ -91,8 +91,8 @@ fn a_killed_worker_loses_only_what_it_had_begun() {
     let runs = [BOTH, BOTH].concat().into_iter().map(run_through_harm);
     let unbegun: Vec<_> = runs.flat_map(|wrong| wrong.unbegun).collect();
     // Between the read of a request and the application's first deed lie some microseconds of a thread. Where threads read
-    // before they have the interpreter, there are ten and more in forty kills.
-    assert!(unbegun.len() <= 4, "{unbegun:?}");
+    // before they have the interpreter, there are ten and more in forty kills; on a busy machine five were seen.
+    assert!(unbegun.len() <= 7, "{unbegun:?}");
 }
 
 /// The handler takes nothing more and finishes; what it has not taken is served by the next one.
