@@ -80,7 +80,7 @@ pub fn of_name(name: &str) -> Option<Command> {
 /// All names, for a message.
 pub fn names() -> Vec<&'static str> {
     let names = ROWS.iter().map(|row| row.name).filter(|name| !name.is_empty());
-    names.chain([SITES, LOAD]).collect()
+    names.chain([SITES, LOAD, LOOK, GIVE_UP]).collect()
 }
 
 #[cfg(test)]

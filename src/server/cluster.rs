@@ -22,15 +22,18 @@ pub(super) fn first(
     listeners: &[(String, Listening)],
 ) -> Result<Option<ClusterMemory>, ServeError> {
     let Some(membership) = &config.cluster else { return Ok(None) };
-    if let Some(memory) = ClusterMemory::adopt(passed) {
-        tell(&memory, membership, listeners)?;
-        share_log(&memory);
-        return Ok(Some(memory));
-    }
-    let memory = ClusterMemory::new().map_err(failed("share memory with the cluster's node"))?;
-    if membership.received {
-        memory.stage(Some(&shared(membership))).map_err(failed("keep the cluster's options"))?;
-    }
+    let memory = match ClusterMemory::adopt(passed) {
+        Some(memory) => memory,
+        None => {
+            let memory =
+                ClusterMemory::new().map_err(failed("share memory with the cluster's node"))?;
+            if membership.received {
+                let staged = memory.stage(Some(&shared(membership)));
+                staged.map_err(failed("keep the cluster's options"))?;
+            }
+            memory
+        }
+    };
     tell(&memory, membership, listeners)?;
     share_log(&memory);
     Ok(Some(memory))

@@ -119,6 +119,11 @@ impl ClusterBoard {
         self.header().view.read().filter(|text| !text.is_empty())
     }
 
+    /// Another number whenever the node has spoken.
+    pub fn version(&self) -> u64 {
+        self.header().view.version()
+    }
+
     /// The same, where it still counts.
     pub fn view(&self, now_ms: u64) -> Option<ClusterView> {
         let text = self.text().filter(|_| self.speaks(now_ms))?;

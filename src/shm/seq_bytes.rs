@@ -76,6 +76,12 @@ impl<const WORDS: usize, A: AtomicWord> SeqBytes<WORDS, A> {
         self.sequence.store(odd.wrapping_add(1), Ordering::Release);
     }
 
+    /// Another number after each `write`: who has read the text already need not copy it again.
+    #[inline]
+    pub fn version(&self) -> u64 {
+        self.sequence.load(Ordering::Acquire)
+    }
+
     /// The text as one `write` left it; `None` while it is being replaced, or was left half written.
     pub fn read(&self) -> Option<Vec<u8>> {
         (0..READ_TRIES).find_map(|_| self.try_read())

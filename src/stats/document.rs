@@ -1,7 +1,7 @@
 //! The document of `stats`: uWSGI's keys in uWSGI's order.
 
 use uwsgi_plugin_api::AppStatus;
-use uwsgi_plugin_api::cluster::{ClusterNode, NodeState, Refused};
+use uwsgi_plugin_api::cluster::{ClusterNode, Refused};
 
 use super::json::Json;
 use crate::shm::SiteFigures;
@@ -187,17 +187,10 @@ fn cluster(json: &mut Json, told: &Cluster) {
 }
 
 fn node(json: &mut Json, node: &ClusterNode) {
-    let state = match node.state {
-        NodeState::Alive => "alive",
-        NodeState::Suspect => "suspect",
-        NodeState::Draining => "draining",
-        NodeState::Down => "down",
-        NodeState::Left => "left",
-    };
     json.text("hostname", &node.hostname);
     json.text("address", &node.address);
     json.text("endpoint", node.endpoint.to_string());
-    json.text("state", state);
+    json.text("state", node.state.name());
     json.text("version", &node.version);
     json.number("leader", u8::from(node.leader));
     json.number("own", u8::from(node.own));

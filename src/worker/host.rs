@@ -38,8 +38,8 @@ pub struct ServerHost {
 struct Cluster {
     group: String,
     end: ClusterEnd,
-    /// What was said last, and what it means.
-    seen: Mutex<(Vec<u8>, Option<Arc<ClusterView>>)>,
+    /// What was said last, with its number.
+    seen: Mutex<(u64, Option<Arc<ClusterView>>)>,
     turn: AtomicUsize,
 }
 
@@ -223,13 +223,13 @@ impl Host for ServerHost {
         if !cluster.end.board.speaks(clock::monotonic_ms()) {
             return None;
         }
-        let text = cluster.end.board.text();
         let mut seen = cluster.seen.lock();
+        let version = cluster.end.board.version();
         // One that is being replaced counts until it is.
-        let text = text.filter(|text| *text != seen.0);
-        if let Some(text) = text {
-            let view = serde_json::from_slice(&text).ok().map(Arc::new);
-            *seen = (text, view);
+        if version != seen.0
+            && let Some(text) = cluster.end.board.text()
+        {
+            *seen = (version, serde_json::from_slice(&text).ok().map(Arc::new));
         }
         seen.1.clone()
     }

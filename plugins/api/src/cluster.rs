@@ -28,6 +28,19 @@ pub enum NodeState {
     Left,
 }
 
+impl NodeState {
+    /// The state in a word, as everybody is told it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Alive => "alive",
+            Self::Suspect => "suspect",
+            Self::Draining => "draining",
+            Self::Down => "down",
+            Self::Left => "left",
+        }
+    }
+}
+
 /// What a node has to do at the moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Load {
@@ -81,6 +94,31 @@ pub struct ClusterNode {
     pub leader: bool,
 }
 
+impl ClusterNode {
+    /// A node of which nothing is known but where it should be.
+    pub fn unknown(endpoint: SocketAddr) -> Self {
+        Self {
+            hostname: String::new(),
+            address: String::new(),
+            endpoint,
+            state: NodeState::Down,
+            incarnation: 0,
+            load: Load::default(),
+            version: String::new(),
+            config: ConfigMark::default(),
+            silent_ms: 0,
+            observer: false,
+            own: false,
+            leader: false,
+        }
+    }
+
+    /// Whether requests may be sent to it.
+    pub fn takes_requests(&self) -> bool {
+        self.state == NodeState::Alive && !self.observer && !self.address.is_empty()
+    }
+}
+
 /// Datagrams that were not taken, by reason.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refused {
@@ -125,10 +163,7 @@ impl ClusterView {
     /// Nodes that take requests, the one with the most room first: by busy threads and waiting connections for each thread. Those
     /// with the same load are ordered by `turn`, so that who asks again and again with another number spreads requests.
     pub fn best(&self, turn: usize) -> Vec<&ClusterNode> {
-        let takes = |node: &&ClusterNode| {
-            node.state == NodeState::Alive && !node.observer && !node.address.is_empty()
-        };
-        let mut nodes: Vec<_> = self.nodes.iter().filter(takes).collect();
+        let mut nodes: Vec<_> = self.nodes.iter().filter(|node| node.takes_requests()).collect();
         if !nodes.is_empty() {
             let first = turn % nodes.len();
             nodes.rotate_left(first);

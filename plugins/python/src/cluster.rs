@@ -3,7 +3,7 @@
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
-use uwsgi_plugin_api::cluster::{ClusterMessage, NodeState, Outgoing};
+use uwsgi_plugin_api::cluster::{ClusterMessage, ClusterNode, Outgoing};
 use uwsgi_plugin_api::{ClusterView, Host};
 
 use crate::ffi::{Exception, Object, Py, Raised, Ref};
@@ -27,13 +27,9 @@ pub(crate) fn group(py: Py<'_>, host: &dyn Host) -> Result<Object, Raised> {
 /// Addresses of the nodes that take requests.
 pub(crate) fn nodes(py: Py<'_>, host: &dyn Host) -> Result<Object, Raised> {
     let view = host.cluster_view().unwrap_or_default();
-    let takes = |node: &&_| takes_requests(node);
-    let addresses = view.nodes.iter().filter(takes).map(|node| py.bytes(node.address.as_bytes()));
+    let takers = view.nodes.iter().filter(|node| node.takes_requests());
+    let addresses = takers.map(|node| py.bytes(node.address.as_bytes()));
     py.list(addresses.collect::<Result<_, _>>()?)
-}
-
-fn takes_requests(node: &uwsgi_plugin_api::cluster::ClusterNode) -> bool {
-    node.state == NodeState::Alive && !node.observer && !node.address.is_empty()
 }
 
 /// The address of the node with the most room, or None; those with the same take turns.
@@ -56,9 +52,8 @@ pub(crate) fn node_name(
 }
 
 fn named<'a>(view: &'a ClusterView, address: &str) -> Option<&'a str> {
-    let is_it = |node: &&uwsgi_plugin_api::cluster::ClusterNode| {
-        node.address == address || node.endpoint.to_string() == address
-    };
+    let is_it =
+        |node: &&ClusterNode| node.address == address || node.endpoint.to_string() == address;
     view.nodes.iter().find(is_it).map(|node| node.hostname.as_str())
 }
 

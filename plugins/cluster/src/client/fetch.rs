@@ -105,18 +105,10 @@ mod tests {
 
     fn node(number: u16, state: NodeState, (version, hash): (u64, u64)) -> ClusterNode {
         ClusterNode {
-            hostname: String::new(),
-            address: String::new(),
-            endpoint: SocketAddr::from(([10, 0, 0, 1], number)),
             state,
-            incarnation: 1,
-            load: Default::default(),
-            version: String::new(),
             config: ConfigMark { version, hash },
-            silent_ms: 0,
-            observer: false,
-            own: false,
             leader: number == 3,
+            ..ClusterNode::unknown(SocketAddr::from(([10, 0, 0, 1], number)))
         }
     }
 

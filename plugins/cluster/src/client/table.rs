@@ -56,24 +56,13 @@ fn row(node: &ClusterNode, common: Option<u64>) -> [String; COLUMNS] {
         node.endpoint.to_string(),
         known(&node.hostname),
         known(&node.address),
-        format!("{}{}", state(node.state), if node.observer { ", looks on" } else { "" }),
+        format!("{}{}", node.state.name(), if node.observer { ", looks on" } else { "" }),
         if silent { "-".to_owned() } else { format!("{}/{}", load.busy, load.threads) },
         load.requests.to_string(),
         config,
         known(&node.version),
         heard(node),
     ]
-}
-
-/// A state in a word.
-pub(super) fn state(state: NodeState) -> &'static str {
-    match state {
-        NodeState::Alive => "alive",
-        NodeState::Suspect => "suspect",
-        NodeState::Draining => "draining",
-        NodeState::Down => "down",
-        NodeState::Left => "left",
-    }
 }
 
 fn heard(node: &ClusterNode) -> String {

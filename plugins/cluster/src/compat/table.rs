@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
-use uwsgi_plugin_api::cluster::{ClusterNode, ConfigMark, Load, NodeState};
+use uwsgi_plugin_api::cluster::{ClusterNode, Load, NodeState};
 use uwsgi_protocol::cluster::{Node, address};
 
 use super::Plan;
@@ -126,16 +126,10 @@ impl Row {
         ClusterNode {
             hostname: self.hostname.clone(),
             address: key.to_string(),
-            endpoint: key,
             state,
-            incarnation: 0,
             load: idle(self.workers, self.requests),
-            version: String::new(),
-            config: ConfigMark::default(),
             silent_ms,
-            observer: false,
-            own: false,
-            leader: false,
+            ..ClusterNode::unknown(key)
         }
     }
 }
@@ -145,16 +139,11 @@ pub(super) fn own(plan: &Plan, key: Option<SocketAddr>, load: Load, address: &st
     ClusterNode {
         hostname: plan.hostname.clone(),
         address: key.map_or_else(|| address.to_owned(), |key| key.to_string()),
-        endpoint: key.unwrap_or(plan.own),
         state: NodeState::Alive,
-        incarnation: 0,
         load: idle(u32::from(load.workers), load.requests),
         version: plan.version.clone(),
-        config: ConfigMark::default(),
-        silent_ms: 0,
-        observer: false,
         own: true,
-        leader: false,
+        ..ClusterNode::unknown(key.unwrap_or(plan.own))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use uwsgi_plugin_api::cluster::{ClusterNode, ClusterView, ConfigMark, Load, NodeState};
+use uwsgi_plugin_api::cluster::{ClusterNode, ClusterView, NodeState};
 
 use super::{Action, Known, Node};
 use crate::id::{Member, Millis, NodeKey};
@@ -49,7 +49,8 @@ impl Node {
         let voters = &self.election.electorate().voters;
         let shown: BTreeSet<_> = nodes.iter().map(|node| node.endpoint).collect();
         let silent_ms = now.saturating_sub(self.started.unwrap_or(now));
-        nodes.extend(voters.difference(&shown).map(|key| missing(*key, silent_ms)));
+        let missing = |key: &NodeKey| ClusterNode { silent_ms, ..ClusterNode::unknown(*key) };
+        nodes.extend(voters.difference(&shown).map(missing));
         nodes.sort_unstable_by_key(|node| node.endpoint);
         for node in &mut nodes {
             node.leader = Some(node.endpoint) == leader;
@@ -168,24 +169,6 @@ impl Node {
             membership.forget(now, key, out);
         });
         self.clock.changed.get_or_insert(now);
-    }
-}
-
-/// A voter of which nothing is known but that.
-fn missing(endpoint: NodeKey, silent_ms: u64) -> ClusterNode {
-    ClusterNode {
-        hostname: String::new(),
-        address: String::new(),
-        endpoint,
-        state: NodeState::Down,
-        incarnation: 0,
-        load: Load::default(),
-        version: String::new(),
-        config: ConfigMark::default(),
-        silent_ms,
-        observer: false,
-        own: false,
-        leader: false,
     }
 }
 

@@ -21,7 +21,7 @@ use std::collections::BTreeSet;
 
 use uwsgi_plugin_api::cluster::{ConfigMark, Load};
 
-use crate::id::{Life, Member, NodeKey, RollId, TransferId};
+use crate::id::{Life, Member, NodeKey, TransferId};
 
 mod decode;
 mod encode;
@@ -284,7 +284,7 @@ impl From<Member> for crate::id::Peer {
     }
 }
 
-/// For signatures of what is to come: a message with whom it came from.
+/// A message with whom it came from.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Received {
     /// Where the datagram came from.
@@ -293,10 +293,4 @@ pub struct Received {
     pub life: Life,
     /// What it said.
     pub message: Message,
-}
-
-impl From<RollId> for u64 {
-    fn from(id: RollId) -> Self {
-        id.0
-    }
 }
