@@ -3,11 +3,14 @@
 use std::io::Write;
 use std::sync::Mutex;
 
+use uwsgi_plugin_api::cluster::{Options, Order};
 use uwsgi_plugin_api::option::{chapter, flag, list, text};
-use uwsgi_plugin_api::{OptionRow, Post, Section};
+use uwsgi_plugin_api::{Clustering, OptionRow, PluginError, Post, Section};
 
+use super::order::{Request, read_config};
 use super::*;
 use crate::cli::{Command, parse_all};
+use crate::config::Source;
 use crate::shm::{RunningOptions, StagedOptions};
 use crate::sys::machine::Machine;
 
